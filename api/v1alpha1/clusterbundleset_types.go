@@ -1,0 +1,174 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Strategy says how long a ClusterBundleSet looks after what it applied.
+// +kubebuilder:validation:Enum=Reconcile;ApplyOnce
+type Strategy string
+
+const (
+	// ReconcileStrategy delivers every change of the Bundle.
+	ReconcileStrategy Strategy = "Reconcile"
+
+	// ApplyOnceStrategy applies a bundle once and never touches it again, as
+	// the strategy of the same name in ClusterResourceSet does.
+	ApplyOnceStrategy Strategy = "ApplyOnce"
+)
+
+// DeletionPolicy says what happens to the objects in a workload cluster when
+// its Cluster is no longer selected or the ClusterBundleSet is deleted.
+// +kubebuilder:validation:Enum=Retain
+type DeletionPolicy string
+
+// RetainDeletionPolicy leaves the objects in the workload cluster as they are.
+const RetainDeletionPolicy DeletionPolicy = "Retain"
+
+// Adoption says what to do with an object of the workload cluster that exists
+// already and that somebody else owns.
+// +kubebuilder:validation:Enum=IfUnowned;Always
+type Adoption string
+
+const (
+	// IfUnownedAdoption takes over objects that nobody owns, such as those made
+	// with kubectl or by a ClusterResourceSet, and reports the others as a collision.
+	IfUnownedAdoption Adoption = "IfUnowned"
+
+	// AlwaysAdoption takes over objects from other owners as well: another
+	// ClusterBundleSet, Helm, Flux.
+	AlwaysAdoption Adoption = "Always"
+)
+
+// ClusterBundleSetSpec selects Clusters and says which Bundle they get and how.
+type ClusterBundleSetSpec struct {
+	// clusterSelector selects Clusters of the same namespace by their labels.
+	// It must not be empty.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="(has(self.matchLabels) && size(self.matchLabels) > 0) || (has(self.matchExpressions) && size(self.matchExpressions) > 0)",message="clusterSelector must not be empty: name at least one label"
+	ClusterSelector metav1.LabelSelector `json:"clusterSelector,omitzero"`
+
+	// bundle that the selected Clusters get.
+	// +required
+	Bundle BundleSelector `json:"bundle,omitzero"`
+
+	// strategy is Reconcile (default) or ApplyOnce.
+	// +optional
+	// +kubebuilder:default=Reconcile
+	Strategy Strategy `json:"strategy,omitempty"`
+
+	// deletionPolicy is Retain (default).
+	// +optional
+	// +kubebuilder:default=Retain
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+
+	// adoption is IfUnowned (default) or Always.
+	// +optional
+	// +kubebuilder:default=IfUnowned
+	Adoption Adoption `json:"adoption,omitempty"`
+
+	// suspend stops all work of this set until it is false again.
+	// +optional
+	Suspend *bool `json:"suspend,omitempty"`
+}
+
+// BundleSelector names a Bundle and a range of its versions.
+type BundleSelector struct {
+	// name of a Bundle in the same namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// version constrains the releases, in the form of
+	// github.com/Masterminds/semver, for example "~3.32". Empty means the
+	// newest stable release that fits the workload cluster's Kubernetes version.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Version string `json:"version,omitempty"`
+}
+
+// ClusterBundleSetStatus counts the selected Clusters by the state of their
+// ClusterBundle. It is computed from scratch and never read to decide.
+type ClusterBundleSetStatus struct {
+	// conditions of the set: Ready, Stalled, Paused.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=32
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the generation that this status is about.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// matched is the number of Clusters that the selector selects.
+	// +optional
+	Matched *int32 `json:"matched,omitempty"`
+
+	// applied is the number of them to which every object was applied.
+	// +optional
+	Applied *int32 `json:"applied,omitempty"`
+
+	// ready is the number of them whose ClusterBundle is Ready.
+	// +optional
+	Ready *int32 `json:"ready,omitempty"`
+
+	// failed is the number of them whose ClusterBundle is Stalled.
+	// +optional
+	Failed *int32 `json:"failed,omitempty"`
+}
+
+// ClusterBundleSet selects Clusters and says which Bundle they get and how: the
+// companion of ClusterResourceSet.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Namespaced,shortName=cbs,categories=cluster-api
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name is also a label value: at most 63 characters"
+// +kubebuilder:printcolumn:name="Bundle",type=string,JSONPath=`.spec.bundle.name`,description="Bundle that the selected Clusters get"
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.spec.bundle.version`,description="Constraint on its version"
+// +kubebuilder:printcolumn:name="Matched",type=integer,JSONPath=`.status.matched`,description="Clusters selected"
+// +kubebuilder:printcolumn:name="Applied",type=integer,JSONPath=`.status.applied`,description="Clusters with every object applied"
+// +kubebuilder:printcolumn:name="Ready",type=integer,JSONPath=`.status.ready`,description="Clusters whose ClusterBundle is Ready"
+// +kubebuilder:printcolumn:name="Failed",type=integer,JSONPath=`.status.failed`,description="Clusters whose ClusterBundle is Stalled"
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,description="What is missing",priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type ClusterBundleSet struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+
+	// spec selects Clusters and says which Bundle they get and how.
+	// +required
+	Spec ClusterBundleSetSpec `json:"spec,omitzero"`
+
+	// status counts the selected Clusters.
+	// +optional
+	Status ClusterBundleSetStatus `json:"status,omitzero"`
+}
+
+// GetConditions returns the conditions of the ClusterBundleSet.
+func (s *ClusterBundleSet) GetConditions() []metav1.Condition { return s.Status.Conditions }
+
+// SetConditions replaces the conditions of the ClusterBundleSet.
+func (s *ClusterBundleSet) SetConditions(conditions []metav1.Condition) {
+	s.Status.Conditions = conditions
+}
+
+// ClusterBundleSetList is a list of ClusterBundleSets.
+//
+// +kubebuilder:object:root=true
+type ClusterBundleSetList struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard list metadata.
+	// +optional
+	metav1.ListMeta `json:"metadata,omitzero"`
+
+	// items are the ClusterBundleSets.
+	Items []ClusterBundleSet `json:"items"`
+}

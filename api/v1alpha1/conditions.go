@@ -1,0 +1,149 @@
+package v1alpha1
+
+// Types of conditions.
+const (
+	// ReadyCondition says that the object is in the state that its spec asks for.
+	ReadyCondition = "Ready"
+
+	// AppliedCondition says that every object of the bundle was applied.
+	AppliedCondition = "Applied"
+
+	// StalledCondition says that nothing gets better until somebody changes something.
+	StalledCondition = "Stalled"
+
+	// PausedCondition says that the Cluster or the object is paused.
+	PausedCondition = "Paused"
+
+	// DeletingCondition says how far the deletion of the object is.
+	DeletingCondition = "Deleting"
+)
+
+// Reasons of conditions that hold.
+const (
+	// ReadyReason is the reason of a Ready condition that is True.
+	ReadyReason = "Ready"
+
+	// AppliedReason is the reason of an Applied condition that is True.
+	AppliedReason = "Applied"
+
+	// ProgressingReason is the reason of an Applied or Stalled condition that is
+	// False because the work goes on.
+	ProgressingReason = "Progressing"
+
+	// PausedReason and NotPausedReason are the reasons of the Paused condition.
+	PausedReason = "Paused"
+	// NotPausedReason is the reason of a Paused condition that is False.
+	NotPausedReason = "NotPaused"
+
+	// NotDeletingReason is the reason of a Deleting condition that is False.
+	NotDeletingReason = "NotDeleting"
+)
+
+// Reasons for waiting: something has not happened yet.
+const (
+	// FetchingReason means that the sources of a release are being fetched.
+	FetchingReason = "Fetching"
+
+	// SuspendedReason means that spec.suspend is true.
+	SuspendedReason = "Suspended"
+
+	// BundleNotFoundReason means that the Bundle does not exist.
+	BundleNotFoundReason = "BundleNotFound"
+
+	// ReleaseChangedReason means that the Bundle's release is no longer the one
+	// that is pinned: the set pins it anew.
+	ReleaseChangedReason = "ReleaseChanged"
+
+	// ClusterNotFoundReason means that the Cluster does not exist.
+	ClusterNotFoundReason = "ClusterNotFound"
+
+	// ControlPlaneNotInitializedReason means that the Cluster's control plane is not up yet.
+	ControlPlaneNotInitializedReason = "ControlPlaneNotInitialized"
+
+	// ClusterNotConnectedReason means that the workload cluster's API server cannot be reached.
+	ClusterNotConnectedReason = "ClusterNotConnected"
+
+	// VersionNotChosenReason means that no release was chosen yet.
+	VersionNotChosenReason = "VersionNotChosen"
+
+	// CRDsNotServedReason means that a CustomResourceDefinition is not served yet.
+	CRDsNotServedReason = "CRDsNotServed"
+
+	// KindNotServedReason means that the workload cluster does not serve a kind of the bundle.
+	KindNotServedReason = "KindNotServed"
+
+	// WorkloadsNotReadyReason means that a Deployment, DaemonSet, StatefulSet,
+	// Job or Pod is not current.
+	WorkloadsNotReadyReason = "WorkloadsNotReady"
+
+	// ReadyWhenReason means that a readyWhen expression does not hold yet.
+	ReadyWhenReason = "ReadyWhenNotMet"
+
+	// ThrottledReason means that a server asked to be left alone for a while.
+	ThrottledReason = "Throttled"
+
+	// NamespaceTerminatingReason means that a namespace of the bundle is being deleted.
+	NamespaceTerminatingReason = "NamespaceTerminating"
+)
+
+// Reasons for failures that are tried again.
+const (
+	// FetchFailedReason means that a source could not be fetched.
+	FetchFailedReason = "FetchFailed"
+
+	// ApplyFailedReason means that the workload cluster's API server refused or failed a request.
+	ApplyFailedReason = "ApplyFailed"
+
+	// StoreFailedReason means that the cache directory could not be read or written.
+	StoreFailedReason = "StoreFailed"
+
+	// PhaseTimeoutReason means that a phase took longer than its timeout.
+	PhaseTimeoutReason = "PhaseTimeout"
+
+	// InternalErrorReason means an error without a better name.
+	InternalErrorReason = "InternalError"
+)
+
+// Reasons for failures that stay until the spec or the source changes.
+const (
+	// DigestMismatchReason means that the bytes of a source are not those of its digest.
+	DigestMismatchReason = "DigestMismatch"
+
+	// LimitExceededReason means that a source or an object is larger than a limit.
+	LimitExceededReason = "LimitExceeded"
+
+	// SourceInvalidReason means that a source cannot be used as it is written.
+	SourceInvalidReason = "SourceInvalid"
+
+	// SourceDeniedReason means that a source leads to an address that is denied.
+	SourceDeniedReason = "SourceDenied"
+
+	// ManifestInvalidReason means that a document is not a Kubernetes object.
+	ManifestInvalidReason = "ManifestInvalid"
+
+	// ObjectConflictReason means that one object stands twice in a release with different content.
+	ObjectConflictReason = "ObjectConflict"
+
+	// ObjectInvalidReason means that the workload cluster's API server does not accept an object.
+	ObjectInvalidReason = "ObjectInvalid"
+
+	// CollisionReason means that somebody else owns an object of the bundle.
+	CollisionReason = "Collision"
+
+	// CRDNamesConflictReason means that the names of a CustomResourceDefinition
+	// are taken by another one.
+	CRDNamesConflictReason = "CRDNamesConflict"
+
+	// ExpressionInvalidReason means that a readyWhen expression does not compile.
+	ExpressionInvalidReason = "ExpressionInvalid"
+
+	// NoReleaseFitsReason means that no release of the Bundle fits the constraint
+	// and the Kubernetes version.
+	NoReleaseFitsReason = "NoReleaseFits"
+
+	// ConstraintInvalidReason means that a version or a constraint cannot be parsed.
+	ConstraintInvalidReason = "ConstraintInvalid"
+
+	// SelectorInvalidReason means that the clusterSelector cannot be used.
+	SelectorInvalidReason = "SelectorInvalid"
+)

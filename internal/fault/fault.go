@@ -1,0 +1,143 @@
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Error is an error with its class and its reason. Make one with Terminal,
+// Waiting or Failed; read one back with errors.AsType[*Error].
+type Error struct {
+	// Class says what is to be done about the error.
+	Class Class
+	// Reason is a CamelCase word for machines: the reason of a condition.
+	Reason string
+	// After is when to try again, for the class Wait. Zero means that a watch
+	// wakes us.
+	After time.Duration
+
+	// Err is the error itself.
+	Err error
+}
+
+// Class says what is to be done about an error.
+type Class int
+
+const (
+	// Other errors are tried again with back-off.
+	Other Class = iota
+	// Wait is not a failure: something has not happened yet.
+	Wait
+	// Stall errors are not tried again until the spec or the source changes.
+	Stall
+)
+
+// Error returns the message of the wrapped error.
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the wrapped error.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Terminal returns err as one that trying again does not mend: it waits for a
+// change of the spec or of the source.
+func Terminal(reason string, err error) error {
+	return &Error{Class: Stall, Reason: reason, Err: err}
+}
+
+// Waiting returns err as something that has not happened yet. It is looked at
+// again after the given time, or when a watch wakes us if that is zero.
+func Waiting(reason string, after time.Duration, err error) error {
+	return &Error{Class: Wait, Reason: reason, After: after, Err: err}
+}
+
+// Failed returns err as one that is tried again with back-off.
+func Failed(reason string, err error) error {
+	return &Error{Class: Other, Reason: reason, Err: err}
+}
+
+// Terminalf is Terminal with a format as of fmt.Errorf.
+func Terminalf(reason, format string, args ...any) error {
+	return Terminal(reason, fmt.Errorf(format, args...))
+}
+
+// ClassOf returns the class of err: that of the *Error in its chain, else Other.
+func ClassOf(err error) Class {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Class
+	}
+	return Other
+}
+
+// ReasonOf returns the reason of err: that of the *Error in its chain, else the
+// given one.
+func ReasonOf(err error, otherwise string) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Reason
+	}
+	return otherwise
+}
+
+// maxJoined is how many errors Join spells out.
+const maxJoined = 5
+
+// Join makes one error of several that happened side by side, in their order,
+// the first five spelled out. Nil errors are left out; without any the result
+// is nil. Its class is Other if one of them is, so that they are tried again;
+// else Stall if one of them is; else Wait until the first of them asks to be
+// looked at. Its reason is that of the first error of its class.
+func Join(errs ...error) error {
+	errs = slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil })
+	if len(errs) < 2 {
+		return errors.Join(errs...)
+	}
+	joined := &Error{Class: Wait, Err: joinedError(errs)}
+	for _, class := range []Class{Other, Stall, Wait} {
+		first := slices.IndexFunc(errs, func(err error) bool { return ClassOf(err) == class })
+		if first >= 0 {
+			joined.Class, joined.Reason = class, ReasonOf(errs[first], "")
+			break
+		}
+	}
+	for _, err := range errs {
+		if after := AfterOf(err); after > 0 && (joined.After == 0 || after < joined.After) {
+			joined.After = after
+		}
+	}
+	return joined
+}
+
+// AfterOf returns when err asks to be looked at again; zero if it does not say.
+func AfterOf(err error) time.Duration {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.After
+	}
+	return 0
+}
+
+// joinedError is several errors on one line.
+type joinedError []error
+
+func (j joinedError) Error() string {
+	texts := make([]string, 0, maxJoined+1)
+	for _, err := range j[:min(len(j), maxJoined)] {
+		texts = append(texts, err.Error())
+	}
+	if more := len(j) - maxJoined; more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (j joinedError) Unwrap() []error { return j }
+
+// Wrap puts the noun that one was at in front of err's message and keeps its
+// class and reason. It returns nil for nil.
+func Wrap(noun string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", noun, err)
+}
