@@ -1,0 +1,22 @@
+// Package manifest turns the bytes of a source into Kubernetes objects as
+// compact JSON, and into the index that planning and applying need.
+//
+//	bytes -> lines -> documents -> values -> objects as JSON -> Build -> object file + Index
+//	          split.go             yaml.go   object.go          index.go
+//	                               json.go   encode.go
+//
+// Objects reads YAML and JSON streams as kubectl splits them, one document at a
+// time: memory depends on the largest document and never on the stream. Build
+// copies each object's JSON to a writer, back to back, and returns an Index with
+// the place of each. The JSON is in a form of our own in which a label can be
+// added without decoding; see Objects and WithLabel.
+//
+// The package refuses what the API server would refuse later or what could be
+// read in two ways: text that is not UTF-8, keys that stand twice in a mapping,
+// objects without apiVersion, kind or name, labels that are no strings, and
+// everything over a limit. It does not look at schemas, does not fill in
+// defaults and does not fetch anything. BuiltIn knows the kinds that come with
+// Kubernetes; nothing here asks a cluster.
+//
+// The package is pure: no client, no network, no file system, no clock.
+package manifest

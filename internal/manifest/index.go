@@ -1,0 +1,66 @@
+package manifest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"iter"
+)
+
+// Index lists the objects of a file that Build wrote, in the order of the file.
+// It can be kept as JSON.
+type Index struct {
+	// Entries are the objects.
+	Entries []Entry `json:"entries"`
+	// Bytes is the length of the file.
+	Bytes int64 `json:"bytes"`
+}
+
+// Entry is what there is to know of an object without reading it.
+type Entry struct {
+	Ref
+	// Place says where the object stood in its source.
+	Place Place `json:"place"`
+	// Offset is where its JSON begins in the file, in bytes.
+	Offset int64 `json:"offset"`
+	// Length is the length of its JSON in bytes.
+	Length int64 `json:"length"`
+	// LabelsAt is the offset in its JSON just behind `"labels":{`; see WithLabel.
+	LabelsAt int `json:"labelsAt"`
+	// SHA256 is the sum of its JSON in hexadecimal digits.
+	SHA256 string `json:"sha256"`
+	// CRD holds the facts of a CustomResourceDefinition and is nil for others.
+	CRD *CRD `json:"crd,omitempty"`
+	// Images are the container images that a workload names, sorted and unique.
+	Images []string `json:"images,omitempty"`
+}
+
+// Build copies the JSON of each object to w, back to back, and returns the
+// index. It stops at the first error of the sequence, which it returns as it
+// is, or of w. What was written until then is of no use.
+func Build(w io.Writer, objects iter.Seq2[Object, error]) (Index, error) {
+	var index Index
+	for object, err := range objects {
+		if err != nil {
+			return Index{}, err
+		}
+		if _, err := w.Write(object.JSON); err != nil {
+			return Index{}, fmt.Errorf("write %s: %w", object.Ref, err)
+		}
+		sum := sha256.Sum256(object.JSON)
+		entry := Entry{
+			Ref:      object.Ref,
+			Place:    object.Place,
+			Offset:   index.Bytes,
+			Length:   int64(len(object.JSON)),
+			LabelsAt: object.LabelsAt,
+			SHA256:   hex.EncodeToString(sum[:]),
+			CRD:      object.CRD,
+			Images:   object.Images,
+		}
+		index.Entries = append(index.Entries, entry)
+		index.Bytes += entry.Length
+	}
+	return index, nil
+}

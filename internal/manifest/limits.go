@@ -1,0 +1,25 @@
+package manifest
+
+// Limits bounds what Objects accepts. Crossing a limit is an error and never a
+// truncation. A limit of zero or less admits nothing; start from DefaultLimits.
+type Limits struct {
+	// Object is the size in bytes of one object as JSON. A document may have
+	// four times as much before it is decoded, since YAML is longer than JSON.
+	Object int64
+	// Objects is the number of objects of one stream.
+	Objects int
+	// Nesting is the number of mappings and sequences inside each other,
+	// counted from the top of the document.
+	Nesting int
+}
+
+// DefaultLimits returns the limits that hold unless flags say otherwise: 3 MiB
+// for an object, which is the API server's own limit for a request, 10,000
+// objects and a nesting of 100.
+func DefaultLimits() Limits {
+	return Limits{Object: 3 << 20, Objects: 10_000, Nesting: 100}
+}
+
+// document returns the size in bytes that a document may have before it is
+// decoded.
+func (l Limits) document() int64 { return 4 * l.Object }

@@ -1,0 +1,19 @@
+// Package plan orders the objects of a release: from the index of each source
+// to phases, steps and gates.
+//
+//	[]Input (phase -> sources -> manifest.Entry) -> New -> *Plan (phase -> steps -> objects)
+//
+// The phases are those of the user, in the user's order. Inside a phase the
+// order comes from the kinds: namespaces; CustomResourceDefinitions and their
+// gate; identity, RBAC and configuration; workloads and their gate; webhooks and
+// API services; instances of the kinds that the bundle defines. So one mixed
+// file works as a phase of its own. The order is total: whatever order the
+// documents and the sources of a phase are in, the plan is the same.
+//
+// New also says under which path each object is found, keeps an object that
+// stands twice once, and refuses a release in which one object has two contents.
+// It does not read objects, does not know what a cluster serves, and does not
+// decide whether a gate is open.
+//
+// The package is pure: no client, no network, no file system, no clock.
+package plan
