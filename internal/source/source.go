@@ -1,0 +1,147 @@
+package source
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+)
+
+// Config says where files are and what is allowed. The zero value of a field
+// asks for its default.
+type Config struct {
+	// BundleDir is the directory below which file sources are (flag
+	// --bundle-dir). Without it there are none.
+	BundleDir string
+
+	// DenyCIDRs are the addresses that nothing is fetched from (flag
+	// --source-deny-cidrs). Nil stands for DefaultDenyCIDRs; a slice that is
+	// empty denies nothing.
+	DenyCIDRs []netip.Prefix
+
+	// UserAgent names the provider to web servers.
+	UserAgent string
+
+	// MaxBytes bounds one source, unpacked. Default 512 MiB.
+	MaxBytes int64
+
+	// MaxRatio bounds how many times larger than its compressed form a source
+	// may be. It counts from the first MiB on. Default 200.
+	MaxRatio int64
+
+	// MaxRedirects bounds the redirects of one download. Default 5.
+	MaxRedirects int
+
+	// ConnectTimeout bounds making a connection, and once more its TLS
+	// handshake. Default 10 s.
+	ConnectTimeout time.Duration
+
+	// HeaderTimeout bounds waiting for the header of a response. Default 30 s.
+	HeaderTimeout time.Duration
+
+	// StallTimeout bounds waiting for the next byte of a body. Default 30 s.
+	StallTimeout time.Duration
+
+	// DownloadTimeout bounds a download from the first connection to the last
+	// byte. Default 10 min.
+	DownloadTimeout time.Duration
+
+	// RootCAs are the authorities that web servers are verified with. Nil
+	// stands for those of the system.
+	RootCAs *x509.CertPool
+
+	// Proxy returns the proxy for a request, or nil for none. Nil stands for
+	// http.ProxyFromEnvironment.
+	Proxy func(*http.Request) (*url.URL, error)
+}
+
+// Sources opens sources. It may be used concurrently.
+type Sources struct {
+	cfg       Config
+	transport http.RoundTripper
+	now       func() time.Time
+}
+
+// New returns Sources for cfg, or an error when cfg holds a negative bound or an
+// invalid prefix.
+func New(cfg Config) (*Sources, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("sources: %w", err)
+	}
+	return &Sources{cfg: cfg, transport: newTransport(cfg), now: time.Now}, nil
+}
+
+// Open opens src for reading. ctx bounds the reader too: it must live until the
+// reader is closed, and who opens must close.
+//
+// Errors of Open and of the reader have a class and a reason: FetchFailed when
+// trying again may help, Throttled with the time to wait when the server asked
+// for it, and the terminal LimitExceeded, SourceDenied and SourceInvalid.
+func (s *Sources) Open(ctx context.Context, src v1alpha1.Source) (io.ReadCloser, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fetchFailed(Describe(src), err)
+	}
+	switch {
+	case src.HTTPS != nil:
+		return s.openHTTPS(ctx, src.HTTPS.URL)
+	case src.File != nil:
+		return s.openFile(src.File.Path)
+	case src.Inline != nil:
+		body := io.NopCloser(strings.NewReader(src.Inline.Manifests))
+		return limit(body, Describe(src), s.cfg.MaxBytes), nil
+	}
+	return nil, fault.Terminal(v1alpha1.SourceInvalidReason, errors.New("the source has none of https, file and inline"))
+}
+
+func (c Config) withDefaults() Config {
+	if c.DenyCIDRs == nil {
+		c.DenyCIDRs = DefaultDenyCIDRs()
+	}
+	if c.Proxy == nil {
+		c.Proxy = http.ProxyFromEnvironment
+	}
+	c.UserAgent = cmp.Or(c.UserAgent, "cluster-api-addon-provider-bundle")
+	c.MaxBytes = cmp.Or(c.MaxBytes, 512<<20)
+	c.MaxRatio = cmp.Or(c.MaxRatio, 200)
+	c.MaxRedirects = cmp.Or(c.MaxRedirects, 5)
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 10*time.Second)
+	c.HeaderTimeout = cmp.Or(c.HeaderTimeout, 30*time.Second)
+	c.StallTimeout = cmp.Or(c.StallTimeout, 30*time.Second)
+	c.DownloadTimeout = cmp.Or(c.DownloadTimeout, 10*time.Minute)
+	return c
+}
+
+func (c Config) validate() error {
+	if min(c.MaxBytes, c.MaxRatio, int64(c.MaxRedirects)) < 0 {
+		return errors.New("a limit is negative")
+	}
+	if min(c.ConnectTimeout, c.HeaderTimeout, c.StallTimeout, c.DownloadTimeout) < 0 {
+		return errors.New("a timeout is negative")
+	}
+	for _, prefix := range c.DenyCIDRs {
+		if !prefix.IsValid() {
+			return errors.New("a prefix of --source-deny-cidrs is invalid")
+		}
+	}
+	return nil
+}
+
+// fetchFailed returns err about the source with the given name as one that is
+// tried again, unless it has a class already.
+func fetchFailed(name string, err error) error {
+	if _, ok := errors.AsType[*fault.Error](err); !ok {
+		err = fault.Failed(v1alpha1.FetchFailedReason, err)
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}

@@ -1,0 +1,18 @@
+// Package store keeps files by the digest of their content in the cache
+// directory, so that what is read from it is what was asked for.
+//
+//	reader -> tmp/<random>    counted and hashed while copied
+//	       -> verify, fsync   off the digest or over the limit: removed
+//	       -> rename          sha256/<hex>, or derived/<kind>/<hex>
+//
+// A file stands under its final name only when it is complete: a process that
+// is killed leaves nothing but a file in tmp, which the next Open of the
+// directory removes. Several processes may share one directory: files in the
+// making carry a lock (flock(2)) that ends with the process that holds it.
+//
+// The package refuses bytes that do not match their digest, digests other than
+// sha256, and names that are not made of a digest: no path comes from outside.
+// It does not fetch, does not decode, and does not read a file again to see
+// whether the disk damaged it: who notices that calls Remove, and the bytes are
+// fetched anew.
+package store
