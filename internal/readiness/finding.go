@@ -1,0 +1,89 @@
+package readiness
+
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+)
+
+// Finding is what was found out about one object.
+type Finding struct {
+	// Ready says that the object is as it was asked for.
+	Ready bool
+	// Failed says that the object does not become ready by waiting. It is never
+	// true together with Ready.
+	Failed bool
+	// Reason is one of the reasons of api/v1alpha1: ReadyReason, or why not.
+	Reason string
+	// Message names the object and what was found, on one line of at most 1 KiB.
+	Message string
+}
+
+func ready(message string) Finding {
+	return Finding{Ready: true, Reason: v1alpha1.ReadyReason, Message: message}
+}
+
+func notReady(reason, message string) Finding {
+	return Finding{Reason: reason, Message: message}
+}
+
+func failed(reason, message string) Finding {
+	return Finding{Failed: true, Reason: reason, Message: message}
+}
+
+// maxText is how many bytes of a text from the cluster a message repeats.
+const maxText = 200
+
+// line returns text on one line and cut to maxText bytes.
+func line(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) <= maxText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxText], "") + "…"
+}
+
+// title names an object: its kind, and its namespace if it has one, and its name.
+// The API server bounds all three.
+func title(kind, namespace, name string) string {
+	if namespace != "" {
+		name = namespace + "/" + name
+	}
+	return kind + " " + name
+}
+
+func titleOf(obj *unstructured.Unstructured) string {
+	return title(obj.GetKind(), obj.GetNamespace(), obj.GetName())
+}
+
+// condition is an element of status.conditions.
+type condition struct{ Status, Reason, Message string }
+
+// conditionOf returns the condition of the given type. It is empty for an object
+// that has none, as before its controller has seen it.
+func conditionOf(obj *unstructured.Unstructured, kind string) condition {
+	list, _, err := unstructured.NestedFieldNoCopy(obj.Object, "status", "conditions")
+	conditions, ok := list.([]any)
+	if err != nil || !ok {
+		return condition{}
+	}
+	for _, element := range conditions {
+		fields, ok := element.(map[string]any)
+		if ok && fields["type"] == kind {
+			return condition{
+				Status:  text(fields["status"]),
+				Reason:  text(fields["reason"]),
+				Message: text(fields["message"]),
+			}
+		}
+	}
+	return condition{}
+}
+
+// text returns value if it is a string.
+func text(value any) string {
+	s, _ := value.(string)
+	return s
+}

@@ -1,0 +1,58 @@
+package release
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+)
+
+// domain is the first line of what Digest hashes. It keeps the digest of a
+// release apart from that of any file. Another form needs another domain.
+const domain = "addons.cluster.x-k8s.io/release/v1\n"
+
+// Digest returns the identity of the content of a release: the same bytes in the
+// same phases, wherever they come from. It is the sha256 of
+//
+//	addons.cluster.x-k8s.io/release/v1
+//	phase <length of the name> <name> <number of sources>
+//	source <digest>
+//
+// with a line for each phase, and below it one for each of its sources, in the
+// order of the spec and each ended by a line feed. Lengths and numbers are
+// decimal, and make the form unambiguous for any name.
+//
+// The version, the constraint, timeouts and readyWhen are not content: they
+// change what is chosen and what is waited for, not what is applied.
+func Digest(r v1alpha1.Release) v1alpha1.Digest {
+	form := []byte(domain)
+	for _, p := range r.Phases {
+		form = fmt.Appendf(form, "phase %d %s %d\n", len(p.Name), p.Name, len(p.Sources))
+		for _, s := range p.Sources {
+			form = fmt.Appendf(form, "source %s\n", SourceDigest(s))
+		}
+	}
+	return digestOf(form)
+}
+
+// SourceDigest returns the digest of the bytes of a source: the one that the
+// spec names, or the sha256 of the text for an inline source. It is empty for a
+// source that names none, which the API does not accept.
+func SourceDigest(s v1alpha1.Source) v1alpha1.Digest {
+	switch {
+	case s.HTTPS != nil:
+		return s.HTTPS.Digest
+	case s.File != nil:
+		return s.File.Digest
+	case s.Inline != nil:
+		return digestOf([]byte(s.Inline.Manifests))
+	default:
+		return ""
+	}
+}
+
+func digestOf(content []byte) v1alpha1.Digest {
+	sum := sha256.Sum256(content)
+	return v1alpha1.Digest("sha256:" + hex.EncodeToString(sum[:]))
+}

@@ -1,0 +1,12 @@
+// Package release chooses the release of a Bundle that one cluster gets, and
+// gives a release the identity of its content.
+//
+//	releases ─┐
+//	constraint├─ Choose ─▶ release ─ Digest ─▶ sha256:…
+//	Kubernetes┘
+//
+// Choose is a pure function: the order of the releases does not matter, and the
+// same input gives the same release or the same words about why there is none.
+// The package fetches nothing, does not look into manifests, and does not know
+// what a cluster runs today: a downgrade is a choice like any other.
+package release
