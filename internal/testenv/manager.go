@@ -1,0 +1,127 @@
+package testenv
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// ManagerOptions say how this project's manager runs.
+type ManagerOptions struct {
+	// Management is the management cluster that it works on. Required.
+	Management *Management
+	// CacheDir is its --cache-dir. Required.
+	CacheDir string
+	// Race builds it with the race detector: a race ends it.
+	Race bool
+	// Args are further arguments.
+	Args []string
+}
+
+// Manager is a process of this project's manager.
+type Manager struct {
+	process *process
+	metrics string
+}
+
+// StartManager builds the manager from the source and starts it as the
+// administrator of a management cluster. Sources on the loopback address are
+// not denied, as they are by default: those of the tests are there.
+func StartManager(ctx context.Context, o ManagerOptions) (*Manager, error) {
+	program, err := buildManager(ctx, o.Race)
+	if err != nil {
+		return nil, err
+	}
+	health, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	metrics, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	p, err := startProgram("manager", program, append([]string{
+		"--kubeconfig=" + o.Management.KubeconfigPath(),
+		"--cache-dir=" + o.CacheDir,
+		"--health-addr=127.0.0.1:" + health,
+		"--insecure-diagnostics",
+		"--diagnostics-address=127.0.0.1:" + metrics,
+		"--source-deny-cidrs=",
+	}, o.Args...)...)
+	if err != nil {
+		return nil, err
+	}
+	ready := func(ctx context.Context) error { return getOK(ctx, http.DefaultClient, "http://127.0.0.1:"+health+"/readyz") }
+	if err := p.waitReady(ctx, ready); err != nil {
+		p.stop()
+		return nil, err
+	}
+	return &Manager{process: p, metrics: "http://127.0.0.1:" + metrics + "/metrics"}, nil
+}
+
+// buildManager builds the manager into the repository's bin.
+func buildManager(ctx context.Context, race bool) (string, error) {
+	root, err := repositoryRoot()
+	if err != nil {
+		return "", err
+	}
+	program, args := filepath.Join(root, "bin", "manager"), []string{"build"}
+	if race {
+		program, args = program+"-race", append(args, "-race")
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, "-o", program, ".")...) //nolint:gosec // the arguments are ours
+	cmd.Dir = root
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("building the manager: %w: %s", err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	return program, nil
+}
+
+// Kill ends the manager at once, as SIGKILL does, and returns when it is gone.
+func (m *Manager) Kill() { m.process.stop() }
+
+// Stop asks the manager to end, as SIGTERM does, and returns when it is gone.
+func (m *Manager) Stop() {
+	_ = syscall.Kill(m.process.pid, syscall.SIGTERM) // The only error is that it has ended.
+	<-m.process.ended
+}
+
+// Ended tells whether the manager has ended by itself, and if so, with which output.
+func (m *Manager) Ended() error {
+	if !m.process.hasEnded() {
+		return nil
+	}
+	return m.process.failure(errEnded)
+}
+
+// Log returns the end of the manager's log, at most 64 KiB.
+func (m *Manager) Log() string { return m.process.output.last(tailBytes) }
+
+// MetricsURL is where the manager serves its metrics.
+func (m *Manager) MetricsURL() string { return m.metrics }
+
+// PeakMemory returns the largest resident set that the manager has had, in
+// bytes, as Linux keeps it (VmHWM in proc_pid_status(5)).
+func (m *Manager) PeakMemory() (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", m.process.pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			return kib << 10, err
+		}
+	}
+	return 0, errors.New("the kernel does not tell the peak of the resident set")
+}

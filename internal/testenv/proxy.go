@@ -1,0 +1,161 @@
+package testenv
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"sync"
+	"sync/atomic"
+
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/client-go/rest"
+)
+
+// Proxy stands before an API server: it remembers every request, and can fail,
+// delay or cut them. Give it to AddCluster in place of the Workload. Requests
+// reach the API server as the administrator's.
+type Proxy struct {
+	// Config is as that of the API server, but leads through the proxy.
+	Config *rest.Config
+
+	kubeconfig []byte
+	server     *http.Server
+	forward    http.Handler
+	stop       context.CancelFunc
+	served     chan struct{}
+	fault      atomic.Pointer[Fault]
+
+	mu       sync.Mutex
+	requests []*Request
+}
+
+// StartProxy starts a proxy before s on an address of its own. Stop it before s.
+func StartProxy(s *APIServer) (*Proxy, error) {
+	p, err := newProxy(s)
+	if err != nil {
+		return nil, fmt.Errorf("proxy: %w", err)
+	}
+	return p, nil
+}
+
+func newProxy(s *APIServer) (*Proxy, error) {
+	forward, err := forwardTo(s.Config)
+	if err != nil {
+		return nil, err
+	}
+	config, err := s.authority.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // It does not resolve a name.
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{Config: rest.CopyConfig(s.Config), forward: forward, served: make(chan struct{})}
+	p.Config.Host = "https://" + listener.Addr().String()
+	if p.kubeconfig, err = kubeconfigOf(p.Config); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	p.serve(listener, config)
+	return p, nil
+}
+
+// silent is for servers whose broken connections are what they are for.
+var silent = log.New(io.Discard, "", 0)
+
+func forwardTo(config *rest.Config) (http.Handler, error) {
+	target, err := url.Parse(config.Host)
+	if err != nil {
+		return nil, err
+	}
+	transport, err := rest.TransportFor(config)
+	if err != nil {
+		return nil, err
+	}
+	return &httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Transport:     transport,
+		FlushInterval: -1, // Watches.
+		ErrorLog:      silent,
+		ErrorHandler:  func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+	}, nil
+}
+
+// serve starts the server. Closing it does not end requests that are under way:
+// their context does.
+func (p *Proxy) serve(listener net.Listener, config *tls.Config) {
+	base, stop := context.WithCancel(context.Background())
+	p.stop = stop
+	p.server = &http.Server{
+		Handler: p, TLSConfig: config, ErrorLog: silent, ReadHeaderTimeout: askTimeout,
+		BaseContext: func(net.Listener) context.Context { return base },
+	}
+	go func() {
+		defer close(p.served)
+		_ = p.server.ServeTLS(listener, "", "") // It ends by Stop.
+	}()
+}
+
+// tlsConfig is of a server that only the users of the authority may use.
+func (a *authority) tlsConfig() (*tls.Config, error) {
+	serving, err := a.server()
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := tls.X509KeyPair(serving.certificate, serving.key)
+	if err != nil {
+		return nil, err
+	}
+	users := x509.NewCertPool()
+	users.AddCert(a.certificate)
+	return &tls.Config{
+		Certificates: []tls.Certificate{certificate},
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+		ClientCAs:    users,
+		MinVersion:   tls.VersionTLS13,
+		NextProtos:   []string{"h2", "http/1.1"},
+	}, nil
+}
+
+// Kubeconfig returns a kubeconfig that leads through the proxy.
+func (p *Proxy) Kubeconfig() []byte { return p.kubeconfig }
+
+// Stop cuts all connections and gives up the address. It may be called twice.
+func (p *Proxy) Stop() {
+	p.stop()
+	_ = p.server.Close()
+	<-p.served
+}
+
+var requestResolver = &request.RequestInfoFactory{
+	APIPrefixes: sets.NewString("api", "apis"), GrouplessAPIPrefixes: sets.NewString("api"),
+}
+
+// ServeHTTP remembers the request and passes it on, unless the Fault answers.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	seen, err := p.remember(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	counted := &countedResponse{ResponseWriter: w, proxy: p, request: seen}
+	r.Body = &countedBody{ReadCloser: r.Body, proxy: p, request: seen}
+	if fault := p.fault.Load(); fault != nil && (*fault)(counted, r, *seen) {
+		return
+	}
+	if counted.lost {
+		counted.ResponseWriter = discarded{http.Header{}}
+		p.forward.ServeHTTP(counted, r)
+		panic(http.ErrAbortHandler)
+	}
+	p.forward.ServeHTTP(counted, r)
+}
