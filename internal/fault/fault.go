@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -71,11 +72,11 @@ func ClassOf(err error) Class {
 	return Other
 }
 
-// ReasonOf returns the reason of err: that of the *Error in its chain, else the
-// given one.
+// ReasonOf returns the reason of err: that of the *Error in its chain, else, and
+// where that has none, the given one.
 func ReasonOf(err error, otherwise string) string {
 	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Reason
+		return cmp.Or(e.Reason, otherwise)
 	}
 	return otherwise
 }
@@ -87,7 +88,7 @@ const maxJoined = 5
 // the first five spelled out. Nil errors are left out; without any the result
 // is nil. Its class is Other if one of them is, so that they are tried again;
 // else Stall if one of them is; else Wait until the first of them asks to be
-// looked at. Its reason is that of the first error of its class.
+// looked at. Its reason is that of the first error of its class, if that has one.
 func Join(errs ...error) error {
 	errs = slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil })
 	if len(errs) < 2 {

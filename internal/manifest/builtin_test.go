@@ -132,14 +132,13 @@ func clientScope(gvk schema.GroupVersionKind, plural string) (namespaced, ok boo
 	if group == "" {
 		group = "core"
 	}
-	for i := range clients.NumMethod() {
-		if !strings.EqualFold(clients.Method(i).Name, group+gvk.Version) {
+	for version := range clients.Methods() {
+		if !strings.EqualFold(version.Name, group+gvk.Version) {
 			continue
 		}
-		client := clients.Method(i).Type.Out(0)
-		for j := range client.NumMethod() {
-			if strings.EqualFold(client.Method(j).Name, plural) {
-				return client.Method(j).Type.NumIn() == 1, true
+		for kind := range version.Type.Out(0).Methods() {
+			if strings.EqualFold(kind.Name, plural) {
+				return kind.Type.NumIn() == 1, true
 			}
 		}
 	}

@@ -107,7 +107,7 @@ func kubectlObjects(t *testing.T, content []byte) []map[string]any {
 			continue
 		}
 		u := unstructured.Unstructured{Object: tree}
-		for _, field := range strings.Fields("creationTimestamp generation resourceVersion uid") {
+		for field := range strings.FieldsSeq("creationTimestamp generation resourceVersion uid") {
 			unstructured.RemoveNestedField(u.Object, "metadata", field)
 		}
 		unstructured.RemoveNestedField(u.Object, "status")
@@ -171,6 +171,7 @@ func BenchmarkObjects(b *testing.B) {
 }
 
 func benchmarkObjects(b *testing.B, content []byte) {
+	b.Helper()
 	b.SetBytes(int64(len(content)))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -34,7 +34,7 @@ func TestABodyStallsOnlyWhileItIsWaitedFor(t *testing.T) {
 				var err error
 				for err == nil {
 					_, err = raw.Read(make([]byte, 1))
-					time.Sleep(tc.givenConsume)
+					time.Sleep(tc.givenConsume) //nolint:forbidigo // in a bubble of synctest it takes no time
 				}
 				if !errors.Is(err, tc.wantErr) {
 					t.Errorf("want %v, got %v", tc.wantErr, err)
