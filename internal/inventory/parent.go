@@ -1,0 +1,173 @@
+package inventory
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Labels and annotations of KEP-3659.
+const (
+	// PartOfLabel stands on every member and holds the ID of its parent.
+	PartOfLabel = "applyset.kubernetes.io/part-of"
+
+	idLabel              = "applyset.kubernetes.io/id"
+	toolingAnnotation    = "applyset.kubernetes.io/tooling"
+	groupKindsAnnotation = "applyset.kubernetes.io/contains-group-kinds"
+)
+
+// Annotations of ours on the parent.
+const (
+	bundleAnnotation  = "addons.cluster.x-k8s.io/bundle"
+	versionAnnotation = "addons.cluster.x-k8s.io/version"
+	digestAnnotation  = "addons.cluster.x-k8s.io/digest"
+	phaseAnnotation   = "addons.cluster.x-k8s.io/phase"
+
+	progressKey = "progress"
+)
+
+// Namespace of the parent in the workload cluster.
+const Namespace = metav1.NamespaceSystem
+
+// tooling names us in the form of KEP-3659: the name of the tool and the
+// version of the format that it writes.
+const tooling = "caapb/v1"
+
+// Parent is the identity of what one ClusterBundleSet owns in one workload cluster.
+type Parent struct {
+	set string
+}
+
+// ParentOf returns the parent of the ClusterBundleSet with the given namespace
+// and name. It depends on nothing else, so that it stays the same when the
+// Cluster moves to another management cluster.
+func ParentOf(namespace, name string) Parent {
+	return Parent{set: namespace + "." + name}
+}
+
+// Name of the ConfigMap: "caapb.", the namespace of the set, a dot and its name.
+func (p Parent) Name() string { return "caapb." + p.set }
+
+// ID is the value of PartOfLabel on every member: by KEP-3659 the hash of the
+// name, namespace, kind and group of the parent.
+func (p Parent) ID() string {
+	sum := sha256.Sum256([]byte(p.Name() + "." + Namespace + ".ConfigMap."))
+	return "applyset-" + base64.RawURLEncoding.EncodeToString(sum[:]) + "-v1"
+}
+
+// Record is what the parent holds.
+type Record struct {
+	// Bundle is the namespace and name of the Bundle, Version that of the release.
+	Bundle, Version string
+	// Digest of the release.
+	Digest string
+	// GroupKinds of the members, as in "Deployment.apps".
+	GroupKinds []string
+	// Progress is how far the release is.
+	Progress Progress
+}
+
+// Progress is how far a release is on a workload cluster.
+type Progress struct {
+	// Phase is the index of the first phase that is not complete, or the number
+	// of phases when all are.
+	Phase int `json:"phase"`
+	// Steps is the number of steps of that phase whose objects were all applied.
+	Steps int `json:"steps"`
+	// Phases are the times of the phases that have begun, in order.
+	Phases []PhaseTimes `json:"phases,omitempty"`
+}
+
+// PhaseTimes are the times of one phase, in UTC and to the second.
+type PhaseTimes struct {
+	// Started is when the first object of the phase was about to be applied.
+	Started time.Time `json:"started"`
+	// Completed is when the phase was ready for the first time; zero before that.
+	Completed time.Time `json:"completed,omitzero"`
+}
+
+// Begin returns the progress with the current phase begun at now, if it is not yet.
+func (p Progress) Begin(now time.Time) Progress {
+	if len(p.Phases) > p.Phase {
+		return p
+	}
+	p.Phases = append(slices.Clone(p.Phases), PhaseTimes{Started: now.UTC().Truncate(time.Second)})
+	return p
+}
+
+// Complete returns the progress with the current phase complete at now and the
+// next one current.
+func (p Progress) Complete(now time.Time) Progress {
+	p.Phases = slices.Clone(p.Phases)
+	p.Phases[p.Phase].Completed = now.UTC().Truncate(time.Second)
+	p.Phase++
+	p.Steps = 0
+	return p
+}
+
+// ConfigMap returns the parent as it is to be applied, with the names of the
+// phases of the release for the annotation that people read.
+func (p Parent) ConfigMap(r Record, phases []string) (*corev1.ConfigMap, error) {
+	progress, err := json.Marshal(r.Progress)
+	if err != nil {
+		return nil, fmt.Errorf("progress: %w", err)
+	}
+	groupKinds := slices.Clone(r.GroupKinds)
+	slices.Sort(groupKinds)
+	return &corev1.ConfigMap{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: Namespace,
+			Name:      p.Name(),
+			Labels:    map[string]string{idLabel: p.ID()},
+			Annotations: map[string]string{
+				toolingAnnotation:    tooling,
+				groupKindsAnnotation: strings.Join(slices.Compact(groupKinds), ","),
+				bundleAnnotation:     r.Bundle,
+				versionAnnotation:    r.Version,
+				digestAnnotation:     r.Digest,
+				phaseAnnotation:      phaseReached(r.Progress, phases),
+			},
+		},
+		Data: map[string]string{progressKey: string(progress)},
+	}, nil
+}
+
+// phaseReached says for people how far the release is: the name of the phase
+// that it is in, or "complete".
+func phaseReached(p Progress, phases []string) string {
+	if p.Phase >= len(phases) {
+		return "complete"
+	}
+	return phases[p.Phase]
+}
+
+// RecordOf reads back what ConfigMap wrote. What it cannot read counts as
+// nothing done: applying again is safe, skipping is not.
+func RecordOf(parent *corev1.ConfigMap) Record {
+	r := Record{
+		Bundle:  parent.Annotations[bundleAnnotation],
+		Version: parent.Annotations[versionAnnotation],
+		Digest:  parent.Annotations[digestAnnotation],
+	}
+	if kinds := parent.Annotations[groupKindsAnnotation]; kinds != "" {
+		r.GroupKinds = strings.Split(kinds, ",")
+	}
+	var progress Progress
+	if err := json.Unmarshal([]byte(parent.Data[progressKey]), &progress); err == nil && progress.valid() {
+		r.Progress = progress
+	}
+	return r
+}
+
+// valid tells whether the progress can be one that we wrote.
+func (p Progress) valid() bool {
+	return p.Phase >= 0 && p.Steps >= 0 && p.Phase <= len(p.Phases) && len(p.Phases) <= p.Phase+1
+}

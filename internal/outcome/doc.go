@@ -1,0 +1,11 @@
+// Package outcome turns the error of a reconcile into conditions for people and
+// a result for the queue, at one place, by the class that package fault gave it:
+//
+//	class | Ready | Stalled | result
+//	none  | True  | False   | nothing: watches wake us
+//	Wait  | False | False   | after the time that the error names, or nothing
+//	Stall | False | True    | slowly, after ten minutes: the spec or the source has to change
+//	Other | False | False   | back-off
+//
+// The package is pure.
+package outcome

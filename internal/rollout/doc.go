@@ -1,0 +1,12 @@
+// Package rollout is one pass over one workload cluster: it applies what is
+// not applied yet, looks at the gates, and returns. It never waits: a closed
+// gate ends the pass as a fault.Waiting, and a watch, whose target the outcome
+// names, or a timer brings it back.
+//
+// All that a pass remembers is in the parent ConfigMap of the workload cluster
+// (package inventory): the digest of the release and how many phases and steps
+// are done. So a pass that was killed in the middle is taken up by the next,
+// and one that finds everything done sends nothing.
+//
+//	parent -> record -> for each phase, for each step: apply, gate -> readyWhen -> record -> parent
+package rollout
