@@ -1,0 +1,36 @@
+package report
+
+import (
+	"cmp"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+)
+
+// Object is an object with conditions that events can be about.
+type Object interface {
+	runtime.Object
+	GetConditions() []metav1.Condition
+}
+
+// Transition records an event when the Ready condition of an object went over
+// to another status or another reason. It is a Warning unless err, the error of
+// the reconcile, is nil or mere waiting.
+func Transition(recorder events.EventRecorder, after, before Object, err error) {
+	now := meta.FindStatusCondition(after.GetConditions(), v1alpha1.ReadyCondition)
+	was := meta.FindStatusCondition(before.GetConditions(), v1alpha1.ReadyCondition)
+	if now == nil || was != nil && was.Status == now.Status && was.Reason == now.Reason {
+		return
+	}
+	kind := corev1.EventTypeNormal
+	if err != nil && fault.ClassOf(err) != fault.Wait {
+		kind = corev1.EventTypeWarning
+	}
+	recorder.Eventf(after, nil, kind, now.Reason, "Reconcile", "%s", cmp.Or(now.Message, now.Reason))
+}

@@ -1,0 +1,186 @@
+package workload
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/version"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/inventory"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/manifest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/rollout"
+)
+
+const (
+	// requestTimeout bounds one request: the API server's own limit for
+	// requests that are not watches is one minute.
+	requestTimeout = 30 * time.Second
+
+	// acceptMetadata asks for an object's metadata only (KEP-1900's form of it):
+	// the answer to an apply is otherwise as large as the request.
+	acceptMetadata = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+
+	acceptJSON = "application/json"
+
+	// versionTTL is how long the Kubernetes version of an API server is taken
+	// to be the same: it changes while the connection stays.
+	versionTTL = 5 * time.Minute
+)
+
+var _ rollout.Cluster = (*Client)(nil)
+
+// Client talks to the API server of one workload cluster. It is safe for
+// concurrent use.
+type Client struct {
+	rest     rest.Interface
+	metadata metadata.Interface
+
+	// The version and its age belong to the one read that reads has under way.
+	reads      singleflight.Group
+	version    string
+	versionAge time.Time
+}
+
+// NewClient returns a client for the given configuration. Its rate limits and
+// its timeout are not used.
+func NewClient(cfg *rest.Config) (*Client, error) {
+	cfg = rest.CopyConfig(cfg)
+	cfg.QPS, cfg.RateLimiter = -1, nil
+	cfg.Timeout = 0
+	// A warning is for whoever wrote the bundle, and the same in every cluster.
+	cfg.WarningHandler, cfg.WarningHandlerWithContext = rest.NoWarnings{}, nil
+	cfg.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
+	httpClient, err := rest.HTTPClientFor(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("HTTP client: %w", err)
+	}
+	restClient, err := rest.UnversionedRESTClientForConfigAndClient(cfg, httpClient)
+	if err != nil {
+		return nil, fmt.Errorf("REST client: %w", err)
+	}
+	metadataClient, err := metadata.NewForConfigAndClient(metadata.ConfigFor(cfg), httpClient)
+	if err != nil {
+		return nil, fmt.Errorf("metadata client: %w", err)
+	}
+	return &Client{rest: restClient, metadata: metadataClient}, nil
+}
+
+// Apply sends body, the JSON of the object, as a server-side apply with the
+// field manager inventory.FieldManager. It takes fields over from other field
+// managers, as upstreams tell their users to do with --force-conflicts; whether
+// the object may be taken over at all is the caller's question.
+func (c *Client) Apply(ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	_, err := answer(c.rest.Patch(types.ApplyPatchType).
+		AbsPath(path(resource, ref)...).
+		Param("fieldManager", inventory.FieldManager).
+		Param("force", "true").
+		SetHeader("Accept", acceptMetadata).
+		MaxRetries(0).
+		Body(body).
+		Do(ctx))
+	return classify(ref, err)
+}
+
+// Metadata reads the metadata of an object; nil if it does not exist.
+func (c *Client) Metadata(
+	ctx context.Context, resource manifest.Resource, ref manifest.Ref,
+) (*metav1.PartialObjectMetadata, error) {
+	live := &metav1.PartialObjectMetadata{}
+	err := c.get(ctx, acceptMetadata, live, path(resource, ref)...)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return live, classify(ref, err)
+}
+
+// Object reads an object whole; nil if it does not exist.
+func (c *Client) Object(
+	ctx context.Context, resource manifest.Resource, ref manifest.Ref,
+) (*unstructured.Unstructured, error) {
+	live := &unstructured.Unstructured{}
+	err := c.get(ctx, acceptJSON, live, path(resource, ref)...)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return live, classify(ref, err)
+}
+
+// Resources reads which resources the API server serves in a group version, as
+// discovery lists them; none if it does not serve the group version.
+func (c *Client) Resources(ctx context.Context, group, version string) ([]metav1.APIResource, error) {
+	list := &metav1.APIResourceList{}
+	err := c.get(ctx, acceptJSON, list, groupVersionPath(group, version)...)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	subject := "discovery of " + schema.GroupVersion{Group: group, Version: version}.String()
+	return list.APIResources, failed(subject, false, err)
+}
+
+// Version returns the Kubernetes version of the API server, as in "v1.36.3". It
+// is read again when it is older than five minutes, once for all who ask.
+func (c *Client) Version(ctx context.Context) (string, error) {
+	known, err, _ := c.reads.Do("version", func() (any, error) {
+		if c.version != "" && time.Since(c.versionAge) < versionTTL {
+			return c.version, nil
+		}
+		read := &version.Info{}
+		if err := c.get(ctx, acceptJSON, read, "version"); err != nil {
+			return "", failed("version of the workload cluster", false, err)
+		}
+		c.version, c.versionAge = read.GitVersion, time.Now()
+		return c.version, nil
+	})
+	return known.(string), err
+}
+
+func (c *Client) get(ctx context.Context, accept string, into any, segments ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	body, err := answer(c.rest.Get().AbsPath(segments...).SetHeader("Accept", accept).MaxRetries(0).Do(ctx))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("its answer is not what was asked for: %w", err)
+	}
+	return nil
+}
+
+// answer returns the body of an answer, or what the server says is wrong. Only
+// Result.Error reads the latter from the body: DoRaw and Raw do not.
+func answer(result rest.Result) ([]byte, error) {
+	if err := result.Error(); err != nil {
+		return nil, err
+	}
+	return result.Raw()
+}
+
+// path returns the segments of an object's path in the API.
+func path(resource manifest.Resource, ref manifest.Ref) []string {
+	segments := groupVersionPath(resource.Group, resource.Version)
+	if resource.Namespaced {
+		segments = append(segments, "namespaces", ref.Namespace)
+	}
+	return append(segments, resource.Plural, ref.Name)
+}
+
+func groupVersionPath(group, version string) []string {
+	if group == "" {
+		return []string{"api", version}
+	}
+	return []string{"apis", group, version}
+}

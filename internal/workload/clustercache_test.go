@@ -1,0 +1,165 @@
+package workload
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
+)
+
+// newManager returns a manager for one namespace of a management cluster.
+func newManager(t testing.TB, m *testenv.Management, namespace string) ctrl.Manager {
+	t.Helper()
+	mgr, err := ctrl.NewManager(m.Config, ctrl.Options{
+		Scheme:  testenv.Scheme(),
+		Metrics: metricsserver.Options{BindAddress: "0"},
+		Cache: cache.Options{
+			DefaultNamespaces: map[string]cache.Config{namespace: {}},
+			ByObject:          map[client.Object]cache.ByObject{&corev1.Secret{}: {Transform: KeepKubeconfigs}},
+		},
+		Controller: config.Controller{SkipNameValidation: new(true)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mgr
+}
+
+// run runs a manager until the test ends.
+func run(t testing.TB, mgr ctrl.Manager) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- mgr.Start(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestClustersAreConnectedWhileTheyAreSelected(t *testing.T) {
+	t.Parallel()
+	m, w := testenv.SharedManagement(t), testenv.SharedWorkload(t)
+	ns := testenv.NewNamespace(t, m.APIServer)
+	cluster := testenv.NewCluster(t, m, testenv.ClusterOptions{
+		Namespace: ns, Name: "berlin", Labels: map[string]string{"cni": "calico"}, Workload: w,
+	})
+	key := client.ObjectKeyFromObject(cluster)
+	mgr := newManager(t, m, ns)
+	var refused atomic.Int32
+	clusters, err := SetupClusterCache(t.Context(), mgr, ClusterCacheOptions{
+		Name: "test",
+		Selects: func(c *clusterv1.Cluster) bool {
+			sets := &v1alpha1.ClusterBundleSetList{}
+			if err := mgr.GetClient().List(t.Context(), sets, client.InNamespace(ns)); err != nil {
+				t.Error(err)
+			}
+			for _, set := range sets.Items {
+				if labels.SelectorFromSet(set.Spec.ClusterSelector.MatchLabels).Matches(labels.Set(c.Labels)) {
+					return true
+				}
+			}
+			refused.Add(1)
+			return false
+		},
+		Changes: source.Kind(mgr.GetCache(), &v1alpha1.ClusterBundleSet{}, handler.TypedEnqueueRequestsFromMapFunc(
+			func(context.Context, *v1alpha1.ClusterBundleSet) []reconcile.Request {
+				return []reconcile.Request{{NamespacedName: key}}
+			})),
+		Concurrency: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, mgr)
+	connections := NewConnections(clusters)
+	connected := func() bool { _, err := connections.Client(t.Context(), key); return err == nil }
+
+	eventually(t, "the filter is asked", func() bool { return refused.Load() > 0 })
+	_, err = connections.Client(t.Context(), key)
+	wantFault(t, err, fault.Wait, v1alpha1.ClusterNotConnectedReason)
+
+	// The Cluster does not change from here on: only the set does.
+	set := &v1alpha1.ClusterBundleSet{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "calico"},
+		Spec: v1alpha1.ClusterBundleSetSpec{
+			ClusterSelector: metav1.LabelSelector{MatchLabels: map[string]string{"cni": "calico"}},
+			Bundle:          v1alpha1.BundleSelector{Name: "calico"},
+		},
+	}
+	if err := m.Client.Create(t.Context(), set); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a Cluster that is selected is connected", connected)
+	if got, err := connections.Version(t.Context(), key); err != nil || got == "" {
+		t.Errorf("want the version of the workload cluster, got %q, %v", got, err)
+	}
+
+	if err := m.Client.Delete(t.Context(), set); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a Cluster that is no longer selected is disconnected", func() bool { return !connected() })
+	after := &clusterv1.Cluster{}
+	if err := m.Client.Get(t.Context(), key, after); err != nil {
+		t.Fatal(err)
+	}
+	if after.ResourceVersion != cluster.ResourceVersion {
+		t.Errorf("the Cluster changed, so the test proves nothing: %s, %s", cluster.ResourceVersion, after.ResourceVersion)
+	}
+}
+
+func TestOnlyKubeconfigsAreKept(t *testing.T) {
+	t.Parallel()
+	secret := func(name string) *corev1.Secret {
+		return &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Name: name, ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "x"}}},
+			Data:       map[string][]byte{"value": []byte("content")},
+		}
+	}
+	tests := map[string]struct{ given, want any }{
+		"a kubeconfig is kept": {
+			secret("berlin-kubeconfig"),
+			&corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{Name: "berlin-kubeconfig"}, Data: map[string][]byte{"value": []byte("content")},
+			},
+		},
+		"a private key is not": {
+			secret("berlin-ca"), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "berlin-ca"}},
+		},
+		"another object is left as it is": {
+			&corev1.ConfigMap{Data: map[string]string{"key": "value"}},
+			&corev1.ConfigMap{Data: map[string]string{"key": "value"}},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := KeepKubeconfigs(tc.given)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("object (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,86 @@
+package workload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/cluster-api/controllers/clustercache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+)
+
+// restConfigs is the part of CAPI's ClusterCache that connections come from.
+type restConfigs interface {
+	GetRESTConfig(ctx context.Context, cluster client.ObjectKey) (*rest.Config, error)
+}
+
+var _ restConfigs = (clustercache.ClusterCache)(nil)
+
+// Connections hands out the Client of each connected workload cluster. There
+// is one for each connection of CAPI's ClusterCache, which opens, checks and
+// closes them: it renews them when a kubeconfig changes.
+type Connections struct {
+	configs restConfigs
+
+	mu      sync.Mutex
+	clients map[client.ObjectKey]connection
+}
+
+// connection is a client and the configuration that it was made from, whose
+// address is the identity of a connection of the ClusterCache.
+type connection struct {
+	cfg    *rest.Config
+	client *Client
+}
+
+// NewConnections returns the connections of a ClusterCache.
+func NewConnections(configs restConfigs) *Connections {
+	return &Connections{configs: configs, clients: make(map[client.ObjectKey]connection)}
+}
+
+// Client returns the client of a workload cluster. One that is not connected
+// is a fault.Waiting: the ClusterCache's source tells when it is.
+func (c *Connections) Client(ctx context.Context, cluster client.ObjectKey) (*Client, error) {
+	cfg, err := c.configs.GetRESTConfig(ctx, cluster)
+	if err != nil {
+		c.Forget(cluster)
+		if errors.Is(err, clustercache.ErrClusterNotConnected) {
+			return nil, fault.Waiting(v1alpha1.ClusterNotConnectedReason, 0,
+				fmt.Errorf("the workload cluster is not connected: its API server cannot be reached yet"))
+		}
+		return nil, fmt.Errorf("connection: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known := c.clients[cluster]; known.cfg == cfg {
+		return known.client, nil
+	}
+	made, err := NewClient(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("connection: %w", err)
+	}
+	c.clients[cluster] = connection{cfg: cfg, client: made}
+	return made, nil
+}
+
+// Version returns the Kubernetes version of a workload cluster. One that is not
+// connected is a fault.Waiting.
+func (c *Connections) Version(ctx context.Context, cluster client.ObjectKey) (string, error) {
+	connected, err := c.Client(ctx, cluster)
+	if err != nil {
+		return "", err
+	}
+	return connected.Version(ctx)
+}
+
+// Forget drops what is kept of a workload cluster: call it when its Cluster is gone.
+func (c *Connections) Forget(cluster client.ObjectKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.clients, cluster)
+}

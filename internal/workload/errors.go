@@ -1,0 +1,137 @@
+package workload
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"syscall"
+	"time"
+
+	"golang.org/x/net/http2"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/manifest"
+)
+
+const (
+	// kindRetry is when to look again for a kind that is not served, or a
+	// namespace that is going away: no watch tells.
+	kindRetry = 5 * time.Second
+
+	minThrottle = time.Second
+	maxThrottle = time.Minute
+)
+
+// classify gives an error of an apply or a read of the object its class, its
+// reason and a message that names the object and what the server said.
+func classify(ref manifest.Ref, err error) error {
+	if kindNotServed(err) {
+		return fault.Waiting(v1alpha1.KindNotServedReason, kindRetry, fmt.Errorf(
+			"%s: the workload cluster does not serve %s %s: is its CustomResourceDefinition installed?",
+			ref, schema.GroupVersion{Group: ref.Group, Version: ref.Version}, ref.Kind))
+	}
+	return failed(ref.String(), ref.Group == "" && ref.Kind == "Secret", err)
+}
+
+// failed gives an error of a request its class and its reason, and a message
+// that names the subject of the request. The server quotes what it refuses: of
+// what it says about a secret subject only names are repeated.
+func failed(subject string, secret bool, err error) error {
+	if err == nil {
+		return nil
+	}
+	answer, answered := status(err)
+	if !answered {
+		return fault.Failed(v1alpha1.ApplyFailedReason, fmt.Errorf("%s: %w", subject, unanswered(err)))
+	}
+	said := fmt.Errorf("%s: HTTP %d %s: %s", subject, answer.Code, answer.Reason, answer.Message)
+	if secret && !apierrors.IsNotFound(err) {
+		said = fmt.Errorf("%s: HTTP %d %s", subject, answer.Code, answer.Reason)
+	}
+	switch {
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return fault.Waiting(v1alpha1.NamespaceTerminatingReason, kindRetry, said)
+	case answer.Code == http.StatusTooManyRequests:
+		return fault.Waiting(v1alpha1.ThrottledReason, retryAfter(err), said)
+	case answer.Code == http.StatusBadRequest, answer.Code == http.StatusUnprocessableEntity,
+		answer.Code == http.StatusRequestEntityTooLarge:
+		return fault.Terminal(v1alpha1.ObjectInvalidReason, said)
+	}
+	return fault.Failed(v1alpha1.ApplyFailedReason, said)
+}
+
+// status returns the API server's answer in err's chain, if there is one.
+func status(err error) (metav1.Status, bool) {
+	if s, ok := errors.AsType[*apierrors.StatusError](err); ok && s.ErrStatus.Code >= http.StatusBadRequest {
+		return s.ErrStatus, true
+	}
+	return metav1.Status{}, false
+}
+
+// kindNotServed tells the 404 of a path that the server does not know from
+// that of a namespace or an object that does not exist.
+func kindNotServed(err error) bool {
+	if !apierrors.IsNotFound(err) {
+		return false
+	}
+	answer, _ := status(err)
+	return answer.Details == nil || answer.Details.Kind == "" || unexpectedResponse(err)
+}
+
+func unexpectedResponse(err error) bool {
+	_, unexpected := apierrors.StatusCause(err, "UnexpectedServerResponse")
+	return unexpected
+}
+
+func retryAfter(err error) time.Duration {
+	seconds, _ := apierrors.SuggestsClientDelay(err)
+	return min(max(time.Duration(seconds)*time.Second, minThrottle), maxThrottle)
+}
+
+// unanswered gives words to an error of a request that got no answer.
+func unanswered(err error) error {
+	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
+		return errors.New("the API server did not answer in time")
+	}
+	return fmt.Errorf("the connection to the API server failed: %w", stable(err))
+}
+
+// stable takes off an error of net/http what is long or differs from one time
+// to the next: URLs, addresses, ports, the numbers of streams, the time.
+func stable(err error) error {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		return fmt.Errorf("the name %s was not found", dns.Name)
+	}
+	if number, ok := errors.AsType[syscall.Errno](err); ok {
+		return number
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		return errors.New("its certificate has expired or is not yet valid")
+	}
+	if cut(err) {
+		return errors.New("it was cut")
+	}
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		err = op.Err
+	}
+	return err
+}
+
+// cut tells whether the other side ended a connection, or a stream of it.
+func cut(err error) bool {
+	_, stream := errors.AsType[http2.StreamError](err)
+	_, away := errors.AsType[http2.GoAwayError](err)
+	return stream || away || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}

@@ -1,0 +1,308 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/manifest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/rollout"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
+)
+
+var calico = types.NamespacedName{Namespace: "default", Name: "calico"}
+
+// counted counts the notifications of each key.
+type counted struct {
+	mu   sync.Mutex
+	keys map[types.NamespacedName]int
+}
+
+func (c *counted) notify(key types.NamespacedName) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.keys == nil {
+		c.keys = make(map[types.NamespacedName]int)
+	}
+	c.keys[key]++
+}
+
+func (c *counted) of(key types.NamespacedName) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.keys[key]
+}
+
+// labelled applies a ConfigMap with a label.
+func labelled(t testing.TB, c *Client, namespace, name, label string) {
+	t.Helper()
+	ref := refTo("ConfigMap", namespace, name)
+	body := fmt.Appendf(nil,
+		`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":%q,"namespace":%q,"labels":{"part":%q}}}`,
+		name, namespace, label)
+	if err := c.Apply(t.Context(), core(t, "ConfigMap"), ref, body); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWatchesTellOfWhatIsThereAndOfWhatHappens(t *testing.T) {
+	t.Parallel()
+	w := testenv.SharedWorkload(t)
+	ns := testenv.NewNamespace(t, w.APIServer)
+	c := newClient(t, w.Config)
+	labelled(t, c, ns, "other", "not-"+ns)
+	labelled(t, c, ns, "settings", ns)
+	tests := map[string]struct{ given rollout.Target }{
+		"an object by its name":  {rollout.Target{Resource: core(t, "ConfigMap"), Namespace: ns, Name: "settings"}},
+		"objects by their label": {rollout.Target{Resource: core(t, "ConfigMap"), Label: "part=" + ns}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			told := &counted{}
+			watches := NewWatches(t.Context(), told.notify)
+			watches.Want(calico, c, []rollout.Target{tc.given})
+			eventually(t, "what is there is told", func() bool { return told.of(calico) >= 1 })
+
+			applyConfigMap(t, c, ns, "another", "value")
+			remove(t, w.APIServer, ns, "other")
+			labelled(t, c, ns, "other", "not-"+ns)
+			remove(t, w.APIServer, ns, "settings")
+			labelled(t, c, ns, "settings", ns)
+
+			eventually(t, "what happens is told", func() bool { return told.of(calico) >= 3 })
+			// A stream keeps its order: events of other objects would be counted by now.
+			if got := told.of(calico); got != 3 {
+				t.Errorf("want to be told of what was there, its end and its return, got %d notifications", got)
+			}
+		})
+	}
+}
+
+// remove deletes a ConfigMap as the administrator.
+func remove(t testing.TB, s *testenv.APIServer, namespace, name string) {
+	t.Helper()
+	object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	if err := s.Client.Delete(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWatchesOutliveTheAPIServer(t *testing.T) {
+	t.Parallel()
+	w := testenv.NewWorkload(t, testenv.WorkloadOptions{})
+	ns := testenv.NewNamespace(t, w.APIServer)
+	c := newClient(t, w.Config)
+	labelled(t, c, ns, "settings", "mine")
+	told := &counted{}
+	watches := NewWatches(t.Context(), told.notify)
+	watches.Want(calico, c, []rollout.Target{{Resource: core(t, "ConfigMap"), Namespace: ns, Name: "settings"}})
+	eventually(t, "what is there is told", func() bool { return told.of(calico) == 1 })
+
+	w.StopAPIServer()
+	if err := w.StartAPIServer(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	eventually(t, "what is there is told anew", func() bool { return told.of(calico) == 2 })
+	labelled(t, c, ns, "settings", "changed")
+	eventually(t, "a change is told", func() bool { return told.of(calico) == 3 })
+}
+
+// watched is an API server that has nothing and only serves watches.
+type watched struct {
+	*httptest.Server
+
+	mu     sync.Mutex
+	open   map[string]int // by path and selectors
+	begun  int
+	refuse int // how many watches to refuse first
+	last   url.Values
+}
+
+func newWatched(t testing.TB) *watched {
+	t.Helper()
+	s := &watched{open: make(map[string]int)}
+	s.Server = httptest.NewServer(s)
+	t.Cleanup(s.CloseClientConnections)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// ServeHTTP serves a watch in which nothing happens until the client ends it.
+func (s *watched) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	key := r.URL.Path + "?" + query.Get("fieldSelector") + query.Get("labelSelector")
+	s.mu.Lock()
+	s.begun++
+	s.last = query
+	if s.begun <= s.refuse {
+		s.mu.Unlock()
+		http.Error(w, "not now", http.StatusInternalServerError)
+		return
+	}
+	s.open[key]++
+	s.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusOK)
+	_ = http.NewResponseController(w).Flush()
+	<-r.Context().Done()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open[key]--; s.open[key] == 0 {
+		delete(s.open, key)
+	}
+}
+
+// has tells whether exactly these watches are open, each once.
+func (s *watched) has(paths ...string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	want := make(map[string]int, len(paths))
+	for _, path := range paths {
+		want[path]++
+	}
+	return cmp.Equal(want, s.open)
+}
+
+func (s *watched) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open)
+}
+
+const (
+	settingsPath = "/api/v1/namespaces/ns/configmaps?metadata.name=settings"
+	membersPath  = "/api/v1/configmaps?part=mine"
+)
+
+func settingsTarget(t testing.TB) rollout.Target {
+	t.Helper()
+	return rollout.Target{Resource: core(t, "ConfigMap"), Namespace: "ns", Name: "settings"}
+}
+
+func membersTarget(t testing.TB) rollout.Target {
+	t.Helper()
+	return rollout.Target{Resource: core(t, "ConfigMap"), Label: "part=mine"}
+}
+
+func silent(types.NamespacedName) {}
+
+func TestWantWatchesTheTargetsAndNothingElse(t *testing.T) {
+	t.Parallel()
+	server := newWatched(t)
+	c := newClient(t, &rest.Config{Host: server.URL})
+	watches := NewWatches(t.Context(), silent)
+	other := types.NamespacedName{Namespace: "default", Name: "other"}
+	settings, members := settingsTarget(t), membersTarget(t)
+
+	watches.Want(calico, c, []rollout.Target{settings})
+	eventually(t, "the target is watched", func() bool { return server.has(settingsPath) })
+	watches.Want(calico, c, []rollout.Target{settings, members, members})
+	eventually(t, "a second target is watched", func() bool { return server.has(settingsPath, membersPath) })
+	watches.Want(other, c, []rollout.Target{settings})
+	eventually(t, "each key has its own", func() bool { return server.has(settingsPath, settingsPath, membersPath) })
+	watches.Want(calico, c, []rollout.Target{members})
+	eventually(t, "what is not wanted ends", func() bool { return server.has(settingsPath, membersPath) })
+	watches.Stop(other)
+	eventually(t, "Stop ends those of the key", func() bool { return server.has(membersPath) })
+	watches.Want(calico, c, nil)
+	eventually(t, "no targets end all", func() bool { return server.has() })
+	watches.Stop(calico)
+	watches.Stop(calico)
+
+	if server.begun != 3 {
+		t.Errorf("want a watch that is wanted again to go on: 3 requests, got %d", server.begun)
+	}
+}
+
+func TestAWatchAsksToBeEnded(t *testing.T) {
+	t.Parallel()
+	server := newWatched(t)
+	watches := NewWatches(t.Context(), silent)
+	watches.Want(calico, newClient(t, &rest.Config{Host: server.URL}), []rollout.Target{membersTarget(t)})
+	eventually(t, "the target is watched", func() bool { return server.has(membersPath) })
+	seconds, err := strconv.Atoi(server.last.Get("timeoutSeconds"))
+	if err != nil || seconds < 300 || seconds >= 600 {
+		t.Errorf("want an end after 5 to 10 minutes, got %q", server.last.Get("timeoutSeconds"))
+	}
+	if server.last.Get("watch") != "true" || server.last.Has("resourceVersion") {
+		t.Errorf("want a watch that begins with what is there, got %v", server.last)
+	}
+}
+
+func TestANewClientReplacesTheOldOne(t *testing.T) {
+	t.Parallel()
+	before, after := newWatched(t), newWatched(t)
+	watches := NewWatches(t.Context(), silent)
+	targets := []rollout.Target{settingsTarget(t), membersTarget(t)}
+	watches.Want(calico, newClient(t, &rest.Config{Host: before.URL}), targets)
+	eventually(t, "the targets are watched", func() bool { return before.has(settingsPath, membersPath) })
+	watches.Want(calico, newClient(t, &rest.Config{Host: after.URL}), targets)
+	eventually(t, "the new client watches", func() bool { return after.has(settingsPath, membersPath) })
+	eventually(t, "the old client does not", func() bool { return before.has() })
+}
+
+func TestTheWatchesOfAKeyAreBounded(t *testing.T) {
+	t.Parallel()
+	server := newWatched(t)
+	watches := NewWatches(t.Context(), silent)
+	var targets []rollout.Target
+	for i := range 2 * maxTargets {
+		targets = append(targets, rollout.Target{Resource: core(t, "ConfigMap"), Namespace: "ns", Name: fmt.Sprint(i)})
+	}
+	watches.Want(calico, newClient(t, &rest.Config{Host: server.URL}), targets)
+	if got := len(watches.running[calico].targets); got != maxTargets {
+		t.Errorf("want %d watches, got %d", maxTargets, got)
+	}
+	eventually(t, "the watches run", func() bool { return server.count() == maxTargets })
+}
+
+func TestAWatchThatIsRefusedIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	server := newWatched(t)
+	server.refuse = 1
+	watches := NewWatches(t.Context(), silent)
+	watches.Want(calico, newClient(t, &rest.Config{Host: server.URL}), []rollout.Target{membersTarget(t)})
+	eventually(t, "the target is watched", func() bool { return server.has(membersPath) })
+	if server.begun != 2 {
+		t.Errorf("want one more try, got %d requests", server.begun)
+	}
+}
+
+func TestAllWatchesEndWithTheContext(t *testing.T) {
+	t.Parallel()
+	server := newWatched(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	watches := NewWatches(ctx, silent)
+	targets := []rollout.Target{settingsTarget(t), membersTarget(t)}
+	watches.Want(calico, newClient(t, &rest.Config{Host: server.URL}), targets)
+	eventually(t, "the targets are watched", func() bool { return server.has(settingsPath, membersPath) })
+	cancel()
+	eventually(t, "no watch is left", func() bool { return server.has() })
+}
+
+func TestAWatchOfAKindThatIsNotServedDoesNoHarm(t *testing.T) {
+	t.Parallel()
+	w := testenv.SharedWorkload(t)
+	ns := testenv.NewNamespace(t, w.APIServer)
+	c := newClient(t, w.Config)
+	told := &counted{}
+	watches := NewWatches(t.Context(), told.notify)
+	watches.Want(calico, c, []rollout.Target{
+		{Resource: manifest.Resource{Group: "example.com", Version: "v1", Plural: "bookshops"}, Name: "corner"},
+		{Resource: core(t, "ConfigMap"), Namespace: ns, Name: "settings"},
+	})
+	labelled(t, c, ns, "settings", "mine")
+	eventually(t, "the other target is told of", func() bool { return told.of(calico) == 1 })
+}
