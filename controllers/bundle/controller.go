@@ -1,0 +1,80 @@
+package bundle
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	library "github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/bundle"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/outcome"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/report"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/wake"
+)
+
+// opener opens releases without blocking.
+type opener interface {
+	Open(owner types.NamespacedName, release v1alpha1.Release) (*library.Bundle, error)
+}
+
+// Reconciler reconciles Bundles. All fields but News are required.
+type Reconciler struct {
+	Client   client.Client
+	Recorder events.EventRecorder
+	Library  opener
+	// News names the Bundles of which the Library has news.
+	News *wake.Channel
+}
+
+// SetupWithManager adds the reconciler to the manager.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watched predicate.Predicate, options controller.Options) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("bundle").
+		For(&v1alpha1.Bundle{}, builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)).
+		WatchesRawSource(r.News.Source(0)).
+		WithOptions(options).
+		Complete(r)
+}
+
+// Reconcile opens every release of a Bundle and reports what it found.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	bundle := &v1alpha1.Bundle{}
+	if err := r.Client.Get(ctx, req.NamespacedName, bundle); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !bundle.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	before := bundle.DeepCopy()
+	releases, err := r.open(req.NamespacedName, bundle.Spec.Releases)
+	bundle.Status.Releases = releases
+	bundle.Status.ObservedGeneration = bundle.Generation
+	outcome.SetReady(bundle, err, "")
+	if !equality.Semantic.DeepEqual(before.Status, bundle.Status) {
+		if patch := r.Client.Status().Patch(ctx, bundle, client.MergeFrom(before)); patch != nil {
+			return ctrl.Result{}, client.IgnoreNotFound(patch)
+		}
+		report.Transition(r.Recorder, bundle, before, err)
+	}
+	return outcome.Result(err)
+}
+
+// open opens every release: one that fails does not keep the others.
+func (r *Reconciler) open(owner types.NamespacedName, releases []v1alpha1.Release) ([]v1alpha1.ReleaseStatus, error) {
+	statuses := make([]v1alpha1.ReleaseStatus, len(releases))
+	errs := make([]error, len(releases))
+	for i, release := range releases {
+		opened, err := r.Library.Open(owner, release)
+		statuses[i] = statusOf(release, opened, err)
+		errs[i] = fault.Wrap("release "+release.Version, err)
+	}
+	return statuses, fault.Join(errs...)
+}

@@ -1,0 +1,125 @@
+package bundle
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	library "github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/bundle"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/manifest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/plan"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/release"
+)
+
+// openedWith returns an opened release of two objects with the given images.
+func openedWith(images ...string) *library.Bundle {
+	definition := plan.Object{Entry: manifest.Entry{CRD: &manifest.CRD{}}}
+	workload := plan.Object{Entry: manifest.Entry{Images: images}}
+	return &library.Bundle{Bytes: 42, Plan: &plan.Plan{Phases: []plan.Phase{
+		{Name: "crds", Steps: []plan.Step{{Objects: []plan.Object{definition}}}},
+		{Name: "operator", Steps: []plan.Step{{Objects: []plan.Object{workload}}}},
+	}}}
+}
+
+func manyImages(n int) []string {
+	images := make([]string, n)
+	for i := range images {
+		images[i] = fmt.Sprintf("registry.example.com/%04d", i)
+	}
+	return images
+}
+
+func TestStatusOfARelease(t *testing.T) {
+	t.Parallel()
+	given := v1alpha1.Release{Version: "1.2.3"}
+	digest := release.Digest(given)
+	long := strings.Repeat("x", 2000)
+	const most = 256
+	tests := map[string]struct {
+		givenOpened *library.Bundle
+		givenErr    error
+		want        v1alpha1.ReleaseStatus
+	}{
+		"one that is open is counted": {
+			givenOpened: openedWith("b", "a"),
+			want:        v1alpha1.ReleaseStatus{Objects: 2, CRDs: 1, Bytes: 42, Images: []string{"a", "b"}},
+		},
+		"one that is not says why": {
+			givenErr: fault.Terminal(v1alpha1.DigestMismatchReason, errors.New("other\nbytes")),
+			want:     v1alpha1.ReleaseStatus{Message: "other bytes"},
+		},
+		"a long message is cut": {
+			givenErr: errors.New(long), want: v1alpha1.ReleaseStatus{Message: long[:1021] + "…"},
+		},
+		"as many images as the list holds": {
+			givenOpened: openedWith(manyImages(most)...),
+			want:        v1alpha1.ReleaseStatus{Objects: 2, CRDs: 1, Bytes: 42, Images: manyImages(most)},
+		},
+		"more images than the list holds": {
+			givenOpened: openedWith(manyImages(most + 1)...),
+			want: v1alpha1.ReleaseStatus{
+				Objects: 2, CRDs: 1, Bytes: 42, Images: manyImages(most),
+				Message: "the release names more images than are listed here",
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.want.Version, test.want.Digest = "1.2.3", digest
+			if diff := cmp.Diff(test.want, statusOf(given, test.givenOpened, test.givenErr)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// shelf opens releases by their version; what is not there is an error.
+type shelf struct {
+	opened map[string]*library.Bundle
+	errs   map[string]error
+	owners []types.NamespacedName
+}
+
+func (s *shelf) Open(owner types.NamespacedName, r v1alpha1.Release) (*library.Bundle, error) {
+	s.owners = append(s.owners, owner)
+	return s.opened[r.Version], s.errs[r.Version]
+}
+
+func TestEveryReleaseIsOpened(t *testing.T) {
+	t.Parallel()
+	books := &shelf{
+		opened: map[string]*library.Bundle{"2.0.0": openedWith("a")},
+		errs: map[string]error{
+			"1.0.0": fault.Terminal(v1alpha1.DigestMismatchReason, errors.New("other bytes")),
+			"3.0.0": fault.Waiting(v1alpha1.FetchingReason, 0, errors.New("2 of 3 sources")),
+		},
+	}
+	owner := types.NamespacedName{Namespace: "default", Name: "calico"}
+	r := &Reconciler{Library: books}
+	statuses, err := r.open(owner, []v1alpha1.Release{{Version: "1.0.0"}, {Version: "2.0.0"}, {Version: "3.0.0"}})
+	if got := fault.ReasonOf(err, ""); fault.ClassOf(err) != fault.Stall || got != v1alpha1.DigestMismatchReason {
+		t.Errorf("want it stalled by the digest, got %s, %v", got, err)
+	}
+	if want := "release 1.0.0: other bytes; release 3.0.0: 2 of 3 sources"; err.Error() != want {
+		t.Errorf("want %q, got %q", want, err)
+	}
+	var got []string
+	for _, status := range statuses {
+		got = append(got, fmt.Sprintf("%s %d %s", status.Version, status.Objects, status.Message))
+	}
+	want := []string{"1.0.0 0 other bytes", "2.0.0 2 ", "3.0.0 0 2 of 3 sources"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("statuses (-want +got):\n%s", diff)
+	}
+	if !slices.Equal(books.owners, []types.NamespacedName{owner, owner, owner}) {
+		t.Errorf("want the Bundle as the owner of all, got %v", books.owners)
+	}
+}

@@ -1,0 +1,178 @@
+package controllers_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
+)
+
+// catalogue reads a Bundle of the catalogue and has the scenario's web server
+// serve its files, so that a test needs no network. Without the files the test
+// is skipped.
+func (s *scenario) catalogue(name string) *v1alpha1.Bundle {
+	s.t.Helper()
+	text, err := os.ReadFile("../manifests/" + name + ".yaml")
+	s.Expect(err).NotTo(HaveOccurred())
+	bundle := &v1alpha1.Bundle{}
+	s.Expect(yaml.UnmarshalStrict(text, bundle)).To(Succeed())
+	bundle.Namespace = s.namespace
+	for _, release := range bundle.Spec.Releases {
+		for _, phase := range release.Phases {
+			for _, source := range phase.Sources {
+				s.serve(release.Version, source.HTTPS)
+			}
+		}
+	}
+	return bundle
+}
+
+// serve has the web server serve the file of a source in upstream's place.
+func (s *scenario) serve(version string, source *v1alpha1.HTTPSSource) {
+	s.t.Helper()
+	file, err := testenv.CatalogueFile(s.t.Context(), source.URL, string(source.Digest))
+	if err != nil {
+		s.t.Skip("the files of the catalogue are not to be had: ", err)
+	}
+	at := "/" + version + "/" + path.Base(source.URL)
+	s.web.handle(at, func(rw http.ResponseWriter, r *http.Request) { http.ServeFile(rw, r, file) })
+	source.URL = s.web.URL + at
+}
+
+// tigeraStatusAvailable does what Calico's operator does at the end: no image
+// runs on a simulated node.
+func (s *scenario) tigeraStatusAvailable(w *testenv.Workload) {
+	s.t.Helper()
+	status := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "operator.tigera.io/v1", "kind": "TigeraStatus", "metadata": map[string]any{"name": "calico"},
+		"spec": map[string]any{},
+	}}
+	s.Expect(w.Client.Create(s.t.Context(), status)).To(Succeed())
+	s.Expect(unstructured.SetNestedSlice(status.Object, []any{map[string]any{
+		"type": "Available", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z",
+	}}, "status", "conditions")).To(Succeed())
+	s.Expect(w.Client.Status().Update(s.t.Context(), status)).To(Succeed())
+}
+
+const waitsForTigeraStatus = "False ReadyWhenNotMet: phase resources: waiting for TigeraStatus calico does not exist"
+
+func TestCalicoArrivesInPhasesOnAWholeCluster(t *testing.T) {
+	t.Parallel()
+	s := newScenario(t)
+	bundle := s.catalogue("calico")
+	first, second := testenv.NewWorkload(t, testenv.WorkloadOptions{Nodes: 1}), testenv.NewWorkload(t, testenv.WorkloadOptions{Nodes: 1})
+	seen := testenv.NewProxy(t, first.APIServer)
+	s.create(bundle)
+	s.set("calico")
+	s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(Equal(isReady))
+
+	s.cluster("berlin", "calico", seen)
+	s.Eventually(s.ready("calico-berlin")).Should(Equal(waitsForTigeraStatus))
+
+	cb, err := s.clusterBundle("calico-berlin")
+	s.Expect(err).NotTo(HaveOccurred())
+	s.Expect(cb.Spec.Version).To(Equal("3.32.1"), "the newest release that fits Kubernetes 1.36")
+	s.Expect(phasesOf(cb)).To(Equal([]string{"crds Ready 32/32", "operator Ready 7/7", "resources Waiting 4/4"}))
+	s.Expect(cb.Status.Phase).To(Equal("resources 3/3"))
+	s.expectOrder(appliesOf(seen))
+	for _, r := range seen.Writes() {
+		s.Expect(r.Status).To(BeNumerically("<", 300), "no write fails: %s %s", r.Verb, r.Path)
+	}
+
+	s.tigeraStatusAvailable(first)
+	s.Eventually(s.ready("calico-berlin")).Should(Equal(isReady))
+	downloads := s.web.downloads()
+
+	s.cluster("paris", "calico", second)
+	s.Eventually(s.ready("calico-paris")).Should(Equal(waitsForTigeraStatus))
+	s.tigeraStatusAvailable(second)
+	s.Eventually(s.ready("calico-paris")).Should(Equal(isReady))
+	s.Expect(s.web.downloads()).To(Equal(downloads), "the second Cluster downloads nothing")
+}
+
+func TestASourceIsDownloadedOnceForAllClusters(t *testing.T) {
+	t.Parallel()
+	s := newScenario(t)
+	s.bundle("once", release("1.0.0",
+		phase("first", s.web.publish("first.yaml", good(s))),
+		phase("second", s.web.publish("second.yaml", configMap("default", s.namespace+"-2", "x")))))
+	s.set("once")
+	s.cluster("split", "once", testenv.SharedWorkload(t))
+	s.cluster("zadar", "once", testenv.SharedWhole(t))
+	s.Eventually(s.ready("once-split")).Should(Equal(isReady))
+	s.Eventually(s.ready("once-zadar")).Should(Equal(isReady))
+	s.Expect(s.web.downloads()).To(Equal(map[string]int{"/first.yaml": 1, "/second.yaml": 1}))
+}
+
+// expectOrder expects that custom resources come last and
+// CustomResourceDefinitions first, behind the parent.
+func (s *scenario) expectOrder(applies []string) {
+	s.t.Helper()
+	rank := func(apply string) int {
+		switch {
+		case strings.HasPrefix(apply, "configmaps/caapb."):
+			return -1 // the parent is written before and between
+		case strings.HasPrefix(apply, "customresourcedefinitions/"):
+			return 1
+		case strings.HasPrefix(apply, "installations/"), strings.HasPrefix(apply, "apiservers/"),
+			strings.HasPrefix(apply, "goldmanes/"), strings.HasPrefix(apply, "whiskers/"):
+			return 3
+		}
+		return 2
+	}
+	s.Expect(rank(applies[0])).To(Equal(-1), "the parent comes before the first object")
+	objects := slices.DeleteFunc(slices.Clone(applies), func(apply string) bool { return rank(apply) < 0 })
+	s.Expect(objects).To(HaveLen(43), "each object is applied once")
+	s.Expect(slices.IsSortedFunc(objects, func(a, b string) int { return rank(a) - rank(b) })).
+		To(BeTrue(), "phase by phase: %v", objects)
+}
+
+// phasesOf says how far each phase is.
+func phasesOf(cb *v1alpha1.ClusterBundle) []string {
+	var phases []string
+	for _, p := range cb.Status.Phases {
+		phases = append(phases, fmt.Sprintf("%s %s %d/%d", p.Name, p.State, p.Ready, p.Objects))
+	}
+	return phases
+}
+
+func TestEveryReleaseOfTheCatalogueIsAppliedWhole(t *testing.T) {
+	t.Parallel()
+	want := map[string][]string{
+		"3.32.1": {"crds Ready 32/32", "operator Ready 7/7", "resources Ready 4/4"},
+		"3.31.7": {"crds Ready 32/32", "operator Ready 7/7", "resources Ready 4/4"},
+		"3.30.7": {"crds Ready 32/32", "operator Ready 7/7", "resources Ready 4/4"},
+		"3.29.7": {"operator Ready 29/29", "resources Ready 2/2"},
+	}
+	for version, phases := range want {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			s := newScenario(t)
+			bundle := s.catalogue("calico")
+			for i := range bundle.Spec.Releases {
+				// The API server of the tests is of one version only.
+				bundle.Spec.Releases[i].Kubernetes = ""
+			}
+			w := testenv.NewWorkload(t, testenv.WorkloadOptions{Nodes: 1})
+			s.create(bundle)
+			s.set("calico", func(spec *v1alpha1.ClusterBundleSetSpec) { spec.Bundle.Version = version })
+			s.cluster("lyon", "calico", w)
+			s.Eventually(s.ready("calico-lyon")).Should(Equal(waitsForTigeraStatus))
+			s.tigeraStatusAvailable(w)
+			s.Eventually(s.ready("calico-lyon")).Should(Equal(isReady))
+			cb, err := s.clusterBundle("calico-lyon")
+			s.Expect(err).NotTo(HaveOccurred())
+			s.Expect(phasesOf(cb)).To(Equal(phases))
+		})
+	}
+}

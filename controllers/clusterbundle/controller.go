@@ -1,0 +1,114 @@
+package clusterbundle
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	library "github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/bundle"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/outcome"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/report"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/rollout"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/wake"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
+)
+
+// opener opens releases without blocking.
+type opener interface {
+	Open(owner types.NamespacedName, release v1alpha1.Release) (*library.Bundle, error)
+}
+
+// Reconciler reconciles ClusterBundles. All fields are required.
+type Reconciler struct {
+	Client      client.Client
+	Recorder    events.EventRecorder
+	Library     opener
+	Connections *workload.Connections
+	Watches     *workload.Watches
+	// Budget bounds the bytes of objects in memory over all passes.
+	Budget *semaphore.Weighted
+	Clock  clock.PassiveClock
+	// BundleNews names the Bundles of which the Library has news.
+	BundleNews *wake.Channel
+	// ClusterNews names the ClusterBundles in whose workload cluster something happened.
+	ClusterNews *wake.Channel
+}
+
+// Reconcile makes one pass over one workload cluster and reports what it found.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	clusterBundle := &v1alpha1.ClusterBundle{}
+	if err := r.Client.Get(ctx, req.NamespacedName, clusterBundle); err != nil {
+		r.Watches.Stop(req.NamespacedName)
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !clusterBundle.DeletionTimestamp.IsZero() {
+		r.Watches.Stop(req.NamespacedName)
+		return ctrl.Result{}, nil
+	}
+	before := clusterBundle.DeepCopy()
+	found := r.pass(ctx, clusterBundle)
+	setStatus(clusterBundle, found)
+	if !equality.Semantic.DeepEqual(before.Status, clusterBundle.Status) {
+		if err := r.Client.Status().Patch(ctx, clusterBundle, client.MergeFrom(before)); err != nil {
+			return ctrl.Result{}, client.IgnoreNotFound(err)
+		}
+		report.Transition(r.Recorder, clusterBundle, before, found.err)
+		r.reportPhases(clusterBundle, before)
+	}
+	observePhases(clusterBundle, before)
+	return outcome.Result(found.err)
+}
+
+// findings are what a reconcile found: why no pass was made, or what it did.
+type findings struct {
+	paused bool
+	passed *rollout.Outcome
+	err    error
+}
+
+// pass makes a pass unless something keeps us from it.
+func (r *Reconciler) pass(ctx context.Context, clusterBundle *v1alpha1.ClusterBundle) findings {
+	key := client.ObjectKeyFromObject(clusterBundle)
+	cluster, err := r.cluster(ctx, clusterBundle)
+	if err != nil {
+		r.Watches.Stop(key)
+		return findings{err: err}
+	}
+	if isPaused(cluster, clusterBundle) {
+		r.Watches.Stop(key)
+		return findings{paused: true, err: errPaused}
+	}
+	if err := keeps(cluster, clusterBundle); err != nil {
+		r.Watches.Stop(key)
+		return findings{err: err}
+	}
+	release, err := r.release(ctx, clusterBundle)
+	if err != nil {
+		return findings{err: r.diagnose(ctx, cluster, err)}
+	}
+	opened, err := r.Library.Open(bundleKey(clusterBundle), release)
+	if err != nil {
+		return findings{err: err}
+	}
+	connected, err := r.Connections.Client(ctx, client.ObjectKeyFromObject(cluster))
+	if err != nil {
+		r.Watches.Stop(key)
+		return findings{err: r.diagnose(ctx, cluster, err)}
+	}
+	passed := r.rollout(clusterBundle, release, opened, connected).Run(ctx)
+	r.Watches.Want(key, connected, passed.Targets)
+	return findings{passed: &passed, err: passed.Err}
+}
+
+// debounce is how long events of one workload cluster are collected before a
+// pass: a bundle's CustomResourceDefinitions change several times a second
+// while they become established.
+const debounce = 100 * time.Millisecond

@@ -1,0 +1,183 @@
+package clusterbundle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/clientcmd"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/annotations"
+	"sigs.k8s.io/cluster-api/util/secret"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	library "github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/bundle"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/inventory"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/release"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/rollout"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
+)
+
+const (
+	// diagnoseRetry is when to look again why a cluster is not connected: the
+	// ClusterCache tries every 30 seconds and says only when it succeeded.
+	diagnoseRetry = 30 * time.Second
+
+	// defaultTimeout is the timeout of a phase that names none: the default in
+	// the schema, for objects that were made before it.
+	defaultTimeout = 10 * time.Minute
+)
+
+var errPaused = fault.Waiting(v1alpha1.PausedReason, 0, errors.New("the Cluster or this object is paused"))
+
+// cluster reads the Cluster of a ClusterBundle.
+func (r *Reconciler) cluster(ctx context.Context, cb *v1alpha1.ClusterBundle) (*clusterv1.Cluster, error) {
+	cluster := &clusterv1.Cluster{}
+	err := r.Client.Get(ctx, clusterKey(cb), cluster)
+	if apierrors.IsNotFound(err) {
+		return nil, fault.Waiting(v1alpha1.ClusterNotFoundReason, 0,
+			fmt.Errorf("Cluster %s does not exist", cb.Spec.ClusterName))
+	}
+	return cluster, err
+}
+
+// isPaused tells whether the Cluster, by its spec or by annotation, or the
+// ClusterBundle is paused.
+func isPaused(cluster *clusterv1.Cluster, cb *v1alpha1.ClusterBundle) bool {
+	return annotations.IsPaused(cluster, cb) || annotations.HasPaused(cluster)
+}
+
+// keeps returns what keeps us from a pass: pure.
+func keeps(cluster *clusterv1.Cluster, cb *v1alpha1.ClusterBundle) error {
+	switch {
+	case !cluster.DeletionTimestamp.IsZero():
+		return fault.Waiting(v1alpha1.ClusterNotFoundReason, 0,
+			fmt.Errorf("Cluster %s is being deleted", cluster.Name))
+	case cb.Spec.Suspend != nil && *cb.Spec.Suspend:
+		return fault.Waiting(v1alpha1.SuspendedReason, 0,
+			fmt.Errorf("ClusterBundleSet %s is suspended", cb.Spec.SetName))
+	case !controlPlaneInitialized(cluster):
+		return fault.Waiting(v1alpha1.ControlPlaneNotInitializedReason, 0,
+			fmt.Errorf("the control plane of Cluster %s is not initialized yet", cluster.Name))
+	}
+	return nil
+}
+
+func controlPlaneInitialized(cluster *clusterv1.Cluster) bool {
+	initialized := cluster.Status.Initialization.ControlPlaneInitialized
+	return initialized != nil && *initialized
+}
+
+// release returns the release that is pinned, if the Bundle still has it.
+func (r *Reconciler) release(ctx context.Context, cb *v1alpha1.ClusterBundle) (v1alpha1.Release, error) {
+	bundle := &v1alpha1.Bundle{}
+	err := r.Client.Get(ctx, bundleKey(cb), bundle)
+	if apierrors.IsNotFound(err) {
+		return v1alpha1.Release{}, fault.Waiting(v1alpha1.BundleNotFoundReason, 0,
+			fmt.Errorf("Bundle %s does not exist", cb.Spec.BundleName))
+	}
+	if err != nil {
+		return v1alpha1.Release{}, err
+	}
+	if cb.Spec.Version == "" {
+		return v1alpha1.Release{}, r.notChosen(ctx, cb, bundle)
+	}
+	return pinned(bundle.Spec.Releases, cb)
+}
+
+// notChosen says why the set could not choose a release. It is never nil.
+func (r *Reconciler) notChosen(ctx context.Context, cb *v1alpha1.ClusterBundle, bundle *v1alpha1.Bundle) error {
+	set := &v1alpha1.ClusterBundleSet{}
+	if err := r.Client.Get(ctx, setKey(cb), set); err != nil {
+		return err
+	}
+	kubernetes, err := r.Connections.Version(ctx, clusterKey(cb))
+	if err != nil {
+		return err
+	}
+	if _, err := release.Choose(bundle.Spec.Releases, set.Spec.Bundle.Version, kubernetes); err != nil {
+		return err
+	}
+	return fault.Waiting(v1alpha1.VersionNotChosenReason, diagnoseRetry,
+		fmt.Errorf("ClusterBundleSet %s has not chosen a release yet", cb.Spec.SetName))
+}
+
+// pinned returns the release that the ClusterBundle names: pure.
+func pinned(releases []v1alpha1.Release, cb *v1alpha1.ClusterBundle) (v1alpha1.Release, error) {
+	for _, candidate := range releases {
+		if candidate.Version == cb.Spec.Version && release.Digest(candidate) == cb.Spec.Digest {
+			return candidate, nil
+		}
+	}
+	return v1alpha1.Release{}, fault.Waiting(v1alpha1.ReleaseChangedReason, 0, fmt.Errorf(
+		"Bundle %s no longer has release %s with the digest that is pinned", cb.Spec.BundleName, cb.Spec.Version))
+}
+
+// rollout puts together what a pass needs.
+func (r *Reconciler) rollout(
+	cb *v1alpha1.ClusterBundle, pinned v1alpha1.Release, opened *library.Bundle, cluster *workload.Client,
+) rollout.Rollout {
+	phases := make([]rollout.Phase, len(pinned.Phases))
+	for i, phase := range pinned.Phases {
+		phases[i] = rollout.Phase{ReadyWhen: opened.ReadyWhen[i], Timeout: defaultTimeout}
+		if phase.Timeout != nil {
+			phases[i].Timeout = phase.Timeout.Duration
+		}
+	}
+	return rollout.Rollout{
+		Cluster: cluster,
+		Parent:  inventory.ParentOf(cb.Namespace, cb.Spec.SetName),
+		Release: rollout.Release{
+			Bundle: bundleKey(cb).String(), Version: pinned.Version, Digest: string(opened.Digest),
+			Plan: opened.Plan, Phases: phases, JSON: opened.JSON,
+		},
+		Adoption: cb.Spec.Adoption,
+		Budget:   r.Budget,
+		Now:      r.Clock.Now(),
+	}
+}
+
+// diagnose says what keeps the ClusterCache from connecting, as far as the
+// kubeconfig Secret tells: the ClusterCache itself only logs it.
+func (r *Reconciler) diagnose(ctx context.Context, cluster *clusterv1.Cluster, err error) error {
+	if fault.ReasonOf(err, "") != v1alpha1.ClusterNotConnectedReason {
+		return err
+	}
+	key := client.ObjectKey{Namespace: cluster.Namespace, Name: secret.Name(cluster.Name, secret.Kubeconfig)}
+	kubeconfig := &corev1.Secret{}
+	problem := err
+	switch read := r.Client.Get(ctx, key, kubeconfig); {
+	case apierrors.IsNotFound(read):
+		problem = fmt.Errorf("%w: Secret %s does not exist, or lacks the label %s", err, key.Name, clusterv1.ClusterNameLabel)
+	case read != nil:
+		return read
+	case !usable(kubeconfig.Data[secret.KubeconfigDataName]):
+		problem = fmt.Errorf("%w: Secret %s has no kubeconfig in its key %q", err, key.Name, secret.KubeconfigDataName)
+	}
+	return fault.Waiting(v1alpha1.ClusterNotConnectedReason, diagnoseRetry, problem)
+}
+
+// usable tells whether the bytes are a kubeconfig. The error is left out: it
+// may quote what is secret.
+func usable(kubeconfig []byte) bool {
+	_, err := clientcmd.RESTConfigFromKubeConfig(kubeconfig)
+	return err == nil
+}
+
+func clusterKey(cb *v1alpha1.ClusterBundle) types.NamespacedName {
+	return types.NamespacedName{Namespace: cb.Namespace, Name: cb.Spec.ClusterName}
+}
+
+func setKey(cb *v1alpha1.ClusterBundle) types.NamespacedName {
+	return types.NamespacedName{Namespace: cb.Namespace, Name: cb.Spec.SetName}
+}
+
+func bundleKey(cb *v1alpha1.ClusterBundle) types.NamespacedName {
+	return types.NamespacedName{Namespace: cb.Namespace, Name: cb.Spec.BundleName}
+}

@@ -1,0 +1,205 @@
+package clusterbundle
+
+import (
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/release"
+)
+
+// prepared returns a Cluster whose control plane is up, after the given changes.
+func prepared(changes ...func(*clusterv1.Cluster)) *clusterv1.Cluster {
+	cluster := &clusterv1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "prod"}}
+	cluster.Status.Initialization.ControlPlaneInitialized = new(true)
+	for _, change := range changes {
+		change(cluster)
+	}
+	return cluster
+}
+
+func deleting(c *clusterv1.Cluster) { c.DeletionTimestamp = new(metav1.NewTime(noon)) }
+func paused(c *clusterv1.Cluster)   { c.Spec.Paused = new(true) }
+func annotated(c *clusterv1.Cluster) {
+	c.Annotations = map[string]string{clusterv1.PausedAnnotation: ""}
+}
+func uninitialized(c *clusterv1.Cluster) { c.Status.Initialization.ControlPlaneInitialized = nil }
+func notInitialized(c *clusterv1.Cluster) {
+	c.Status.Initialization.ControlPlaneInitialized = new(false)
+}
+
+func TestWhatKeepsFromAPass(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		givenCluster *clusterv1.Cluster
+		givenSuspend *bool
+		wantReason   string
+		wantMessage  string
+	}{
+		"nothing": {givenCluster: prepared(), givenSuspend: new(false)},
+		"a Cluster that is being deleted": {
+			prepared(deleting), nil, v1alpha1.ClusterNotFoundReason, "Cluster prod is being deleted",
+		},
+		"a set that is suspended": {
+			prepared(), new(true), v1alpha1.SuspendedReason, "ClusterBundleSet cni is suspended",
+		},
+		"a control plane of which nothing is known": {
+			prepared(uninitialized), nil, v1alpha1.ControlPlaneNotInitializedReason,
+			"the control plane of Cluster prod is not initialized yet",
+		},
+		"a control plane that is not up": {
+			prepared(notInitialized), nil, v1alpha1.ControlPlaneNotInitializedReason,
+			"the control plane of Cluster prod is not initialized yet",
+		},
+		"deletion before all else": {
+			prepared(deleting, uninitialized), new(true), v1alpha1.ClusterNotFoundReason, "Cluster prod is being deleted",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cb := &v1alpha1.ClusterBundle{Spec: v1alpha1.ClusterBundleSpec{SetName: "cni", Suspend: test.givenSuspend}}
+			wantWaiting(t, keeps(test.givenCluster, cb), test.wantReason, test.wantMessage)
+		})
+	}
+}
+
+// wantWaiting checks that err waits for the given reason until a watch wakes us,
+// or is nil without one.
+func wantWaiting(t *testing.T, err error, reason, message string) {
+	t.Helper()
+	if reason == "" {
+		if err != nil {
+			t.Errorf("want no error, got %v", err)
+		}
+		return
+	}
+	if fault.ClassOf(err) != fault.Wait || fault.ReasonOf(err, "") != reason || fault.AfterOf(err) != 0 {
+		t.Fatalf("want to wait for %s, got %v", reason, err)
+	}
+	if err.Error() != message {
+		t.Errorf("want %q, got %q", message, err)
+	}
+}
+
+func TestPaused(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		givenCluster     *clusterv1.Cluster
+		givenAnnotations map[string]string
+		want             bool
+	}{
+		"nothing is":                    {prepared(), nil, false},
+		"the Cluster by its spec":       {prepared(paused), nil, true},
+		"the Cluster by its annotation": {prepared(annotated), nil, true},
+		"the ClusterBundle":             {prepared(), map[string]string{clusterv1.PausedAnnotation: "true"}, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cb := &v1alpha1.ClusterBundle{ObjectMeta: metav1.ObjectMeta{Annotations: test.givenAnnotations}}
+			if got := isPaused(test.givenCluster, cb); got != test.want {
+				t.Errorf("want %t, got %t", test.want, got)
+			}
+		})
+	}
+}
+
+func TestPinnedRelease(t *testing.T) {
+	t.Parallel()
+	one, two := v1alpha1.Release{Version: "1.0.0"}, v1alpha1.Release{Version: "2.0.0"}
+	changed := v1alpha1.Release{Version: "2.0.0", Phases: []v1alpha1.Phase{{Name: "crds"}}}
+	tests := map[string]struct {
+		givenVersion  string
+		givenReleases []v1alpha1.Release
+		wantReason    string
+		wantMessage   string
+	}{
+		"the one that is pinned": {"2.0.0", []v1alpha1.Release{one, two}, "", ""},
+		"its content changed": {
+			"2.0.0", []v1alpha1.Release{one, changed}, v1alpha1.ReleaseChangedReason,
+			"Bundle calico no longer has release 2.0.0 with the digest that is pinned",
+		},
+		"it is gone": {
+			"2.0.0", nil, v1alpha1.ReleaseChangedReason,
+			"Bundle calico no longer has release 2.0.0 with the digest that is pinned",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cb := &v1alpha1.ClusterBundle{Spec: v1alpha1.ClusterBundleSpec{
+				SetName: "cni", BundleName: "calico", Version: test.givenVersion, Digest: release.Digest(two),
+			}}
+			got, err := pinned(test.givenReleases, cb)
+			wantWaiting(t, err, test.wantReason, test.wantMessage)
+			if err == nil && got.Version != test.givenVersion {
+				t.Errorf("want release %s, got %s", test.givenVersion, got.Version)
+			}
+		})
+	}
+}
+
+func TestUsableKubeconfig(t *testing.T) {
+	t.Parallel()
+	const good = `
+apiVersion: v1
+kind: Config
+current-context: a
+contexts: [{name: a, context: {cluster: a, user: a}}]
+clusters: [{name: a, cluster: {server: "https://127.0.0.1:6443"}}]
+users: [{name: a, user: {token: secret}}]
+`
+	tests := map[string]struct {
+		given string
+		want  bool
+	}{
+		"a kubeconfig":             {good, true},
+		"nothing":                  {"", false},
+		"no YAML":                  {"{", false},
+		"a context that is absent": {"apiVersion: v1\nkind: Config\ncurrent-context: b\n", false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := usable([]byte(test.given)); got != test.want {
+				t.Errorf("want %t, got %t", test.want, got)
+			}
+		})
+	}
+}
+
+func TestClusterChangedLetsThroughWhatMatters(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		givenOld, givenNew *clusterv1.Cluster
+		want               bool
+	}{
+		"a heartbeat": {prepared(), prepared(func(c *clusterv1.Cluster) {
+			c.ResourceVersion, c.Labels, c.Status.Phase = "2", map[string]string{"a": "b"}, "Provisioned"
+		}), false},
+		"it is paused":                {prepared(), prepared(paused), true},
+		"it is unpaused":              {prepared(annotated), prepared(), true},
+		"paused in another way":       {prepared(annotated), prepared(paused), false},
+		"its control plane came up":   {prepared(uninitialized), prepared(), true},
+		"its control plane went away": {prepared(), prepared(notInitialized), true},
+		"it is being deleted":         {prepared(), prepared(deleting), true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := clusterChanged().Update(event.UpdateEvent{ObjectOld: test.givenOld, ObjectNew: test.givenNew})
+			if got != test.want {
+				t.Errorf("want %t, got %t", test.want, got)
+			}
+		})
+	}
+	if !clusterChanged().Create(event.CreateEvent{Object: prepared()}) ||
+		!clusterChanged().Delete(event.DeleteEvent{Object: prepared()}) {
+		t.Error("want a Cluster that is new or gone let through")
+	}
+}

@@ -1,0 +1,100 @@
+package clusterbundle
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/outcome"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/rollout"
+)
+
+// setStatus computes the status from what a reconcile found.
+func setStatus(cb *v1alpha1.ClusterBundle, found findings) {
+	cb.Status.ObservedGeneration = cb.Generation
+	outcome.SetReady(cb, found.err, "")
+	setPaused(cb, found.paused)
+	outcome.Set(cb, v1alpha1.DeletingCondition, false, v1alpha1.NotDeletingReason, "")
+	if found.passed == nil || !found.passed.Known {
+		// What the last pass found is still the best that is known.
+		return
+	}
+	setApplied(cb, *found.passed)
+	cb.Status.Phases = phaseStatuses(found.passed.Phases)
+	cb.Status.Phase = phaseText(*found.passed)
+}
+
+func setPaused(cb *v1alpha1.ClusterBundle, paused bool) {
+	if paused {
+		outcome.Set(cb, v1alpha1.PausedCondition, true, v1alpha1.PausedReason, "")
+		return
+	}
+	outcome.Set(cb, v1alpha1.PausedCondition, false, v1alpha1.NotPausedReason, "")
+}
+
+func setApplied(cb *v1alpha1.ClusterBundle, passed rollout.Outcome) {
+	if passed.Applied() {
+		outcome.Set(cb, v1alpha1.AppliedCondition, true, v1alpha1.AppliedReason, "")
+		return
+	}
+	outcome.Set(cb, v1alpha1.AppliedCondition, false, v1alpha1.ProgressingReason, "")
+}
+
+func phaseStatuses(phases []rollout.PhaseOutcome) []v1alpha1.PhaseStatus {
+	statuses := make([]v1alpha1.PhaseStatus, len(phases))
+	for i, phase := range phases {
+		statuses[i] = v1alpha1.PhaseStatus{
+			Name:           phase.Name,
+			State:          phase.State,
+			Objects:        int32(phase.Objects), //nolint:gosec // at most 10,000 by the limits
+			Ready:          int32(phase.Ready),   //nolint:gosec // at most 10,000 by the limits
+			StartTime:      timeOf(phase.Times.Started),
+			CompletionTime: timeOf(phase.Times.Completed),
+			Message:        outcome.Message(phase.Message),
+		}
+	}
+	return statuses
+}
+
+func timeOf(t time.Time) *metav1.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return new(metav1.NewTime(t))
+}
+
+// phaseText says where the rollout is, for the column of kubectl get.
+func phaseText(passed rollout.Outcome) string {
+	total := len(passed.Phases)
+	if passed.Current >= total {
+		return fmt.Sprintf("complete %d/%d", total, total)
+	}
+	return fmt.Sprintf("%s %d/%d", passed.Phases[passed.Current].Name, passed.Current+1, total)
+}
+
+// reportPhases records an event for each phase that became ready.
+func (r *Reconciler) reportPhases(after, before *v1alpha1.ClusterBundle) {
+	for _, phase := range completed(after, before) {
+		r.Recorder.Eventf(after, nil, corev1.EventTypeNormal, "PhaseReady", "Reconcile",
+			"phase %s is ready: %d objects", phase.Name, phase.Objects)
+	}
+}
+
+// completed returns the phases that completed since the status before.
+func completed(after, before *v1alpha1.ClusterBundle) []v1alpha1.PhaseStatus {
+	was := make(map[string]*metav1.Time)
+	for _, phase := range before.Status.Phases {
+		was[phase.Name] = phase.CompletionTime
+	}
+	var phases []v1alpha1.PhaseStatus
+	for _, phase := range after.Status.Phases {
+		timed := phase.StartTime != nil && phase.CompletionTime != nil
+		if timed && !phase.CompletionTime.Equal(was[phase.Name]) {
+			phases = append(phases, phase)
+		}
+	}
+	return phases
+}

@@ -1,0 +1,441 @@
+package clusterbundleset
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/release"
+)
+
+func TestPlacementComesBackFromItsRequest(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]placement{
+		"plain names":     {"default", "cni", "prod"},
+		"names with dots": {"team-a", "cni.v1", "prod.eu"},
+		"long names":      {"default", strings.Repeat("s", 63), strings.Repeat("c", 63)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got, ok := placementOf(want.request()); !ok || got != want {
+				t.Errorf("want %v, got %v, %t", want, got, ok)
+			}
+		})
+	}
+	if p, ok := placementOf(ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "default", Name: "cni"}}); ok {
+		t.Errorf("the request of a set is read as the placement %v", p)
+	}
+}
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	s := func(n int) string { return strings.Repeat("s", n) }
+	tests := map[string]struct {
+		givenSet, givenCluster string
+		want                   string // of nameOf; a prefix if it is hashed
+		wantHashed             bool
+	}{
+		"short names":                    {"cni", "prod", "cni-prod", false},
+		"as long as a label value":       {s(31), s(31), s(31) + "-" + s(31), false},
+		"one longer":                     {s(31), s(32), s(31) + "-" + s(20) + "-", true},
+		"as long as they get":            {s(63), s(63), s(52) + "-", true},
+		"a cut behind the hyphen":        {s(51), s(20), s(51) + "-", true},
+		"a cut behind hyphens and a dot": {s(48), "a.-b" + s(40), s(48) + "-a-", true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, hashed := nameOf(test.givenSet, test.givenCluster), hashedName(test.givenSet, test.givenCluster)
+			if test.wantHashed {
+				if digits, ok := strings.CutPrefix(got, test.want); !ok || len(digits) != 10 || got != hashed {
+					t.Errorf("want %s with ten digits behind it, got %s", test.want, got)
+				}
+			} else if got != test.want || got == hashed {
+				t.Errorf("want %s, got %s", test.want, got)
+			}
+			for _, made := range []string{got, hashed} {
+				problems := append(validation.IsDNS1123Subdomain(made), validation.IsValidLabelValue(made)...)
+				if len(problems) > 0 || len(made) > 63 {
+					t.Errorf("%s: %v", made, problems)
+				}
+			}
+		})
+	}
+}
+
+func TestHashedNamesAreUnique(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 63)
+	seen := make(map[string][2]string)
+	for _, pair := range [][2]string{
+		{"a", "b-c"}, {"a-b", "c"}, {"a-b-c", ""}, {"ab", "c"}, {"a", "bc"},
+		{long, long}, {long, long[1:]}, {long[1:], long}, {long, "a"}, {long, "b"},
+	} {
+		name := hashedName(pair[0], pair[1])
+		if other, ok := seen[name]; ok {
+			t.Errorf("%q and %q both have the name %s", pair, other, name)
+		}
+		seen[name] = pair
+	}
+	if nameOf("a", "b-c") != nameOf("a-b", "c") {
+		t.Error("the names that hashedName is there for are no longer alike")
+	}
+}
+
+// theSet selects Clusters with the label cni: calico.
+func theSet(name string) *v1alpha1.ClusterBundleSet {
+	return &v1alpha1.ClusterBundleSet{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: types.UID("uid-" + name)},
+		Spec: v1alpha1.ClusterBundleSetSpec{
+			ClusterSelector: metav1.LabelSelector{MatchLabels: map[string]string{"cni": "calico"}},
+			Bundle:          v1alpha1.BundleSelector{Name: "calico"},
+			Strategy:        v1alpha1.ReconcileStrategy, DeletionPolicy: v1alpha1.RetainDeletionPolicy,
+			Adoption: v1alpha1.AlwaysAdoption,
+		},
+	}
+}
+
+func theCluster(name string) *clusterv1.Cluster {
+	return &clusterv1.Cluster{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "default", Name: name, UID: types.UID("uid-" + name), Labels: map[string]string{"cni": "calico"},
+	}}
+}
+
+func TestSelector(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		given       metav1.LabelSelector
+		wantMessage string
+	}{
+		"one label": {given: theSet("cni").Spec.ClusterSelector},
+		"one expression": {given: metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+			{Key: "cni", Operator: metav1.LabelSelectorOpIn, Values: []string{"calico", "cilium"}},
+		}}},
+		"nothing": {wantMessage: "clusterSelector is empty: name at least one label"},
+		"empty lists": {
+			given: metav1.LabelSelector{
+				MatchLabels: map[string]string{}, MatchExpressions: []metav1.LabelSelectorRequirement{},
+			},
+			wantMessage: "clusterSelector is empty: name at least one label",
+		},
+		"an operator that is none": {
+			given: metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+				{Key: "cni", Operator: "Near", Values: []string{"a"}},
+			}},
+			wantMessage: `clusterSelector: "Near" is not a valid label selector operator`,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			set := &v1alpha1.ClusterBundleSet{}
+			set.Spec.ClusterSelector = test.given
+			selector, err := selectorOf(set)
+			if test.wantMessage == "" {
+				if err != nil || !selector.Matches(labels.Set{"cni": "calico"}) || selector.Matches(labels.Set{}) {
+					t.Errorf("want a selector for one label, got %v, %v", selector, err)
+				}
+				return
+			}
+			if err == nil || selector != nil {
+				t.Fatalf("want an error, got %v", selector)
+			}
+			if fault.ClassOf(err) != fault.Stall || fault.ReasonOf(err, "") != v1alpha1.SelectorInvalidReason ||
+				err.Error() != test.wantMessage {
+				t.Errorf("want it stalled with %q, got %v", test.wantMessage, err)
+			}
+		})
+	}
+}
+
+func TestWhatASetWants(t *testing.T) {
+	t.Parallel()
+	set, cluster := theSet("cni"), theCluster("prod")
+	set.Spec.Suspend = new(true)
+	set.Labels = map[string]string{clusterv1.WatchLabel: "blue", "other": "label"}
+	// Somebody changed what is not theirs, pinned a release and added a label.
+	cb := &v1alpha1.ClusterBundle{Spec: v1alpha1.ClusterBundleSpec{
+		ClusterName: "x", SetName: "x", BundleName: "x", Version: "1.2.3", Digest: "sha256:1", Adoption: "x", Strategy: "x",
+	}}
+	cb.Labels = map[string]string{"theirs": "kept", clusterv1.ClusterNameLabel: "x"}
+	want(cb, set, cluster)
+	wanted := &v1alpha1.ClusterBundle{
+		ObjectMeta: metav1.ObjectMeta{
+			Labels: map[string]string{"theirs": "kept", clusterv1.ClusterNameLabel: "prod", clusterv1.WatchLabel: "blue"},
+			OwnerReferences: []metav1.OwnerReference{
+				{
+					APIVersion: "addons.cluster.x-k8s.io/v1alpha1", Kind: "ClusterBundleSet", Name: "cni", UID: "uid-cni",
+					Controller: new(true), BlockOwnerDeletion: new(true),
+				},
+				{APIVersion: "cluster.x-k8s.io/v1beta2", Kind: "Cluster", Name: "prod", UID: "uid-prod"},
+			},
+		},
+		Spec: v1alpha1.ClusterBundleSpec{
+			ClusterName: "prod", SetName: "cni", BundleName: "calico", Version: "1.2.3", Digest: "sha256:1",
+			Strategy: v1alpha1.ReconcileStrategy, DeletionPolicy: v1alpha1.RetainDeletionPolicy,
+			Adoption: v1alpha1.AlwaysAdoption, Suspend: new(true),
+		},
+	}
+	if diff := cmp.Diff(wanted, cb); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestClusterChangedLetsThroughWhatMatters(t *testing.T) {
+	t.Parallel()
+	changed := func(change func(*clusterv1.Cluster)) *clusterv1.Cluster {
+		cluster := theCluster("prod")
+		change(cluster)
+		return cluster
+	}
+	tests := map[string]struct {
+		given *clusterv1.Cluster
+		want  bool
+	}{
+		"a heartbeat": {
+			changed(func(c *clusterv1.Cluster) { c.ResourceVersion, c.Status.Phase = "2", "Provisioned" }), false,
+		},
+		"other labels": {changed(func(c *clusterv1.Cluster) { c.Labels = nil }), true},
+		"it is paused": {changed(func(c *clusterv1.Cluster) { c.Spec.Paused = new(true) }), true},
+		"it is being deleted": {
+			changed(func(c *clusterv1.Cluster) { c.DeletionTimestamp = new(metav1.Now()) }), true,
+		},
+		"another version": {changed(func(c *clusterv1.Cluster) { c.Spec.Topology.Version = "v1.36.0" }), true},
+		"an annotation of pausing": {changed(func(c *clusterv1.Cluster) {
+			c.Annotations = map[string]string{clusterv1.PausedAnnotation: ""}
+		}), true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := clusterChanged().Update(event.UpdateEvent{ObjectOld: theCluster("prod"), ObjectNew: test.given})
+			if got != test.want {
+				t.Errorf("want %t, got %t", test.want, got)
+			}
+		})
+	}
+}
+
+// always tells the same version, or error, for every cluster.
+type always struct {
+	version string
+	err     error
+}
+
+func (a always) Version(context.Context, client.ObjectKey) (string, error) { return a.version, a.err }
+
+func (always) Forget(client.ObjectKey) {}
+
+// forgetful remembers which clusters it was told to forget.
+type forgetful struct {
+	always
+
+	forgotten []client.ObjectKey
+}
+
+func (f *forgetful) Forget(cluster client.ObjectKey) { f.forgotten = append(f.forgotten, cluster) }
+
+// reconcilerWith returns a Reconciler whose cluster holds the objects.
+func reconcilerWith(t *testing.T, v versions, objects ...client.Object) *Reconciler {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := errors.Join(v1alpha1.AddToScheme(scheme), clusterv1.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...)
+	builder.WithIndex(&v1alpha1.ClusterBundle{}, placementField, func(o client.Object) []string {
+		spec := o.(*v1alpha1.ClusterBundle).Spec
+		return []string{spec.SetName + separator + spec.ClusterName}
+	})
+	return &Reconciler{Client: builder.Build(), Versions: v}
+}
+
+func calico(versions ...string) *v1alpha1.Bundle {
+	bundle := &v1alpha1.Bundle{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "calico"}}
+	for _, version := range versions {
+		bundle.Spec.Releases = append(bundle.Spec.Releases, v1alpha1.Release{Version: version, Kubernetes: ">=1.34.0-0"})
+	}
+	return bundle
+}
+
+// pins returns the names of all ClusterBundles with the version that is pinned.
+func pins(t *testing.T, r *Reconciler) map[string]string {
+	t.Helper()
+	list := &v1alpha1.ClusterBundleList{}
+	if err := r.Client.List(t.Context(), list); err != nil {
+		t.Fatal(err)
+	}
+	all := make(map[string]string)
+	for _, cb := range list.Items {
+		all[cb.Name] = cb.Spec.Version
+		want := v1alpha1.Digest("")
+		if cb.Spec.Version != "" {
+			want = release.Digest(calico(cb.Spec.Version).Spec.Releases[0])
+		}
+		if cb.Spec.Digest != want {
+			t.Errorf("%s: want the digest of release %q, got %q", cb.Name, cb.Spec.Version, cb.Spec.Digest)
+		}
+	}
+	return all
+}
+
+// pinnedTo returns the ClusterBundle of the set cni on the Cluster prod.
+func pinnedTo(version string, strategy v1alpha1.Strategy) *v1alpha1.ClusterBundle {
+	cb := &v1alpha1.ClusterBundle{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "cni-prod"}}
+	cb.Spec = v1alpha1.ClusterBundleSpec{ClusterName: "prod", SetName: "cni", Strategy: strategy, Version: version}
+	cb.Spec.Digest = release.Digest(calico(version).Spec.Releases[0])
+	return cb
+}
+
+func TestPlace(t *testing.T) {
+	t.Parallel()
+	once := theSet("cni")
+	once.Spec.Strategy = v1alpha1.ApplyOnceStrategy
+	unselected, pausedCluster := theCluster("prod"), theCluster("prod")
+	unselected.Labels = nil
+	pausedCluster.Spec.Paused = new(true)
+	ready := always{version: "v1.36.0"}
+	away := always{err: fault.Waiting(v1alpha1.ClusterNotConnectedReason, 0, errors.New("not connected"))}
+	tests := map[string]struct {
+		givenVersions versions
+		givenObjects  []client.Object
+		want          map[string]string
+		wantReason    string
+	}{
+		"a Cluster that is selected gets the newest release": {
+			givenVersions: ready, givenObjects: []client.Object{theSet("cni"), theCluster("prod"), calico("1.0.0", "1.1.0")},
+			want: map[string]string{"cni-prod": "1.1.0"},
+		},
+		"a newer release is pinned": {
+			givenVersions: ready,
+			givenObjects: []client.Object{
+				theSet("cni"), theCluster("prod"), calico("1.0.0", "1.1.0"), pinnedTo("1.0.0", v1alpha1.ReconcileStrategy),
+			},
+			want: map[string]string{"cni-prod": "1.1.0"},
+		},
+		"with ApplyOnce the first release is pinned": {
+			givenVersions: ready, givenObjects: []client.Object{once, theCluster("prod"), calico("1.0.0")},
+			want: map[string]string{"cni-prod": "1.0.0"},
+		},
+		"with ApplyOnce it stays for ever": {
+			givenVersions: ready,
+			givenObjects: []client.Object{
+				once, theCluster("prod"), calico("1.1.0"), pinnedTo("1.0.0", v1alpha1.ApplyOnceStrategy),
+			},
+			want: map[string]string{"cni-prod": "1.0.0"},
+		},
+		"a Cluster that is not connected waits for its version": {
+			givenVersions: away, givenObjects: []client.Object{theSet("cni"), theCluster("prod"), calico("1.0.0")},
+			want: map[string]string{"cni-prod": ""}, wantReason: v1alpha1.VersionNotChosenReason,
+		},
+		"a Cluster that is no longer connected keeps its release": {
+			givenVersions: away,
+			givenObjects: []client.Object{
+				theSet("cni"), theCluster("prod"), calico("1.0.0", "1.1.0"), pinnedTo("1.0.0", v1alpha1.ReconcileStrategy),
+			},
+			want: map[string]string{"cni-prod": "1.0.0"}, wantReason: v1alpha1.VersionNotChosenReason,
+		},
+		"a Bundle that does not exist is waited for": {
+			givenVersions: ready, givenObjects: []client.Object{theSet("cni"), theCluster("prod")},
+			want: map[string]string{"cni-prod": ""}, wantReason: v1alpha1.BundleNotFoundReason,
+		},
+		"a Cluster that is no longer selected loses its ClusterBundle": {
+			givenVersions: ready,
+			givenObjects: []client.Object{
+				theSet("cni"), unselected, calico("1.0.0"), pinnedTo("1.0.0", v1alpha1.ReconcileStrategy),
+			},
+			want: map[string]string{},
+		},
+		"a set that is gone takes its ClusterBundle with it": {
+			givenVersions: ready,
+			givenObjects:  []client.Object{theCluster("prod"), pinnedTo("1.0.0", v1alpha1.ReconcileStrategy)},
+			want:          map[string]string{},
+		},
+		"a Cluster that is gone takes its ClusterBundle with it": {
+			givenVersions: ready,
+			givenObjects:  []client.Object{theSet("cni"), pinnedTo("1.0.0", v1alpha1.ReconcileStrategy)},
+			want:          map[string]string{},
+		},
+		"no ClusterBundle is made for a Cluster that is paused": {
+			givenVersions: ready, givenObjects: []client.Object{theSet("cni"), pausedCluster, calico("1.0.0")},
+			want: map[string]string{},
+		},
+		"none is deleted while the Cluster is paused": {
+			givenVersions: ready,
+			givenObjects:  []client.Object{pausedCluster, pinnedTo("1.0.0", v1alpha1.ReconcileStrategy)},
+			want:          map[string]string{"cni-prod": "1.0.0"},
+		},
+		"nothing happens without the set": {
+			givenVersions: ready, givenObjects: []client.Object{theCluster("prod"), calico("1.0.0")}, want: map[string]string{},
+		},
+		"nothing happens without the Cluster": {
+			givenVersions: ready, givenObjects: []client.Object{theSet("cni"), calico("1.0.0")}, want: map[string]string{},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			objects := make([]client.Object, len(test.givenObjects))
+			for i, o := range test.givenObjects {
+				objects[i] = o.DeepCopyObject().(client.Object)
+			}
+			r := reconcilerWith(t, test.givenVersions, objects...)
+			// Twice: what is as it should be stays so.
+			for range 2 {
+				err := r.place(t.Context(), placement{"default", "cni", "prod"})
+				if got := fault.ReasonOf(err, ""); got != test.wantReason || (err != nil) != (test.wantReason != "") {
+					t.Errorf("want reason %q, got %v", test.wantReason, err)
+				}
+				if diff := cmp.Diff(test.want, pins(t, r)); diff != "" {
+					t.Errorf("pinned (-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+func TestOnlyAClusterThatIsGoneIsForgotten(t *testing.T) {
+	t.Parallel()
+	versions := &forgetful{always: always{version: "v1.36.0"}}
+	r := reconcilerWith(t, versions, theSet("cni"), theCluster("prod"), calico("1.0.0"))
+	for _, cluster := range []string{"prod", "gone"} {
+		if err := r.place(t.Context(), placement{"default", "cni", cluster}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]client.ObjectKey{{Namespace: "default", Name: "gone"}}, versions.forgotten); diff != "" {
+		t.Errorf("forgotten (-want +got):\n%s", diff)
+	}
+}
+
+func TestPlacementsWithOnePlainNameGetTwoNames(t *testing.T) {
+	t.Parallel()
+	r := reconcilerWith(t, always{version: "v1.36.0"},
+		theSet("a"), theSet("a-b"), theCluster("c"), theCluster("b-c"), calico("1.0.0"))
+	for range 2 {
+		for _, p := range []placement{{"default", "a", "b-c"}, {"default", "a-b", "c"}} {
+			if err := r.place(t.Context(), p); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	want := map[string]string{"a-b-c": "1.0.0", hashedName("a-b", "c"): "1.0.0"}
+	if diff := cmp.Diff(want, pins(t, r)); diff != "" {
+		t.Errorf("pinned (-want +got):\n%s", diff)
+	}
+}

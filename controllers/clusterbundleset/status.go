@@ -1,0 +1,134 @@
+package clusterbundleset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/annotations"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/outcome"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/release"
+)
+
+// maxNamed is how many Clusters a message names.
+const maxNamed = 3
+
+// gathered is what the status of a set is computed from.
+type gathered struct {
+	clusters []clusterv1.Cluster
+	bundles  map[string]v1alpha1.ClusterBundle // by the name of their Cluster
+	invalid  error                             // what is wrong with the set itself
+}
+
+// gather reads, from the cache, the Clusters that a set selects and its ClusterBundles.
+func (r *Reconciler) gather(ctx context.Context, set *v1alpha1.ClusterBundleSet) (gathered, error) {
+	selector, err := selectorOf(set)
+	if err != nil {
+		return gathered{invalid: err}, nil
+	}
+	clusters := &clusterv1.ClusterList{}
+	err = r.Client.List(ctx, clusters,
+		client.InNamespace(set.Namespace), client.MatchingLabelsSelector{Selector: selector})
+	if err != nil {
+		return gathered{}, err
+	}
+	bundles, err := r.clusterBundles(ctx, set.Namespace, client.MatchingFields{setField: set.Name})
+	if err != nil {
+		return gathered{}, err
+	}
+	g := gathered{clusters: clusters.Items, bundles: make(map[string]v1alpha1.ClusterBundle, len(bundles))}
+	for _, cb := range bundles {
+		g.bundles[cb.Spec.ClusterName] = cb
+	}
+	g.invalid, err = r.invalid(ctx, set)
+	return g, err
+}
+
+// invalid says what is wrong with the set whatever the Clusters: its Bundle is
+// missing, or no release can ever fit.
+func (r *Reconciler) invalid(ctx context.Context, set *v1alpha1.ClusterBundleSet) (problem, err error) {
+	bundle, err := r.bundle(ctx, set)
+	if err != nil {
+		if fault.ClassOf(err) == fault.Wait {
+			return err, nil
+		}
+		return nil, err
+	}
+	_, err = release.Choose(bundle.Spec.Releases, set.Spec.Bundle.Version, "")
+	if fault.ClassOf(err) == fault.Stall {
+		return err, nil
+	}
+	return nil, nil
+}
+
+// setStatus computes the status: pure. It returns the error that the Ready
+// condition shows, nil when every selected Cluster is ready.
+func setStatus(set *v1alpha1.ClusterBundleSet, g gathered) error {
+	var applied, ready, failed int32
+	var missing []string
+	for _, cluster := range g.clusters {
+		conditions := g.bundles[cluster.Name].Status.Conditions
+		if meta.IsStatusConditionTrue(conditions, v1alpha1.AppliedCondition) {
+			applied++
+		}
+		if meta.IsStatusConditionTrue(conditions, v1alpha1.StalledCondition) {
+			failed++
+		}
+		if meta.IsStatusConditionTrue(conditions, v1alpha1.ReadyCondition) {
+			ready++
+			continue
+		}
+		missing = append(missing, cluster.Name)
+	}
+	set.Status.Matched = new(int32(len(g.clusters))) //nolint:gosec // the number of Clusters in one namespace
+	set.Status.Applied, set.Status.Ready, set.Status.Failed = &applied, &ready, &failed
+	set.Status.ObservedGeneration = set.Generation
+
+	found := notReady(set, g, missing, failed)
+	outcome.SetReady(set, found, fmt.Sprintf("%d Clusters are ready", ready))
+	setPaused(set)
+	return found
+}
+
+// notReady says what keeps the set from being ready.
+func notReady(set *v1alpha1.ClusterBundleSet, g gathered, missing []string, failed int32) error {
+	switch {
+	case g.invalid != nil:
+		return g.invalid
+	case suspended(set):
+		return fault.Waiting(v1alpha1.SuspendedReason, 0, errors.New("spec.suspend is true"))
+	case len(missing) == 0:
+		return nil
+	}
+	slices.Sort(missing)
+	return fault.Waiting(v1alpha1.ProgressingReason, 0, fmt.Errorf(
+		"%d of %d Clusters are not ready, %d of them stalled: %s", len(missing), len(g.clusters), failed, someOf(missing)))
+}
+
+func setPaused(set *v1alpha1.ClusterBundleSet) {
+	if annotations.HasPaused(set) {
+		outcome.Set(set, v1alpha1.PausedCondition, true, v1alpha1.PausedReason, "")
+		return
+	}
+	outcome.Set(set, v1alpha1.PausedCondition, false, v1alpha1.NotPausedReason, "")
+}
+
+func suspended(set *v1alpha1.ClusterBundleSet) bool {
+	return set.Spec.Suspend != nil && *set.Spec.Suspend
+}
+
+// someOf spells out the first few names and counts the rest.
+func someOf(names []string) string {
+	if more := len(names) - maxNamed; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}

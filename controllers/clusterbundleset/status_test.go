@@ -1,0 +1,129 @@
+package clusterbundleset
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+)
+
+// clustersNamed returns Clusters with the given names.
+func clustersNamed(names ...string) []clusterv1.Cluster {
+	clusters := make([]clusterv1.Cluster, len(names))
+	for i, name := range names {
+		clusters[i].Name = name
+	}
+	return clusters
+}
+
+// having returns a ClusterBundle whose conditions of the given types are True.
+func having(kinds ...string) v1alpha1.ClusterBundle {
+	cb := v1alpha1.ClusterBundle{}
+	for _, kind := range []string{v1alpha1.AppliedCondition, v1alpha1.ReadyCondition, v1alpha1.StalledCondition} {
+		status := metav1.ConditionFalse
+		if slices.Contains(kinds, kind) {
+			status = metav1.ConditionTrue
+		}
+		cb.Status.Conditions = append(cb.Status.Conditions, metav1.Condition{Type: kind, Status: status})
+	}
+	return cb
+}
+
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	ready := func(count, paused string) map[string]string {
+		return map[string]string{
+			"Ready": "True Ready: " + count + " Clusters are ready", "Stalled": "False Ready", "Paused": paused,
+		}
+	}
+	whole, applied, stalled := having("Applied", "Ready"), having("Applied"), having("Stalled")
+	tests := map[string]struct {
+		givenClusters []clusterv1.Cluster
+		givenBundles  map[string]v1alpha1.ClusterBundle
+		givenInvalid  error
+		givenSet      func(*v1alpha1.ClusterBundleSet)
+		// matched, applied, ready, failed
+		wantCounts [4]int32
+		want       map[string]string
+	}{
+		"no Cluster is selected": {
+			want: ready("0", "False NotPaused"),
+		},
+		"all are ready": {
+			givenClusters: clustersNamed("a", "b"),
+			givenBundles:  map[string]v1alpha1.ClusterBundle{"a": whole, "b": whole},
+			wantCounts:    [4]int32{2, 2, 2, 0},
+			want:          ready("2", "False NotPaused"),
+		},
+		"some are not": {
+			givenClusters: clustersNamed("e", "d", "c", "b", "a", "f"),
+			givenBundles:  map[string]v1alpha1.ClusterBundle{"a": whole, "b": applied, "c": stalled, "d": {}},
+			wantCounts:    [4]int32{6, 2, 1, 1},
+			want: map[string]string{
+				"Ready":   "False Progressing: 5 of 6 Clusters are not ready, 1 of them stalled: b, c, d and 2 more",
+				"Stalled": "False Progressing", "Paused": "False NotPaused",
+			},
+		},
+		"a ClusterBundle of a Cluster that is not selected does not count": {
+			givenClusters: clustersNamed("a"),
+			givenBundles:  map[string]v1alpha1.ClusterBundle{"a": whole, "b": stalled},
+			wantCounts:    [4]int32{1, 1, 1, 0},
+			want:          ready("1", "False NotPaused"),
+		},
+		"the set cannot be used": {
+			givenClusters: clustersNamed("a"), givenBundles: map[string]v1alpha1.ClusterBundle{"a": whole},
+			givenInvalid: fault.Terminal(v1alpha1.NoReleaseFitsReason, errors.New("no release")),
+			wantCounts:   [4]int32{1, 1, 1, 0},
+			want: map[string]string{
+				"Ready":   "False NoReleaseFits: no release",
+				"Stalled": "True NoReleaseFits: no release", "Paused": "False NotPaused",
+			},
+		},
+		"the set is suspended": {
+			givenClusters: clustersNamed("a"), givenBundles: map[string]v1alpha1.ClusterBundle{"a": whole},
+			givenSet:   func(s *v1alpha1.ClusterBundleSet) { s.Spec.Suspend = new(true) },
+			wantCounts: [4]int32{1, 1, 1, 0},
+			want: map[string]string{
+				"Ready": "False Suspended: spec.suspend is true", "Stalled": "False Progressing", "Paused": "False NotPaused",
+			},
+		},
+		"the set is paused": {
+			givenSet: func(s *v1alpha1.ClusterBundleSet) {
+				s.Annotations = map[string]string{clusterv1.PausedAnnotation: ""}
+			},
+			want: ready("0", "True Paused"),
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			set := &v1alpha1.ClusterBundleSet{ObjectMeta: metav1.ObjectMeta{Generation: 3}}
+			if test.givenSet != nil {
+				test.givenSet(set)
+			}
+			err := setStatus(set, gathered{clusters: test.givenClusters, bundles: test.givenBundles, invalid: test.givenInvalid})
+			got := make(map[string]string)
+			for _, c := range set.Status.Conditions {
+				got[c.Type] = strings.TrimSuffix(string(c.Status)+" "+c.Reason+": "+c.Message, ": ")
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("conditions (-want +got):\n%s", diff)
+			}
+			status := set.Status
+			counts := [4]int32{*status.Matched, *status.Applied, *status.Ready, *status.Failed}
+			if counts != test.wantCounts || status.ObservedGeneration != 3 {
+				t.Errorf("want %v of generation 3, got %v of %d", test.wantCounts, counts, status.ObservedGeneration)
+			}
+			if isReady := strings.HasPrefix(got["Ready"], "True"); isReady != (err == nil) {
+				t.Errorf("want an error just when the set is not ready, got %v", err)
+			}
+		})
+	}
+}
