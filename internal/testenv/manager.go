@@ -59,7 +59,9 @@ func StartManager(ctx context.Context, o ManagerOptions) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	ready := func(ctx context.Context) error { return getOK(ctx, http.DefaultClient, "http://127.0.0.1:"+health+"/readyz") }
+	ready := func(ctx context.Context) error {
+		return getOK(ctx, http.DefaultClient, "http://127.0.0.1:"+health+"/readyz")
+	}
 	if err := p.waitReady(ctx, ready); err != nil {
 		p.stop()
 		return nil, err
@@ -67,24 +69,32 @@ func StartManager(ctx context.Context, o ManagerOptions) (*Manager, error) {
 	return &Manager{process: p, metrics: "http://127.0.0.1:" + metrics + "/metrics"}, nil
 }
 
-// buildManager builds the manager into the repository's bin.
+// buildManager builds the manager into the repository's bin. Tests of several
+// packages do so at the same time, so it gets its name when it is complete.
 func buildManager(ctx context.Context, race bool) (string, error) {
 	root, err := repositoryRoot()
 	if err != nil {
 		return "", err
 	}
-	program, args := filepath.Join(root, "bin", "manager"), []string{"build"}
+	name, args := "manager", []string{"build"}
 	if race {
-		program, args = program+"-race", append(args, "-race")
+		name, args = "manager-race", append(args, "-race")
 	}
-	cmd := exec.CommandContext(ctx, "go", append(args, "-o", program, ".")...) //nolint:gosec // the arguments are ours
+	dir, err := os.MkdirTemp(filepath.Join(root, "bin"), "manager-")
+	if err != nil {
+		return "", fmt.Errorf("building the manager: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // A folder that stays behind does no harm.
+	made := filepath.Join(dir, name)
+	cmd := exec.CommandContext(ctx, "go", append(args, "-o", made, ".")...)
 	cmd.Dir = root
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("building the manager: %w: %s", err, bytes.TrimSpace(stderr.Bytes()))
 	}
-	return program, nil
+	program := filepath.Join(root, "bin", name)
+	return program, os.Rename(made, program)
 }
 
 // Kill ends the manager at once, as SIGKILL does, and returns when it is gone.

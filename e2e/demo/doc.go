@@ -1,0 +1,18 @@
+// Command demo shows the provider at work: on a management cluster and two
+// workload clusters of its own, with Cluster API's real core controllers and
+// this project's manager. "make demo" runs it.
+//
+//	catalogue, or generator ── files ── HTTP server, counted
+//	                                        │ one download
+//	management cluster ── Cluster API ── manager ── proxy ── berlin
+//	        │                               └────── proxy ── oslo
+//	        └ watch: live view, tables         counted: summary
+//
+// No operator's image runs on the simulated Nodes: what an operator would
+// report about its work the demo writes in its place, and says so.
+//
+// It ends with exit status 0 if everything happened that should, else with 1,
+// an explanation and the end of the manager's log. In both cases everything that
+// it started is stopped. With KEEP=1 in the environment it prints the paths of
+// the kubeconfigs and waits for an interrupt before it stops.
+package main
