@@ -1,0 +1,127 @@
+# "make" alone lists the targets. Everything is built from Go modules: nothing
+# is downloaded but from GOPROXY.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+export GOTOOLCHAIN := local
+
+BIN := $(CURDIR)/bin
+OUT := $(CURDIR)/out
+
+VERSION ?= v0.0.0-dev
+IMAGE ?= ghcr.io/cluster-bundle/cluster-api-addon-provider-bundle
+# Image that the Dockerfile builds in. Empty: the Dockerfile's own default.
+BASE ?=
+
+# The Kubernetes version of the control plane is written once, in hack/controlplane/go.mod.
+KUBERNETES := $(shell sed -n 's|^\tk8s.io/kubernetes \(v[0-9.]*\).*|\1|p' hack/controlplane/go.mod)
+KUBERNETES_PARTS := $(subst ., ,$(KUBERNETES:v%=%))
+COMPONENT := k8s.io/component-base/version
+CONTROLPLANE_LDFLAGS := -s -w -X $(COMPONENT).gitVersion=$(KUBERNETES) \
+	-X $(COMPONENT).gitMajor=$(word 1,$(KUBERNETES_PARTS)) -X $(COMPONENT).gitMinor=$(word 2,$(KUBERNETES_PARTS))
+
+# What KUBEBUILDER_ASSETS has need not be built.
+CONTROLPLANE := etcd kube-apiserver kube-controller-manager kube-scheduler kwok capi-core
+ASSETS := $(if $(KUBEBUILDER_ASSETS),$(notdir $(wildcard $(KUBEBUILDER_ASSETS)/*)))
+CONTROLPLANE_FILES := $(addprefix $(BIN)/,$(filter-out $(ASSETS),$(CONTROLPLANE)))
+TOOLS_FILES := $(addprefix $(BIN)/,controller-gen golangci-lint kustomize)
+
+PACKAGE_etcd := go.etcd.io/etcd/server/v3
+PACKAGE_kube-apiserver := k8s.io/kubernetes/cmd/kube-apiserver
+PACKAGE_kube-controller-manager := k8s.io/kubernetes/cmd/kube-controller-manager
+PACKAGE_kube-scheduler := k8s.io/kubernetes/cmd/kube-scheduler
+PACKAGE_kwok := sigs.k8s.io/kwok/cmd/kwok
+PACKAGE_capi-core := sigs.k8s.io/cluster-api/core
+PACKAGE_controller-gen := sigs.k8s.io/controller-tools/cmd/controller-gen
+PACKAGE_golangci-lint := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+PACKAGE_kustomize := sigs.k8s.io/kustomize/kustomize/v5
+
+# The modules with our own code, and what "generate" writes.
+MODULES := . $(patsubst %/go.mod,%,$(wildcard e2e/go.mod))
+GENERATED := 'api/**/zz_generated.*.go' 'config/crd/bases/*.yaml'
+
+##@ Development
+
+.PHONY: help
+help: ## List the targets.
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: generate
+generate: $(BIN)/controller-gen ## Write the deep copies and the CRDs of api/.
+	@$(BIN)/controller-gen paths=./api/... object crd output:crd:dir=config/crd/bases
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint ## Check the code as .golangci.yaml has it.
+	@failed=; for module in $(MODULES); do \
+		(cd $$module && $(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yaml ./...) || failed=1; \
+	done; [ -z "$$failed" ]
+
+.PHONY: tidy
+tidy: ## Tidy the go.mod of every module.
+	@for module in $(MODULES) hack/tools hack/controlplane; do (cd $$module && go mod tidy); done
+
+.PHONY: run
+run: ## Run the manager against the cluster of the current kubeconfig.
+	go run . --cache-dir=$(OUT)/cache --diagnostics-address=localhost:8080 --insecure-diagnostics
+
+.PHONY: demo
+demo: controlplane ## Show the provider at work on clusters of its own. KEEP=1 leaves them running.
+	@cd e2e && KEEP=$(KEEP) go run ./demo
+
+##@ Tests
+
+# Not from go's cache: it knows nothing of the programs that the tests build and run.
+.PHONY: test
+test: controlplane $(BIN)/kustomize ## Run all tests against real API servers.
+	@failed=; for module in $(MODULES); do \
+		(cd $$module && go test -race -count=1 -timeout 20m ./...) || failed=1; \
+	done; [ -z "$$failed" ]
+
+.PHONY: verify-generated
+verify-generated: generate ## Fail when what is generated is not what is committed.
+	@git diff --exit-code -- $(GENERATED)
+	@untracked=$$(git ls-files --others --exclude-standard -- $(GENERATED)); \
+	if [ -n "$$untracked" ]; then echo "generated, but not committed:" $$untracked >&2; exit 1; fi
+
+##@ Release
+
+.PHONY: image
+image: ## Build the image IMAGE:VERSION, in the builder image BASE.
+	@command -v buildah >/dev/null || { echo "buildah is missing: apt-get install buildah" >&2; exit 1; }
+	buildah bud --isolation chroot --build-arg VERSION=$(VERSION) $(if $(BASE),--build-arg BASE=$(BASE)) \
+		--tag $(IMAGE):$(VERSION) .
+
+.PHONY: release
+release: $(BIN)/kustomize ## Write what clusterctl installs to out/. Needs VERSION.
+	@[[ "$(VERSION)" =~ ^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$$ ]] || \
+		{ echo "VERSION=$(VERSION) is not vX.Y.Z" >&2; exit 1; }
+	@mkdir -p $(OUT)
+	@$(BIN)/kustomize build config/default \
+		| sed 's|^\( *image:\) .*|\1 $(IMAGE):$(VERSION)|' > $(OUT)/addon-components.yaml
+	@cp metadata.yaml $(OUT)/metadata.yaml
+	@ls $(OUT)/addon-components.yaml $(OUT)/metadata.yaml
+
+##@ Programs
+
+.PHONY: controlplane
+controlplane: $(CONTROLPLANE_FILES) ## Build the Kubernetes control plane of the tests and the demo.
+
+.PHONY: clean
+clean: ## Remove what was built.
+	rm -rf $(BIN) $(OUT)
+
+# These change only with their go.mod.
+$(addprefix $(BIN)/,$(CONTROLPLANE)): hack/controlplane/go.mod hack/controlplane/go.sum
+	@echo "building $(@F)"
+	@CGO_ENABLED=0 go build -C hack/controlplane -trimpath -ldflags "$(CONTROLPLANE_LDFLAGS)" -o $@ $(PACKAGE_$(@F))
+	@touch $@
+
+$(TOOLS_FILES): hack/tools/go.mod hack/tools/go.sum
+	@echo "building $(@F)"
+	@CGO_ENABLED=0 go build -C hack/tools -trimpath -ldflags "-s -w" -o $@ $(PACKAGE_$(@F))
+	@touch $@
