@@ -82,6 +82,10 @@ const (
 	// ThrottledReason means that a server asked to be left alone for a while.
 	ThrottledReason = "Throttled"
 
+	// ReferenceNotFoundReason means that a ConfigMap or a Secret that a source
+	// names does not exist.
+	ReferenceNotFoundReason = "ReferenceNotFound"
+
 	// NamespaceTerminatingReason means that a namespace of the bundle is being deleted.
 	NamespaceTerminatingReason = "NamespaceTerminating"
 )
@@ -117,6 +121,27 @@ const (
 
 	// SourceDeniedReason means that a source leads to an address that is denied.
 	SourceDeniedReason = "SourceDenied"
+
+	// ReferenceInvalidReason means that a ConfigMap or a Secret that a source names
+	// is not of the form that the source needs.
+	ReferenceInvalidReason = "ReferenceInvalid"
+
+	// ArchiveInvalidReason means that an archive cannot be read, or holds what must
+	// not be in one.
+	ArchiveInvalidReason = "ArchiveInvalid"
+
+	// ArtifactInvalidReason means that an OCI artifact is not one that can be read.
+	ArtifactInvalidReason = "ArtifactInvalid"
+
+	// ChartInvalidReason means that a Helm chart cannot be rendered.
+	ChartInvalidReason = "ChartInvalid"
+
+	// SignatureMissingReason means that a source that must be signed is not.
+	SignatureMissingReason = "SignatureMissing"
+
+	// SignatureInvalidReason means that a source is signed by somebody else, or
+	// that its signature cannot be trusted.
+	SignatureInvalidReason = "SignatureInvalid"
 
 	// ManifestInvalidReason means that a document is not a Kubernetes object.
 	ManifestInvalidReason = "ManifestInvalid"

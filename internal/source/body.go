@@ -28,8 +28,9 @@ type rawBody struct {
 	body    io.ReadCloser
 	stall   time.Duration
 	timer   *time.Timer
+	from    int64 // where in the file it begins
 	read    int64
-	promise int64
+	promise int64 // how many bytes there are, or less than 0
 }
 
 // newRawBody returns the body of resp. It calls cut, which cancels ctx, when it
@@ -52,7 +53,7 @@ func (b *rawBody) Read(p []byte) (int, error) {
 	case errors.Is(err, io.ErrUnexpectedEOF) && b.ctx.Err() == nil:
 		return n, fault.Failed(v1alpha1.FetchFailedReason, b.cutOff(err))
 	}
-	return n, fault.Failed(v1alpha1.FetchFailedReason, plain(b.ctx, err))
+	return n, fault.Failed(v1alpha1.FetchFailedReason, Plain(b.ctx, err))
 }
 
 // Close ends the download.
@@ -63,9 +64,9 @@ func (b *rawBody) Close() error {
 
 func (b *rawBody) cutOff(err error) error {
 	if b.promise < 0 {
-		return fmt.Errorf("cut off after %d bytes: %w", b.read, err)
+		return fmt.Errorf("cut off after %d bytes: %w", b.from+b.read, err)
 	}
-	return fmt.Errorf("cut off after %d of %d bytes: %w", b.read, b.promise, err)
+	return fmt.Errorf("cut off after %d of %d bytes: %w", b.from+b.read, b.from+b.promise, err)
 }
 
 // decode returns what raw holds in the given encoding of RFC 9110 section 8.4.1.
@@ -131,9 +132,10 @@ type limited struct {
 	left, max int64
 }
 
-// limit returns body bounded to maxBytes.
-func limit(body io.ReadCloser, name string, maxBytes int64) io.ReadCloser {
-	return &limited{ReadCloser: body, name: name, left: maxBytes, max: maxBytes}
+// limit returns body, which begins at the byte from of a file, bounded so that
+// the file has at most maxBytes.
+func limit(body io.ReadCloser, name string, from, maxBytes int64) io.ReadCloser {
+	return &limited{ReadCloser: body, name: name, left: maxBytes - from, max: maxBytes}
 }
 
 // Read returns the next bytes.

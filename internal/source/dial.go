@@ -34,14 +34,21 @@ func DefaultDenyCIDRs() []netip.Prefix {
 	}
 }
 
-func newTransport(cfg Config) *http.Transport {
+// DialContext connects to addr as downloads do: bounded in time, and not to an
+// address that is denied, which is a terminal error with the reason SourceDenied.
+// It is for the transports of other clients, whose errors Plain makes readable.
+func (s *Sources) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	return s.dialer.DialContext(ctx, network, addr)
+}
+
+func newTransport(cfg Config, dialer *net.Dialer) *http.Transport {
 	var only11 http.Protocols
 	// One file per connection gains nothing from HTTP/2, and its errors carry
 	// numbers of streams: no message would be like the one before.
 	only11.SetHTTP1(true)
 	return &http.Transport{
 		Proxy:                  cfg.Proxy,
-		DialContext:            newDialer(cfg).DialContext,
+		DialContext:            dialer.DialContext,
 		TLSClientConfig:        &tls.Config{RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    cfg.ConnectTimeout,
 		ResponseHeaderTimeout:  cfg.HeaderTimeout,

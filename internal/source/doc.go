@@ -6,6 +6,8 @@
 //	https: round trip -> redirects -> status -> body
 //	       body: stall and total time -> cut off? -> gzip, ratio -> limit
 //
+//	OpenAt: Range, If-Range -> 206: the rest; 200, 206 of another part, 416: from 0
+//
 // What the bytes are is not known before their end: the package does not check
 // digests, does not keep anything, and does not try again. Every reader that it
 // returns ends with an error at Config.MaxBytes, and every error says which

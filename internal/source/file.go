@@ -39,7 +39,7 @@ func (s *Sources) openFile(name string) (io.ReadCloser, error) {
 		_ = f.Close()
 		return nil, err
 	}
-	return limit(f, name, s.cfg.MaxBytes), nil
+	return limit(f, name, 0, s.cfg.MaxBytes), nil
 }
 
 func (s *Sources) checkFile(f *os.File, name string) error {

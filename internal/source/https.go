@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -33,61 +32,65 @@ var (
 var defaultPorts = map[string]string{"http": "80", "https": "443"}
 
 // openHTTPS opens the file at a URL, redirects followed.
-func (s *Sources) openHTTPS(ctx context.Context, rawURL string) (io.ReadCloser, error) {
+func (s *Sources) openHTTPS(ctx context.Context, rawURL string, at span) (opened, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return nil, fault.Terminal(v1alpha1.SourceInvalidReason, errors.New("the source's url cannot be parsed"))
+		return opened{}, fault.Terminal(v1alpha1.SourceInvalidReason, errors.New("the source's url cannot be parsed"))
 	}
 	name := describeURL(u)
 	if _, ok := defaultPorts[u.Scheme]; !ok || u.Host == "" {
-		return nil, fault.Terminalf(v1alpha1.SourceInvalidReason, "%s: not an absolute http or https URL", name)
+		return opened{}, fault.Terminalf(v1alpha1.SourceInvalidReason, "%s: not an absolute http or https URL", name)
 	}
 	total, stopTotal := context.WithTimeoutCause(ctx, s.cfg.DownloadTimeout,
 		fmt.Errorf("%w: more than %v", errTooLong, s.cfg.DownloadTimeout))
 	ctx, cut := context.WithCancelCause(total)
 	stop := func() { cut(context.Canceled); stopTotal() }
 
-	body, err := s.download(ctx, u, cut)
+	file, err := s.download(ctx, u, at, cut)
+	if errors.Is(err, errFromStart) {
+		file, err = s.download(ctx, u, span{}, cut)
+	}
 	if err != nil {
 		stop()
-		return nil, fetchFailed(name, err)
+		return opened{}, fetchFailed(name, err)
 	}
-	return limit(&stopping{ReadCloser: body, stop: stop}, name, s.cfg.MaxBytes), nil
+	file.ReadCloser = limit(&stopping{ReadCloser: file.ReadCloser, stop: stop}, name, file.from, s.cfg.MaxBytes)
+	return file, nil
 }
 
 // download follows the redirects from u on and returns the body of the response
 // that ends them.
-func (s *Sources) download(ctx context.Context, u *url.URL, cut context.CancelCauseFunc) (io.ReadCloser, error) {
+func (s *Sources) download(ctx context.Context, u *url.URL, at span, cut context.CancelCauseFunc) (opened, error) {
 	first := u
 	for redirects := 0; ; redirects++ {
-		resp, err := s.get(ctx, u)
+		resp, err := s.get(ctx, u, at)
 		if err != nil {
-			return nil, hop(first, u, plain(ctx, err))
+			return opened{}, hop(first, u, Plain(ctx, err))
 		}
 		if !redirected(resp) {
-			body, err := s.body(ctx, resp, cut)
-			return body, hop(first, u, err)
+			file, err := s.body(ctx, resp, at, cut)
+			return file, hop(first, u, err)
 		}
 		_ = resp.Body.Close()
 		if redirects == s.cfg.MaxRedirects {
-			return nil, fault.Terminalf(v1alpha1.LimitExceededReason, "more than %d redirects", s.cfg.MaxRedirects)
+			return opened{}, fault.Terminalf(v1alpha1.LimitExceededReason, "more than %d redirects", s.cfg.MaxRedirects)
 		}
 		if u, err = follow(u, resp.Header.Get("Location")); err != nil {
-			return nil, err
+			return opened{}, err
 		}
 	}
 }
 
 // get asks for u. It goes to the transport and not through a http.Client, whose
 // errors hold URLs, and that follows redirects by other rules.
-func (s *Sources) get(ctx context.Context, u *url.URL) (*http.Response, error) {
+func (s *Sources) get(ctx context.Context, u *url.URL, at span) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "", http.NoBody)
 	if err != nil {
 		return nil, err
 	}
 	req.URL, req.Host = u, u.Host
 	req.Header.Set("User-Agent", s.cfg.UserAgent)
-	req.Header.Set("Accept-Encoding", "gzip")
+	at.ask(req.Header)
 	if u.User != nil {
 		password, _ := u.User.Password()
 		req.SetBasicAuth(u.User.Username(), password)
@@ -96,35 +99,54 @@ func (s *Sources) get(ctx context.Context, u *url.URL) (*http.Response, error) {
 }
 
 // body returns the body of resp, decoded, or what its status means.
-func (s *Sources) body(ctx context.Context, resp *http.Response, cut context.CancelCauseFunc) (io.ReadCloser, error) {
-	if err := s.checkResponse(resp); err != nil {
+func (s *Sources) body(
+	ctx context.Context, resp *http.Response, at span, cut context.CancelCauseFunc,
+) (opened, error) {
+	file, err := s.checkResponse(resp, at)
+	if err != nil {
 		_ = resp.Body.Close()
-		return nil, err
+		return opened{}, err
 	}
 	raw := newRawBody(ctx, resp, s.cfg.StallTimeout, cut)
-	decoded, err := decode(raw, resp.Header.Get("Content-Encoding"), s.cfg.MaxRatio)
+	raw.from = file.from
+	file.ReadCloser, err = decode(raw, resp.Header.Get("Content-Encoding"), s.cfg.MaxRatio)
 	if err != nil {
 		_ = raw.Close()
-		return nil, err
+		return opened{}, err
 	}
-	return decoded, nil
+	return file, nil
 }
 
-// checkResponse returns an error unless resp is a file of a size that is allowed.
-func (s *Sources) checkResponse(resp *http.Response) error {
+// checkResponse returns where the body of resp begins, or an error unless resp
+// is a file of a size that is allowed.
+func (s *Sources) checkResponse(resp *http.Response, at span) (opened, error) {
+	file := opened{}
+	switch {
+	case resp.StatusCode == http.StatusOK:
+		file.validator = validatorOf(resp)
+	case at.offset > 0 && resp.StatusCode == http.StatusPartialContent && at.answered(resp):
+		file.from, file.validator = at.offset, at.validator
+	case at.offset > 0 && (resp.StatusCode == http.StatusPartialContent ||
+		resp.StatusCode == http.StatusRequestedRangeNotSatisfiable):
+		return opened{}, errFromStart
+	default:
+		return opened{}, s.refusal(resp)
+	}
+	if size := resp.ContentLength; size > s.cfg.MaxBytes-file.from {
+		return opened{}, fault.Terminalf(v1alpha1.LimitExceededReason,
+			"%d bytes are more than the limit of %d bytes", file.from+size, s.cfg.MaxBytes)
+	}
+	return file, nil
+}
+
+// refusal returns what the status of resp means.
+func (s *Sources) refusal(resp *http.Response) error {
 	switch resp.StatusCode {
-	case http.StatusOK:
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		after := retryAfter(resp.Header.Get("Retry-After"), s.now())
 		return fault.Waiting(v1alpha1.ThrottledReason, after, statusError(resp))
-	default:
-		return fault.Failed(v1alpha1.FetchFailedReason, statusError(resp))
 	}
-	if resp.ContentLength > s.cfg.MaxBytes {
-		return fault.Terminalf(v1alpha1.LimitExceededReason,
-			"%d bytes are more than the limit of %d bytes", resp.ContentLength, s.cfg.MaxBytes)
-	}
-	return nil
+	return fault.Failed(v1alpha1.FetchFailedReason, statusError(resp))
 }
 
 // statusError names the status of resp in the words of RFC 9110: those of the

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -68,6 +69,7 @@ type Config struct {
 // Sources opens sources. It may be used concurrently.
 type Sources struct {
 	cfg       Config
+	dialer    *net.Dialer
 	transport http.RoundTripper
 	now       func() time.Time
 }
@@ -79,7 +81,8 @@ func New(cfg Config) (*Sources, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("sources: %w", err)
 	}
-	return &Sources{cfg: cfg, transport: newTransport(cfg), now: time.Now}, nil
+	dialer := newDialer(cfg)
+	return &Sources{cfg: cfg, dialer: dialer, transport: newTransport(cfg, dialer), now: time.Now}, nil
 }
 
 // Open opens src for reading. ctx bounds the reader too: it must live until the
@@ -89,19 +92,37 @@ func New(cfg Config) (*Sources, error) {
 // trying again may help, Throttled with the time to wait when the server asked
 // for it, and the terminal LimitExceeded, SourceDenied and SourceInvalid.
 func (s *Sources) Open(ctx context.Context, src v1alpha1.Source) (io.ReadCloser, error) {
+	body, _, _, err := s.OpenAt(ctx, src, 0, "")
+	return body, err
+}
+
+// OpenAt is Open from the byte offset on of the version of the file that
+// validator names: that of an earlier call. It returns where body really begins,
+// which is offset or 0, and the validator with which the file can be opened in
+// the middle another time; empty when it cannot be.
+//
+// It is 0 when the server has another version now, or does not go on in the
+// middle, when validator is empty, and for files and inline manifests, which are
+// here already. A file that the server compresses on the way has no validator.
+func (s *Sources) OpenAt(
+	ctx context.Context, src v1alpha1.Source, offset int64, validator string,
+) (body io.ReadCloser, actual int64, newValidator string, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, fetchFailed(Describe(src), err)
+		return nil, 0, "", fetchFailed(Describe(src), err)
 	}
 	switch {
 	case src.HTTPS != nil:
-		return s.openHTTPS(ctx, src.HTTPS.URL)
+		file, err := s.openHTTPS(ctx, src.HTTPS.URL, spanOf(offset, validator))
+		return file.ReadCloser, file.from, file.validator, err
 	case src.File != nil:
-		return s.openFile(src.File.Path)
+		body, err := s.openFile(src.File.Path)
+		return body, 0, "", err
 	case src.Inline != nil:
 		body := io.NopCloser(strings.NewReader(src.Inline.Manifests))
-		return limit(body, Describe(src), s.cfg.MaxBytes), nil
+		return limit(body, Describe(src), 0, s.cfg.MaxBytes), 0, "", nil
 	}
-	return nil, fault.Terminal(v1alpha1.SourceInvalidReason, errors.New("the source has none of https, file and inline"))
+	return nil, 0, "", fault.Terminal(v1alpha1.SourceInvalidReason,
+		errors.New("the source has none of https, file and inline"))
 }
 
 func (c Config) withDefaults() Config {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
@@ -15,15 +16,20 @@ import (
 // server may have written it.
 const maxErrorText = 256
 
-// plain returns err with a text that is the same the next time: why the context
-// ended if it did, and no addresses, ports and times of the day, which differ
-// with every connection.
-func plain(ctx context.Context, err error) error {
+// Plain returns an error of the network with a text that is the same the next
+// time: why the context ended if it did, and no addresses, ports and times of
+// the day, which differ with every connection. The URL of a *url.Error, which
+// may hold secrets, is left out. An error that has a class is returned without
+// what the network put around it.
+func Plain(ctx context.Context, err error) error {
 	if e, ok := errors.AsType[*fault.Error](err); ok {
-		return e // without what the network put around it
+		return e
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return Plain(ctx, e.Err)
 	}
 	if e, ok := errors.AsType[*net.DNSError](err); ok {
 		return &plainError{text: dnsText(e), err: err}
@@ -40,9 +46,9 @@ func plain(ctx context.Context, err error) error {
 // plainOp leaves out the addresses of e. A system call says itself what was done.
 func plainOp(ctx context.Context, e *net.OpError) error {
 	if _, ok := e.Err.(*os.SyscallError); ok { //nolint:errorlint // one deeper in the chain has an Op between
-		return plain(ctx, e.Err)
+		return Plain(ctx, e.Err)
 	}
-	return fmt.Errorf("%s: %w", e.Op, plain(ctx, e.Err))
+	return fmt.Errorf("%s: %w", e.Op, Plain(ctx, e.Err))
 }
 
 func dnsText(e *net.DNSError) string {

@@ -5,7 +5,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/url"
 	"os"
 	"strings"
 	"syscall"
@@ -67,6 +69,12 @@ func TestPlainKeepsWhatIsTheSameTheNextTime(t *testing.T) {
 			given: errors.New("malformed \n" + strings.Repeat("x", 1000)),
 			want:  `"malformed \n` + strings.Repeat("x", 245) + `"...`,
 		},
+		"an error of a client that holds a URL": {
+			given: fmt.Errorf("pull: %w", &url.Error{
+				Op: "Get", URL: "https://example.org/?token=hunter2", Err: &net.OpError{Op: "read", Err: io.EOF},
+			}),
+			want: "read: EOF",
+		},
 		"an error with a class": {
 			given: &net.OpError{
 				Op: "dial", Addr: remote,
@@ -78,7 +86,7 @@ func TestPlainKeepsWhatIsTheSameTheNextTime(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := plain(t.Context(), tc.given)
+			got := Plain(t.Context(), tc.given)
 			if got.Error() != tc.want {
 				t.Errorf("want %q, got %q", tc.want, got)
 			}
@@ -94,7 +102,7 @@ func TestPlainTellsWhyTheContextEnded(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Nanosecond, errTooLong)
 	defer cancel()
 	<-ctx.Done()
-	if got := plain(ctx, errors.New("net/http: request canceled")); !errors.Is(got, errTooLong) {
+	if got := Plain(ctx, errors.New("net/http: request canceled")); !errors.Is(got, errTooLong) {
 		t.Errorf("want %v, got %v", errTooLong, got)
 	}
 }

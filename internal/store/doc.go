@@ -3,12 +3,17 @@
 //
 //	reader -> tmp/<random>    counted and hashed while copied
 //	       -> verify, fsync   off the digest or over the limit: removed
+//	       -> make room       over the limit: the least recently used go
 //	       -> rename          sha256/<hex>, or derived/<kind>/<hex>
+//
+//	Resume -> partial/<hex>   beside its validator, until the digest matches
 //
 // A file stands under its final name only when it is complete: a process that
 // is killed leaves nothing but a file in tmp, which the next Open of the
-// directory removes. Several processes may share one directory: files in the
-// making carry a lock (flock(2)) that ends with the process that holds it.
+// directory removes, and a download in partial, which the next Resume goes on
+// with. Several processes may share one directory: files in the making carry a
+// lock (flock(2)) that ends with the process that holds it, and a file that
+// another process evicted is one that is not there.
 //
 // The package refuses bytes that do not match their digest, digests other than
 // sha256, and names that are not made of a digest: no path comes from outside.

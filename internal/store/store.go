@@ -8,6 +8,8 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"sync"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -20,6 +22,7 @@ const (
 	blobDir    = "sha256"
 	tempDir    = "tmp"
 	derivedDir = "derived"
+	partialDir = "partial"
 )
 
 const (
@@ -30,19 +33,59 @@ const (
 // kindPattern is what a kind of derived files is named like: one plain element of a path.
 var kindPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
+// Options are what OpenWith may be told. The zero value of a field asks for its
+// default.
+type Options struct {
+	// MaxBytes bounds the blobs and what is derived from them, together (flag
+	// --cache-max-bytes). Files in the making, partial downloads and scratch
+	// files come on top. Zero means no limit.
+	MaxBytes int64
+
+	// Now tells the time: files are used and grow old by it. Nil stands for
+	// time.Now.
+	Now func() time.Time
+}
+
 // Store is a cache directory. Its methods may be called concurrently, and other
 // processes may use the same directory.
 type Store struct {
-	dir    string
-	root   *os.Root
-	create func(*os.Root) (tempFile, string, error)
+	dir      string
+	root     *os.Root
+	maxBytes int64
+	now      func() time.Time
+
+	// Seams for the faults of tests.
+	create      func(*os.Root) (tempFile, string, error)
+	openPartial func(*os.Root, string) (partialFile, error)
+
+	// placing is held while room is made for a file and it gets its name: two
+	// that fit alone may not fit together.
+	placing sync.Mutex
+
+	mu   sync.Mutex
+	pins map[digest.Digest]int   // guarded by mu
+	uses map[digest.Digest]usage // guarded by mu
 }
 
-// Open returns the Store in dir. It creates what is missing, checks that files
-// can be written, and removes what killed processes left half written. An error
-// has the reason StoreFailed.
-func Open(dir string) (*Store, error) {
-	s := &Store{dir: dir, create: createTemp}
+// Open is OpenWith without options: no limit.
+func Open(dir string) (*Store, error) { return OpenWith(dir, Options{}) }
+
+// OpenWith returns the Store in dir. It creates what is missing, checks that
+// files can be written, and removes what killed processes left half written and
+// partial downloads that nobody went on with for a day. An error has the reason
+// StoreFailed, unless MaxBytes is negative.
+func OpenWith(dir string, opts Options) (*Store, error) {
+	if opts.MaxBytes < 0 {
+		return nil, fmt.Errorf("cache directory %s: the limit of %d bytes is negative", dir, opts.MaxBytes)
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	s := &Store{
+		dir: dir, maxBytes: opts.MaxBytes, now: opts.Now,
+		create: createTemp, openPartial: openPartial,
+		pins: map[digest.Digest]int{}, uses: map[digest.Digest]usage{},
+	}
 	if err := s.open(); err != nil {
 		_ = s.Close()
 		return nil, err
@@ -58,13 +101,16 @@ func (s *Store) open() error {
 	if s.root, err = os.OpenRoot(s.dir); err != nil {
 		return s.failed("open", err)
 	}
-	for _, name := range []string{blobDir, tempDir, derivedDir} {
+	for _, name := range []string{blobDir, tempDir, derivedDir, partialDir} {
 		if err := s.root.MkdirAll(name, dirMode); err != nil {
 			return s.failed("create "+name, err)
 		}
 	}
 	if err := sweep(s.root); err != nil {
 		return s.failed("sweep "+tempDir, err)
+	}
+	if err := s.sweepPartials(); err != nil {
+		return s.failed("sweep "+partialDir, err)
 	}
 	return s.probe()
 }
@@ -91,45 +137,54 @@ func (s *Store) Has(d digest.Digest) (size int64, ok bool) {
 	return stat.Size(), true
 }
 
-// Open opens the blob with digest d for reading. The error satisfies
-// errors.Is(err, fs.ErrNotExist) when the store does not have it. Remove does
-// not disturb a file that is open.
+// Open opens the blob with digest d for reading, which counts as a use of it.
+// The error satisfies errors.Is(err, fs.ErrNotExist) when the store does not
+// have it. Neither Remove nor an eviction disturbs a file that is open.
 func (s *Store) Open(d digest.Digest) (*os.File, error) {
 	name, err := blobPath(d)
 	if err != nil {
 		return nil, err
 	}
-	return s.openFile("open blob "+d.String(), name)
+	return s.openFile("open blob "+d.String(), name, d)
 }
 
 // OpenDerived opens for reading what Derive wrote for the kind and the blob
-// with digest d. The error satisfies errors.Is(err, fs.ErrNotExist) when there
-// is nothing.
+// with digest d, which counts as a use of both. The error satisfies
+// errors.Is(err, fs.ErrNotExist) when there is nothing.
 func (s *Store) OpenDerived(kind string, d digest.Digest) (*os.File, error) {
 	name, err := derivedPath(kind, d)
 	if err != nil {
 		return nil, err
 	}
-	return s.openFile("open "+kind+" of "+d.String(), name)
+	return s.openFile("open "+kind+" of "+d.String(), name, d)
 }
 
-// Remove removes the blob with digest d and everything derived from it. What is
-// not there is no error. What was derived goes first, so that a process that is
-// killed in between leaves a blob without it and never the other way round.
+// Remove removes the blob with digest d and everything derived from it, pinned
+// or not: it is for what is damaged. What is not there is no error.
 func (s *Store) Remove(d digest.Digest) error {
 	blob, err := blobPath(d)
 	if err != nil {
 		return err
 	}
-	kinds, err := fs.ReadDir(s.root.FS(), derivedDir)
+	kinds, err := s.kinds()
 	if err != nil {
-		return s.failed("list "+derivedDir, err)
+		return err
 	}
 	names := make([]string, 0, len(kinds)+1)
 	for _, kind := range kinds {
-		names = append(names, path.Join(derivedDir, kind.Name(), d.Encoded()))
+		names = append(names, path.Join(kind, d.Encoded()))
 	}
-	for _, name := range append(names, blob) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.remove(d, append(names, blob))
+}
+
+// remove removes the files of d. What was derived must stand before the blob,
+// so that a process that is killed in between leaves a blob without it and never
+// the other way round. The caller holds mu.
+func (s *Store) remove(d digest.Digest, names []string) error {
+	delete(s.uses, d)
+	for _, name := range names {
 		if err := s.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return s.failed("remove "+d.String(), err)
 		}
@@ -137,11 +192,27 @@ func (s *Store) Remove(d digest.Digest) error {
 	return nil
 }
 
-func (s *Store) openFile(op, name string) (*os.File, error) {
+// kinds returns the folders of derived files.
+func (s *Store) kinds() ([]string, error) {
+	entries, err := fs.ReadDir(s.root.FS(), derivedDir)
+	if err != nil {
+		return nil, s.failed("list "+derivedDir, err)
+	}
+	kinds := make([]string, 0, len(entries))
+	for _, entry := range entries {
+		if entry.IsDir() {
+			kinds = append(kinds, path.Join(derivedDir, entry.Name()))
+		}
+	}
+	return kinds, nil
+}
+
+func (s *Store) openFile(op, name string, d digest.Digest) (*os.File, error) {
 	f, err := s.root.Open(name)
 	if err != nil {
 		return nil, s.failed(op, err)
 	}
+	s.touch(d, name)
 	return f, nil
 }
 

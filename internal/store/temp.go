@@ -24,9 +24,17 @@ type tempFile interface {
 // returns it with its name below root. The lock tells a sweep of another
 // process that the file is alive.
 func createTemp(root *os.Root) (tempFile, string, error) {
+	f, name, err := newTemp(root)
+	if err != nil {
+		return nil, "", err // a nil *os.File would be no nil tempFile
+	}
+	return f, name, nil
+}
+
+func newTemp(root *os.Root) (*os.File, string, error) {
 	for range createAttempts {
 		name := path.Join(tempDir, rand.Text())
-		f, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode)
+		f, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, fileMode)
 		if err != nil {
 			return nil, "", err
 		}
@@ -41,6 +49,32 @@ func createTemp(root *os.Root) (tempFile, string, error) {
 		}
 	}
 	return nil, "", errors.New("temporary files keep vanishing")
+}
+
+// Scratch returns an empty file for reading and writing on the volume of the
+// cache directory, for what does not fit into memory. It has no name, so that
+// its bytes are gone with its last Close, however the process ends, and it does
+// not count for the limit. An error has the reason StoreFailed.
+func (s *Store) Scratch() (*os.File, error) {
+	const op = "create a scratch file"
+	f, name, err := newTemp(s.root)
+	if err != nil {
+		return nil, s.failed(op, err)
+	}
+	defer f.Close() //nolint:errcheck // nothing was written
+	if err := s.root.Remove(name); err != nil {
+		return nil, s.failed(op, err)
+	}
+	// A second descriptor gives the file another name in errors: the random one
+	// would make every message a new one.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	fd, err := syscall.Dup(int(f.Fd()))
+	if err != nil {
+		return nil, s.failed(op, err)
+	}
+	syscall.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), "scratch file in "+s.dir), nil
 }
 
 // sweep removes the temporary files that no living process holds.

@@ -11,6 +11,9 @@ import (
 	"testing"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
 )
 
 func TestOpenSweepsWhatAKilledProcessLeft(t *testing.T) {
@@ -124,4 +127,34 @@ func TestAFileThatIsBeingCreatedSurvivesASweep(t *testing.T) {
 		_ = s.root.Remove(name)
 		_ = f.Close()
 	}
+}
+
+func TestScratchKeepsBytesWithoutAName(t *testing.T) {
+	t.Parallel()
+	s := openWith(t, t.TempDir(), Options{MaxBytes: 1})
+	f, err := s.Scratch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(f, "scratch"); err != nil {
+		t.Fatal(err)
+	}
+	wantFiles(t, s)
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	wantContent(t, f, nil, "scratch")
+	if _, err := f.Write(nil); err == nil || !strings.Contains(err.Error(), "scratch file in "+s.dir) {
+		t.Errorf("want errors that name the file in words, got %v", err)
+	}
+}
+
+func TestScratchReportsADiskThatFails(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	if err := os.Remove(filepath.Join(s.dir, "tmp")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Scratch()
+	wantFault(t, err, fault.Other, v1alpha1.StoreFailedReason, "cache directory "+s.dir, "create a scratch file")
 }

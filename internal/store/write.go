@@ -21,32 +21,26 @@ const bufferSize = 128 << 10
 //
 // An error leaves nothing behind. It is terminal with the reason DigestMismatch
 // when the bytes are others, and with the reason LimitExceeded when there are
-// more than limit; it has the reason StoreFailed when the disk is at fault. An
-// error of r, or of ctx between two reads, is wrapped and keeps its class. A
-// read of r that blocks is not cut by ctx: that is up to r.
+// more than limit; it has the reason StoreFailed when the disk is at fault, or
+// when the store's own limit leaves no room. An error of r, or of ctx between
+// two reads, is wrapped and keeps its class. A read of r that blocks is not cut
+// by ctx: that is up to r.
 func (s *Store) Commit(ctx context.Context, want digest.Digest, r io.Reader, limit int64) (size int64, err error) {
 	name, err := blobPath(want)
 	if err != nil {
 		return 0, err
 	}
-	if size, ok := s.Has(want); ok {
-		if size > limit {
-			return 0, fmt.Errorf("blob %s: %w", want, overLimit(limit))
-		}
-		return size, nil
+	if size, ok, err := s.present(want, limit); ok || err != nil {
+		return size, err
 	}
-	in := &bounded{ctx: ctx, r: r, left: limit, limit: limit}
+	in := s.bounded(ctx, r, 0, limit)
 	err = s.place("write blob "+want.String(), name, func(w io.Writer) error {
 		digester := want.Algorithm().Digester()
 		size, err = io.CopyBuffer(io.MultiWriter(w, digester.Hash()), in, make([]byte, bufferSize))
 		if err != nil {
 			return fmt.Errorf("blob %s: %w", want, err)
 		}
-		if got := digester.Digest(); got != want {
-			return fault.Terminalf(v1alpha1.DigestMismatchReason,
-				"want digest %s, got %s (%d bytes): the source changed or is another file", want, got, size)
-		}
-		return nil
+		return match(want, digester.Digest(), size)
 	})
 	if err != nil {
 		return 0, err
@@ -58,6 +52,7 @@ func (s *Store) Commit(ctx context.Context, want digest.Digest, r io.Reader, lim
 // the blob with digest d, and replaces an earlier one. A kind is at most 63
 // lower case letters, digits and hyphens. Writes are buffered. An error of write
 // leaves nothing behind, and is returned as it is unless the disk is at fault.
+// The error has the reason StoreFailed when the store's limit leaves no room.
 func (s *Store) Derive(kind string, d digest.Digest, write func(io.Writer) error) error {
 	name, err := derivedPath(kind, d)
 	if err != nil {
@@ -99,17 +94,45 @@ func (s *Store) place(op, name string, write func(io.Writer) error) error {
 	if out.err != nil {
 		return s.failed(op, out.err)
 	}
+	err = s.settle(op, f, temp, name)
+	placed = err == nil
+	return err
+}
+
+// settle gives the complete file f, which stands under the name temp, its name.
+func (s *Store) settle(op string, f interface{ Sync() error }, temp, name string) error {
 	if err := f.Sync(); err != nil {
 		return s.failed(op, err)
+	}
+	now := s.now()
+	if err := s.root.Chtimes(temp, now, now); err != nil {
+		return s.failed(op, err)
+	}
+	s.placing.Lock()
+	defer s.placing.Unlock()
+	if err := s.makeRoom(op, temp, name); err != nil {
+		return err
 	}
 	if err := s.root.Rename(temp, name); err != nil {
 		return s.failed(op, err)
 	}
-	placed = true
 	if err := s.syncDir(path.Dir(name)); err != nil {
 		return s.failed(op, err)
 	}
 	return nil
+}
+
+// present returns the size of the blob with digest d when the store has it,
+// which counts as a use, or an error when it is larger than limit.
+func (s *Store) present(d digest.Digest, limit int64) (size int64, ok bool, err error) {
+	size, ok = s.Has(d)
+	if ok && size > limit {
+		return 0, true, fmt.Errorf("blob %s: %w", d, overLimit(limit))
+	}
+	if ok {
+		s.touch(d, path.Join(blobDir, d.Encoded()))
+	}
+	return size, ok, nil
 }
 
 // probe returns an error when no file can be created, so that a directory that
@@ -153,9 +176,19 @@ func (w *watched) Write(p []byte) (int, error) {
 // bounded reads at most limit bytes: one more is an error, and so is a ctx that
 // is done.
 type bounded struct {
-	ctx         context.Context //nolint:containedctx // it lives as long as one call of Commit
-	r           io.Reader
-	left, limit int64
+	ctx  context.Context //nolint:containedctx // it lives as long as one call of Commit
+	r    io.Reader
+	left int64
+	over error
+}
+
+// bounded returns r as the bytes after the first from of a file of at most limit
+// bytes. What the store could never hold is not read to its end.
+func (s *Store) bounded(ctx context.Context, r io.Reader, from, limit int64) *bounded {
+	if s.maxBytes > 0 && limit > s.maxBytes {
+		return &bounded{ctx: ctx, r: r, left: s.maxBytes - from, over: s.noRoom("write")}
+	}
+	return &bounded{ctx: ctx, r: r, left: limit - from, over: overLimit(limit)}
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
@@ -164,11 +197,20 @@ func (b *bounded) Read(p []byte) (int, error) {
 	}
 	n, err := b.r.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return 0, overLimit(b.limit)
+		return 0, b.over
 	}
 	return n, err
 }
 
 func overLimit(limit int64) error {
 	return fault.Terminalf(v1alpha1.LimitExceededReason, "larger than the limit of %d bytes", limit)
+}
+
+// match returns an error unless the digests are the same.
+func match(want, got digest.Digest, size int64) error {
+	if got == want {
+		return nil
+	}
+	return fault.Terminalf(v1alpha1.DigestMismatchReason,
+		"want digest %s, got %s (%d bytes): the source changed or is another file", want, got, size)
 }

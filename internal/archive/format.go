@@ -1,0 +1,131 @@
+package archive
+
+import (
+	"slices"
+	"strings"
+)
+
+// Format is how bytes are packed.
+type Format string
+
+// The formats that Files reads.
+const (
+	// Plain is a file as it is.
+	Plain Format = ""
+	// Gzip is one file, compressed with gzip.
+	Gzip Format = "gzip"
+	// Zstd is one file, compressed with zstd.
+	Zstd Format = "zstd"
+	// Tar is an archive.
+	Tar Format = "tar"
+	// TarGzip is an archive, compressed with gzip.
+	TarGzip Format = "tar+gzip"
+	// TarZstd is an archive, compressed with zstd.
+	TarZstd Format = "tar+zstd"
+)
+
+// Media types of OCI layers.
+const (
+	ociLayer = "application/vnd.oci.image.layer.v1.tar"
+
+	// PhaseMediaType is the type of a layer of the provider's own layout: the YAML
+	// of one phase, compressed with zstd.
+	PhaseMediaType = "application/vnd.caapb.phase.v1.yaml+zstd"
+)
+
+// endings are what names of packed files end with. The first that fits counts.
+var endings = []struct {
+	ending string
+	format Format
+}{
+	{".tar.gz", TarGzip},
+	{".tgz", TarGzip},
+	{".tar.zst", TarZstd},
+	{".tzst", TarZstd},
+	{".tar", Tar},
+	{".gz", Gzip},
+	{".zst", Zstd},
+	{".yaml", Plain},
+	{".yml", Plain},
+	{".json", Plain},
+}
+
+// manifestEndings are what names of files with manifests end with.
+var manifestEndings = []string{".yaml", ".yml", ".json"}
+
+// mediaTypes are the types of layers whose format is known.
+var mediaTypes = map[string]Format{
+	"application/vnd.cncf.flux.content.v1.tar+gzip":     TarGzip,
+	"application/vnd.docker.image.rootfs.diff.tar.gzip": TarGzip,
+	ociLayer:             Tar,
+	ociLayer + "+gzip":   TarGzip,
+	ociLayer + "+zstd":   TarZstd,
+	PhaseMediaType:       Zstd,
+	"application/json":   Plain,
+	"application/x-yaml": Plain,
+	"application/yaml":   Plain,
+	"text/yaml":          Plain,
+}
+
+// FormatOfName returns the format that the ending of a file's name stands for,
+// in upper or lower case. A name with another ending, or none, is that of a
+// plain file.
+func FormatOfName(name string) Format {
+	format, _ := formatOfEnding(name)
+	return format
+}
+
+// FormatOfMediaType returns the format of an OCI layer by its media type. Layers
+// of a type that says nothing, such as application/octet-stream, go by the
+// ending of their title (the annotation org.opencontainers.image.title). The
+// same holds for the type of an uncompressed layer, since "oras push" gives it
+// to files of every kind; without a title it is an archive. The second result is
+// false when the format cannot be told.
+func FormatOfMediaType(mediaType, title string) (Format, bool) {
+	mediaType, _, _ = strings.Cut(mediaType, ";")
+	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
+	format, known := mediaTypes[mediaType]
+	if known && mediaType != ociLayer {
+		return format, true
+	}
+	if byTitle, ok := formatOfEnding(title); ok {
+		return byTitle, true
+	}
+	return format, known
+}
+
+// IsArchive says whether the format holds several files with names.
+func (f Format) IsArchive() bool {
+	_, isArchive := f.layers()
+	return isArchive
+}
+
+// layers returns how the bytes of the format are compressed, and whether what
+// comes out is an archive.
+func (f Format) layers() (compression Format, isArchive bool) {
+	switch f {
+	case Tar:
+		return Plain, true
+	case TarGzip:
+		return Gzip, true
+	case TarZstd:
+		return Zstd, true
+	default:
+		return f, false
+	}
+}
+
+func formatOfEnding(name string) (Format, bool) {
+	name = strings.ToLower(name)
+	for _, e := range endings {
+		if strings.HasSuffix(name, e.ending) {
+			return e.format, true
+		}
+	}
+	return Plain, false
+}
+
+func isManifest(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc(manifestEndings, func(ending string) bool { return strings.HasSuffix(name, ending) })
+}

@@ -1,0 +1,184 @@
+package archive
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// sparsePrefix is what the keys of records begin with that make a file sparse.
+const sparsePrefix = "GNU.sparse."
+
+// globalRecords are the records of a global header that change what the entries
+// behind it are: archive/tar ignores them there, and other tools do not.
+var globalRecords = []string{"path", "linkpath", "size"}
+
+// walk goes through an archive from its begin to its end, and copies the files
+// that are to be read.
+type walk struct {
+	in     *unpacked
+	tar    *tar.Reader
+	limits Limits
+	// wanted are the paths of the files to copy. Nil means all manifests.
+	wanted map[string]bool
+	files  *spool
+	// seen are the paths that there were, and whether they are directories.
+	seen    map[string]bool
+	entries int
+	// place is the entry that was met last, for messages.
+	place string
+}
+
+func newWalk(in *unpacked, wanted []string, files *spool) *walk {
+	w := &walk{in: in, tar: tar.NewReader(in), limits: in.limits, files: files, seen: map[string]bool{}, place: "tar"}
+	if len(wanted) > 0 {
+		w.wanted = make(map[string]bool, len(wanted))
+	}
+	for _, name := range wanted {
+		w.wanted[name] = true
+	}
+	return w
+}
+
+// all reads the archive to its end.
+func (w *walk) all() error {
+	for {
+		header, err := w.tar.Next()
+		if err == io.EOF {
+			return w.end()
+		}
+		if err != nil {
+			return w.failed(err)
+		}
+		if w.entries++; w.entries > w.limits.Files {
+			return exceeded("more than the limit of %d entries in the archive", w.limits.Files)
+		}
+		w.place = "entry " + quote(header.Name)
+		if err := w.entry(header); err != nil {
+			return err
+		}
+	}
+}
+
+// entry checks one entry, and copies it if it is to be read.
+func (w *walk) entry(header *tar.Header) error {
+	if header.Typeflag == tar.TypeXGlobalHeader {
+		return w.global(header)
+	}
+	if len(header.Name) > w.limits.Name {
+		return exceeded("%s: a name of %d bytes, over the limit of %d", w.place, len(header.Name), w.limits.Name)
+	}
+	name, problem := cleanName(header.Name)
+	if problem == "" {
+		problem = w.problem(name, header)
+	}
+	if problem != "" {
+		return invalid("%s: %s", w.place, problem)
+	}
+	isDir := header.Typeflag == tar.TypeDir
+	w.seen[name] = isDir
+	if isDir || !w.selects(name) {
+		return nil
+	}
+	if err := w.files.add(name, w.tar); err != nil {
+		return w.failed(err)
+	}
+	return nil
+}
+
+// global checks a header that is about all entries behind it.
+func (w *walk) global(header *tar.Header) error {
+	for _, key := range globalRecords {
+		if header.PAXRecords[key] != "" {
+			return invalid("%s: a global header that sets %q", w.place, key)
+		}
+	}
+	return nil
+}
+
+// problem returns why an entry is refused, or nothing.
+func (w *walk) problem(name string, header *tar.Header) string {
+	if problem := typeProblem(header); problem != "" {
+		return problem
+	}
+	isDir := header.Typeflag == tar.TypeDir
+	if !isDir && (name == "." || strings.HasSuffix(header.Name, "/")) {
+		return "a file with the name of a directory"
+	}
+	// A directory may come again: it has no content of its own.
+	if wasDir, ok := w.seen[name]; ok && (!isDir || !wasDir) {
+		return "the path is there twice"
+	}
+	return ""
+}
+
+func typeProblem(header *tar.Header) string {
+	switch header.Typeflag {
+	case tar.TypeReg, tar.TypeDir:
+	case tar.TypeLink:
+		return "a hard link"
+	case tar.TypeSymlink:
+		return "a symbolic link"
+	case tar.TypeChar, tar.TypeBlock:
+		return "a device"
+	case tar.TypeFifo:
+		return "a named pipe"
+	case tar.TypeGNUSparse:
+		return "a sparse file"
+	default:
+		return fmt.Sprintf("neither a file nor a directory but of type %q", header.Typeflag)
+	}
+	for key := range header.PAXRecords {
+		if strings.HasPrefix(key, sparsePrefix) {
+			return "a sparse file"
+		}
+	}
+	return ""
+}
+
+// selects says whether the file is to be read.
+func (w *walk) selects(name string) bool {
+	if w.wanted != nil {
+		return w.wanted[name]
+	}
+	return isManifest(name) && !isAppleDouble(name)
+}
+
+// end checks what is behind the last entry: two blocks of zeros, which
+// archive/tar does not insist on, and then nothing but zeros. Reading to the end
+// has the checksum of the compression compared as well.
+func (w *walk) end() error {
+	if w.in.err != nil {
+		return w.failed(io.ErrUnexpectedEOF)
+	}
+	for {
+		n, err := w.in.Read(w.files.buffer)
+		for _, b := range w.files.buffer[:n] {
+			if b != 0 {
+				return invalid("bytes behind the end of the archive")
+			}
+		}
+		if err == io.EOF { //nolint:errorlint // a reader's contract is the value itself
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// failed returns err, which reading the archive or writing the scratch file
+// ended with, with its class.
+func (w *walk) failed(err error) error {
+	switch {
+	case w.files.err != nil:
+		return w.files.err
+	case w.in.err != nil && w.in.err != io.EOF: //nolint:errorlint // it is the value itself
+		return w.in.err
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return invalid("%s: the archive is cut off here or behind", w.place)
+	}
+	return invalid("%s: here or behind not readable as tar: %w", w.place, err)
+}

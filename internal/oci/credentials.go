@@ -1,0 +1,123 @@
+package oci
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"path"
+	"slices"
+	"strings"
+
+	"oras.land/oras-go/v2/registry"
+)
+
+// redacted stands for what is secret in whatever prints it.
+const redacted = "[redacted]"
+
+// Credentials are what a registry is told, and verified with. They print as
+// nothing but a placeholder.
+type Credentials struct {
+	// Logins are who we are, by registry. The longest prefix that fits is used.
+	Logins []Login
+
+	// ClientCertificate is shown to the registry that a Bundle names; not to its
+	// mirrors. Nil stands for none.
+	ClientCertificate *tls.Certificate
+
+	// RootCAs are the authorities that the registry that a Bundle names is
+	// verified with; not its mirrors. Nil stands for those of the system.
+	RootCAs *x509.CertPool
+}
+
+// Login is who we are at one registry or below one path of it.
+type Login struct {
+	// Prefix is a host, with its port if it is not that of the scheme, and
+	// perhaps the first elements of a path. A label of the host may be a pattern
+	// of path.Match, as in *.example.com.
+	Prefix string
+
+	// Username and Password are for basic authentication, and for token servers.
+	Username, Password string
+
+	// IdentityToken is a refresh token that token servers take in place of a password.
+	IdentityToken string
+
+	// RegistryToken is a bearer token for the registry itself.
+	RegistryToken string
+}
+
+// String hides what it is.
+func (c Credentials) String() string { return redacted }
+
+// Format hides what it is from every verb.
+func (c Credentials) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalText hides what it is from encoders.
+func (c Credentials) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// String hides what it is.
+func (l Login) String() string { return redacted }
+
+// Format hides what it is from every verb.
+func (l Login) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalText hides what it is from encoders.
+func (l Login) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// loginFor returns the login for a repository: that with the longest prefix, and
+// of equals the first. Without one it is empty.
+func (c Credentials) loginFor(ref registry.Reference) Login {
+	var best Login
+	for _, login := range c.Logins {
+		if login.fits(ref) && len(login.Prefix) > len(best.Prefix) {
+			best = login
+		}
+	}
+	best.Prefix = ""
+	return best
+}
+
+// fits reports whether l is for ref. Elements of a path fit as a whole: example
+// is not for example-of-others.
+func (l Login) fits(ref registry.Reference) bool {
+	host, below, _ := strings.Cut(l.Prefix, "/")
+	return matchHost(host, canonicalHost(ref.Registry)) && isBelow(below, ref.Repository)
+}
+
+// isBelow reports whether a path is root or below it. Everything is below "".
+func isBelow(root, path string) bool {
+	return root == "" || path == root || strings.HasPrefix(path, root+"/")
+}
+
+// matchHost reports whether host fits pattern, label by label, port and all.
+func matchHost(pattern, host string) bool {
+	patternName, patternPort := splitPort(pattern)
+	name, port := splitPort(host)
+	patterns, labels := strings.Split(patternName, "."), strings.Split(name, ".")
+	if patternPort != port || len(patterns) != len(labels) {
+		return false
+	}
+	return !slices.ContainsFunc(patterns, func(p string) bool {
+		matched, err := path.Match(p, labels[0])
+		labels = labels[1:]
+		return err != nil || !matched
+	})
+}
+
+func splitPort(host string) (name, port string) {
+	if name, port, err := net.SplitHostPort(host); err == nil {
+		return name, port
+	}
+	return host, ""
+}
+
+// canonicalHost returns the name that a registry is known by: Docker Hub has several.
+func canonicalHost(host string) string {
+	switch host = strings.ToLower(host); host {
+	case "index.docker.io", "registry-1.docker.io":
+		return "docker.io"
+	}
+	return host
+}

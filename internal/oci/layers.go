@@ -1,0 +1,157 @@
+package oci
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+)
+
+// MaxLayers bounds the layers of an artifact.
+const MaxLayers = 32
+
+// Layer is one layer of an artifact, as its manifest describes it.
+type Layer struct {
+	// Digest of its bytes, always of sha256.
+	Digest digest.Digest
+	// Size in bytes.
+	Size int64
+	// MediaType says what the bytes are.
+	MediaType string
+	// Title is the annotation org.opencontainers.image.title: the name of the
+	// file that was pushed. It may be empty, and is a name, not a path to write to.
+	Title string
+}
+
+// Layers returns the layers of a manifest to read. Each of wanted, a title or a
+// media type, stands for all layers that have it, in the manifest's order and
+// none twice; without any wanted they are all but empty ones. known says whether
+// a layer with that media type and title can be read.
+//
+// ArtifactInvalid is an index, a manifest without layers, a descriptor that is
+// not one, a wanted layer that is missing, and a layer that is not known;
+// LimitExceeded are more than MaxLayers layers.
+func Layers(manifest []byte, wanted []string, known func(mediaType, title string) bool) ([]Layer, error) {
+	m, err := parseManifest(manifest)
+	if err != nil {
+		return nil, err
+	}
+	layers, err := layersOf(m)
+	if err != nil {
+		return nil, err
+	}
+	if layers, err = choose(layers, wanted); err != nil {
+		return nil, err
+	}
+	for _, l := range layers {
+		if !known(l.MediaType, l.Title) {
+			return nil, artifactInvalid("%s cannot be read: it is neither YAML nor an archive of it; "+
+				"name the layers to read in layers", l)
+		}
+	}
+	return layers, nil
+}
+
+// String returns the layer as it stands in messages.
+func (l Layer) String() string {
+	if l.Title == "" {
+		return fmt.Sprintf("the layer of the media type %.100q", l.MediaType)
+	}
+	return fmt.Sprintf("the layer %.100q of the media type %.100q", l.Title, l.MediaType)
+}
+
+func parseManifest(content []byte) (ocispec.Manifest, error) {
+	if _, isIndex, err := onlyManifest(content); err != nil || isIndex {
+		if err == nil {
+			err = artifactInvalid("it is an index, not a manifest: name the digest of its manifest")
+		}
+		return ocispec.Manifest{}, err
+	}
+	var m ocispec.Manifest
+	if json.Unmarshal(content, &m) != nil {
+		return ocispec.Manifest{}, notAManifest()
+	}
+	return m, nil
+}
+
+// layersOf returns the layers of m that have content.
+func layersOf(m ocispec.Manifest) ([]Layer, error) {
+	if len(m.Layers) > MaxLayers {
+		return nil, fault.Terminalf(v1alpha1.LimitExceededReason,
+			"%d layers are more than the limit of %d", len(m.Layers), MaxLayers)
+	}
+	layers := make([]Layer, 0, len(m.Layers))
+	for i, d := range m.Layers {
+		l, err := layerOf(d)
+		if err != nil {
+			return nil, fmt.Errorf("layers[%d]: %w", i, err)
+		}
+		if l.MediaType != ocispec.MediaTypeEmptyJSON {
+			layers = append(layers, l)
+		}
+	}
+	if len(layers) == 0 {
+		return nil, artifactInvalid("the artifact has no layer with content")
+	}
+	return layers, nil
+}
+
+func layerOf(d ocispec.Descriptor) (Layer, error) {
+	if err := checkSHA256(d.Digest); err != nil {
+		return Layer{}, err
+	}
+	if d.Size < 0 {
+		return Layer{}, artifactInvalid("the size %d is negative", d.Size)
+	}
+	return Layer{
+		Digest: d.Digest, Size: d.Size, MediaType: d.MediaType, Title: d.Annotations[ocispec.AnnotationTitle],
+	}, nil
+}
+
+// choose returns the wanted ones of layers, or all if none is wanted.
+func choose(layers []Layer, wanted []string) ([]Layer, error) {
+	if len(wanted) == 0 {
+		return layers, nil
+	}
+	var chosen []Layer
+	for _, name := range wanted {
+		found := false
+		for _, l := range layers {
+			if l.Title != name && l.MediaType != name {
+				continue
+			}
+			found = true
+			if !slices.Contains(chosen, l) {
+				chosen = append(chosen, l)
+			}
+		}
+		if !found {
+			return nil, artifactInvalid("it has no layer with the title or the media type %.100q, but %s",
+				name, listing(layers))
+		}
+	}
+	return chosen, nil
+}
+
+// listing names layers in their order, the first five of them.
+func listing(layers []Layer) string {
+	const most = 5
+	names := make([]string, 0, most+1)
+	for _, l := range layers[:min(len(layers), most)] {
+		name := l.Title
+		if name == "" {
+			name = l.MediaType
+		}
+		names = append(names, fmt.Sprintf("%.100q", name))
+	}
+	if more := len(layers) - most; more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(names, ", ")
+}

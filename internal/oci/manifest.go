@@ -1,0 +1,120 @@
+package oci
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+)
+
+// The media types of manifests that are asked for.
+const (
+	dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
+	dockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
+)
+
+var manifestTypes = []string{
+	ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageIndex, dockerManifest, dockerList,
+}
+
+// attestation is the annotation of entries of an index that are about others.
+const attestation = "vnd.docker.reference.type"
+
+// Manifest returns the manifest with digest d, whose bytes were checked against
+// d. If d is an index with one manifest it is that manifest, checked against the
+// index; attestations do not count. An index with several is ArtifactInvalid.
+func (c *Client) Manifest(ctx context.Context, ref Reference, d digest.Digest, creds Credentials) ([]byte, error) {
+	if _, err := ref.parseRepository(); err != nil {
+		return nil, err
+	}
+	if err := checkSHA256(d); err != nil {
+		return nil, fault.Wrap(ref.Repository, err)
+	}
+	ctx, stop := c.bounded(ctx)
+	defer stop()
+	ref.Digest = d.String()
+	return firstOf(ctx, c, ref, creds, func(ctx context.Context, r *repository) ([]byte, error) {
+		content, err := r.verifiedManifest(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		only, ok, err := onlyManifest(content)
+		if err != nil || !ok {
+			return content, err
+		}
+		return r.verifiedManifest(ctx, only)
+	})
+}
+
+func (r *repository) verifiedManifest(ctx context.Context, d digest.Digest) ([]byte, error) {
+	content, err := r.getManifest(ctx, d.String())
+	if err != nil {
+		return nil, err
+	}
+	if got := digest.FromBytes(content); got != d {
+		return nil, fault.Terminalf(v1alpha1.DigestMismatchReason,
+			"the registry serves the manifest %s under the digest %s", got, d)
+	}
+	return content, nil
+}
+
+// getManifest returns the manifest under a tag or a digest, as the registry has it.
+func (r *repository) getManifest(ctx context.Context, reference string) ([]byte, error) {
+	req, err := r.request(ctx, "manifests", reference)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", strings.Join(manifestTypes, ", "))
+	resp, err := r.Do(req)
+	if err != nil {
+		return nil, fault.Wrap("manifest", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	content, err := io.ReadAll(resp.Body)
+	return content, fault.Wrap("manifest", err)
+}
+
+// request returns a GET request for something of the repository, as the
+// distribution specification has its URLs.
+func (r *repository) request(ctx context.Context, what, name string) (*http.Request, error) {
+	u := fmt.Sprintf("%s://%s/v2/%s/%s/%s", r.place.scheme(), r.place.ref.Host(), r.name, what, name)
+	return http.NewRequestWithContext(ctx, http.MethodGet, u, http.NoBody)
+}
+
+// onlyManifest returns the digest of the only manifest of an index; ok is false
+// for what is no index.
+func onlyManifest(content []byte) (d digest.Digest, ok bool, err error) {
+	var index ocispec.Index
+	if err := json.Unmarshal(content, &index); err != nil {
+		return "", false, notAManifest()
+	}
+	isIndex := index.MediaType == ocispec.MediaTypeImageIndex || index.MediaType == dockerList
+	if !isIndex && index.Manifests == nil {
+		return "", false, nil
+	}
+	manifests := slices.DeleteFunc(index.Manifests, func(m ocispec.Descriptor) bool {
+		return m.Annotations[attestation] != ""
+	})
+	if len(manifests) != 1 {
+		return "", false, artifactInvalid(
+			"it is an index of %d manifests, not of one: name the digest of one of them", len(manifests))
+	}
+	return manifests[0].Digest, true, checkSHA256(manifests[0].Digest)
+}
+
+func notAManifest() error {
+	return artifactInvalid("the manifest is not JSON of the form that the image specification gives")
+}
+
+func artifactInvalid(format string, args ...any) error {
+	return fault.Terminalf(v1alpha1.ArtifactInvalidReason, format, args...)
+}

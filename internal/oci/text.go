@@ -1,0 +1,91 @@
+package oci
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+)
+
+// maxErrorText bounds what of an error of the network goes into a message: a
+// server may have written it.
+const maxErrorText = 256
+
+// Why a transfer ends before its end.
+var (
+	errTooLong = errors.New("the download takes too long")
+	errStalled = errors.New("the server stopped sending")
+)
+
+// plain returns err with a text that is the same the next time, as the other
+// sources have it: why the context ended if it did, and no addresses, ports and
+// times of the day.
+func plain(ctx context.Context, err error) error {
+	if _, ok := errors.AsType[*fault.Error](err); ok {
+		return plainFault(err)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return &plainError{text: dnsText(e), err: err}
+	}
+	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok && e.Reason == x509.Expired {
+		return &plainError{text: "the certificate has expired or is not yet valid", err: err}
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		return plainOp(ctx, e)
+	}
+	return plainText(err)
+}
+
+// plainFault returns err as it is, or what Dial returned without what the
+// network put around it.
+func plainFault(err error) error {
+	if _, ok := errors.AsType[*net.OpError](err); !ok {
+		return err
+	}
+	e, _ := errors.AsType[*fault.Error](err)
+	return e
+}
+
+// plainOp leaves out the addresses of e. A system call says itself what was done.
+func plainOp(ctx context.Context, e *net.OpError) error {
+	if _, ok := e.Err.(*os.SyscallError); ok { //nolint:errorlint // one deeper in the chain has an Op between
+		return plain(ctx, e.Err)
+	}
+	return fmt.Errorf("%s: %w", e.Op, plain(ctx, e.Err))
+}
+
+func dnsText(e *net.DNSError) string {
+	switch {
+	case e.IsNotFound:
+		return "the host's name is not known"
+	case e.IsTimeout:
+		return "the name server did not answer in time"
+	}
+	return "the host's name could not be looked up"
+}
+
+// plainText returns err with a text of bounded length.
+func plainText(err error) error {
+	text := err.Error()
+	if len(text) <= maxErrorText {
+		return err
+	}
+	return &plainError{text: fmt.Sprintf("%.*q...", maxErrorText, text), err: err}
+}
+
+// plainError is an error with another text.
+type plainError struct {
+	text string
+	err  error
+}
+
+func (e *plainError) Error() string { return e.text }
+
+func (e *plainError) Unwrap() error { return e.err }

@@ -1,0 +1,101 @@
+package signature
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+)
+
+// Bounds of a Policy.
+const (
+	maxKeys         = 16
+	maxKeyBytes     = 64 << 10
+	maxIdentities   = 16
+	maxIdentityText = 1024
+	maxRootBytes    = 1 << 20
+)
+
+// Policy says whose signatures are good: either those of keys or those of
+// identities.
+type Policy struct {
+	// Key is one or several public keys in PEM (PUBLIC KEY or RSA PUBLIC KEY), at
+	// most 16 of ECDSA, Ed25519 or RSA. The signature of any of them is good. Keys
+	// that do not sign a SHA-256 (Ed25519) verify statements and payloads, but not
+	// message signatures: those are verified by the digest of the artifact.
+	Key []byte
+	// Identities are who may sign keyless, at most 16. The signature of any of
+	// them is good.
+	Identities []Identity
+	// TrustedRoot is the trusted root of the Sigstore instance in JSON, as "cosign
+	// trusted-root create" writes it. It is required with Identities and must have
+	// a certificate authority, a transparency log and a certificate transparency
+	// log. With Key it is not used.
+	TrustedRoot []byte
+}
+
+// Identity is who a certificate was issued to, and who vouched for that. One of
+// Issuer and IssuerRegExp and one of Subject and SubjectRegExp are required.
+type Identity struct {
+	// Issuer is the URL of the OpenID Connect issuer.
+	Issuer string
+	// IssuerRegExp matches the whole URL of the issuer, in the syntax of Go.
+	IssuerRegExp string
+	// Subject is the alternative name in the certificate: an e-mail address or the
+	// URL of a workflow.
+	Subject string
+	// SubjectRegExp matches the whole subject, in the syntax of Go.
+	SubjectRegExp string
+}
+
+// String returns the identity in words.
+func (i Identity) String() string {
+	return expected(i.Subject, i.SubjectRegExp) + " issued by " + expected(i.Issuer, i.IssuerRegExp)
+}
+
+func expected(value, pattern string) string {
+	if pattern != "" {
+		return "/" + plain(pattern) + "/"
+	}
+	return plain(value)
+}
+
+// Verifier verifies signatures by a Policy. Its methods may be called
+// concurrently.
+type Verifier struct {
+	trust trust
+}
+
+// trust decides about one signature that is about the right artifact.
+type trust interface {
+	// verify returns who made the signature.
+	verify(s *signed) (by string, err error)
+}
+
+// NewVerifier returns a Verifier of p. A policy that cannot be used is a
+// terminal error with the reason ReferenceInvalid.
+func NewVerifier(p Policy) (*Verifier, error) {
+	trust, err := newTrust(p)
+	if err != nil {
+		return nil, fault.Terminal(v1alpha1.ReferenceInvalidReason, err)
+	}
+	return &Verifier{trust: trust}, nil
+}
+
+func newTrust(p Policy) (trust, error) {
+	switch {
+	case len(p.Key) > 0 && len(p.Identities) > 0:
+		return nil, errors.New("a policy has a key or identities, not both")
+	case len(p.Key) > 0:
+		keys, err := parseKeys(p.Key)
+		return keys, fault.Wrap("public key", err)
+	case len(p.Identities) > 0:
+		return newIdentityTrust(p.Identities, p.TrustedRoot)
+	}
+	return nil, errors.New("a policy needs a key or identities")
+}
+
+func tooLarge(what string, size, limit int) error {
+	return fmt.Errorf("%s: %d are more than the limit of %d", what, size, limit)
+}

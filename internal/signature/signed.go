@@ -1,0 +1,124 @@
+package signature
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/sigstore/sigstore-go/pkg/bundle"
+	"github.com/sigstore/sigstore-go/pkg/verify"
+)
+
+// What a signature of cosign says that it is.
+const (
+	// signPredicate is the type of the in-toto statement.
+	signPredicate = "https://sigstore.dev/cosign/sign/v1"
+	// simpleType is critical.type of a simple signing payload.
+	simpleType = "cosign container image signature"
+)
+
+// signed is a signature that says that it is about the artifact. Whether that is
+// true, and who says so, is still to be verified.
+type signed struct {
+	entity  *bundle.Bundle
+	content verify.VerificationContent
+	// artifact returns what was signed, anew for each verification.
+	artifact func() verify.ArtifactPolicyOption
+}
+
+// readBundle returns the signature in a sigstore bundle, which must be about d.
+func readBundle(content []byte, d digest.Digest) (*signed, error) {
+	var entity bundle.Bundle
+	if err := entity.UnmarshalJSON(content); err != nil {
+		return nil, invalidf("cannot be read as a sigstore bundle: %s", plain(err.Error()))
+	}
+	if err := checkClaim(&entity, d); err != nil {
+		return nil, err
+	}
+	sum, err := hex.DecodeString(d.Encoded())
+	if err != nil {
+		return nil, err
+	}
+	return newSigned(&entity, func() verify.ArtifactPolicyOption {
+		return verify.WithArtifactDigest(d.Algorithm().String(), sum)
+	})
+}
+
+func newSigned(entity *bundle.Bundle, artifact func() verify.ArtifactPolicyOption) (*signed, error) {
+	content, err := entity.VerificationContent()
+	if err != nil {
+		return nil, invalidf("has no certificate or key that can be read: %s", plain(err.Error()))
+	}
+	return &signed{entity: entity, content: content, artifact: artifact}, nil
+}
+
+// checkClaim returns an error unless the bundle says that it is a signature of d.
+func checkClaim(entity *bundle.Bundle, d digest.Digest) error {
+	if message := entity.GetMessageSignature(); message != nil {
+		return checkSubjects([]string{hex.EncodeToString(message.GetMessageDigest().GetDigest())}, d)
+	}
+	envelope, err := entity.Envelope()
+	if err != nil {
+		return invalidf("its envelope cannot be read: %s", plain(err.Error()))
+	}
+	statement, err := envelope.Statement()
+	if err != nil {
+		return invalidf("its statement cannot be read: %s", plain(err.Error()))
+	}
+	if statement.GetPredicateType() != signPredicate {
+		return errNotSignature
+	}
+	subjects := make([]string, 0, len(statement.GetSubject()))
+	for _, subject := range statement.GetSubject() {
+		subjects = append(subjects, subject.GetDigest()[d.Algorithm().String()])
+	}
+	return checkSubjects(subjects, d)
+}
+
+// checkSubjects returns an error unless one of the sums of sha256 is that of d.
+func checkSubjects(sums []string, d digest.Digest) error {
+	for _, sum := range sums {
+		if strings.EqualFold(sum, d.Encoded()) {
+			return nil
+		}
+	}
+	if len(sums) == 0 {
+		return invalidf("it is about no artifact")
+	}
+	return invalidf("it is about another artifact, %s", plain("sha256:"+sums[0]))
+}
+
+// simplePayload is the part of a simple signing payload that matters. See
+// https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md
+type simplePayload struct {
+	Critical struct {
+		Image struct {
+			Digest string `json:"docker-manifest-digest"`
+		} `json:"image"`
+		Type string `json:"type"`
+	} `json:"critical"`
+}
+
+// readSimple returns the signature of a simple signing payload, which must be
+// about d.
+func readSimple(payload []byte, annotations map[string]string, d digest.Digest) (*signed, error) {
+	var claim simplePayload
+	if err := json.Unmarshal(payload, &claim); err != nil {
+		return nil, invalidf("its payload is not JSON of a simple signing payload")
+	}
+	if claim.Critical.Type != simpleType {
+		return nil, invalidf("its payload is of type %q, and not %q", plain(claim.Critical.Type), simpleType)
+	}
+	if claim.Critical.Image.Digest != d.String() {
+		return nil, invalidf("it is about another artifact, %s", plain(claim.Critical.Image.Digest))
+	}
+	entity, err := simpleBundle(payload, annotations)
+	if err != nil {
+		return nil, err
+	}
+	return newSigned(entity, func() verify.ArtifactPolicyOption {
+		return verify.WithArtifact(bytes.NewReader(payload))
+	})
+}

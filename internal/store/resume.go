@@ -1,0 +1,195 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+)
+
+// Partial is what is there of a download that was interrupted. The zero value
+// means nothing.
+type Partial struct {
+	// Offset is how many bytes are there.
+	Offset int64
+	// Validator is that of the Body that they came from.
+	Validator string
+}
+
+// Body is the bytes of a file from Offset on.
+type Body struct {
+	io.ReadCloser
+
+	// Offset is where the bytes really begin: at Partial.Offset, or at 0.
+	Offset int64
+	// Validator names this version of the file at its server, such as a strong
+	// ETag. Without it an interrupted download is not kept.
+	Validator string
+}
+
+// OpenFunc opens a file where have ends, or at 0 when that is not possible.
+type OpenFunc func(ctx context.Context, have Partial) (Body, error)
+
+// Resume is Commit for a source that can go on in the middle. It calls open with
+// what an earlier call, maybe of another process, left behind when it was
+// interrupted, closes the body, and returns the blob's size in bytes. When the
+// store has the blob already, open is not called.
+//
+// Bytes are kept for a day after an error that trying again may mend: what is
+// over the limit, off the digest, or without a validator is not kept, and a disk
+// that fails gets its space back. When the bytes are off the digest after a
+// download that went on in the middle, it is started again from 0, once. While
+// somebody else downloads the same digest, nothing is resumed and nothing kept.
+//
+// Errors are those of Commit; those of open are returned as they are.
+func (s *Store) Resume(
+	ctx context.Context, want digest.Digest, open OpenFunc, limit int64,
+) (size int64, err error) {
+	name, err := blobPath(want)
+	if err != nil {
+		return 0, err
+	}
+	if size, ok, err := s.present(want, limit); ok || err != nil {
+		return size, err
+	}
+	_ = s.sweepPartials() // it is for the space alone: what is wrong shows below
+	p, err := s.take(want)
+	if errors.Is(err, errTaken) {
+		return s.commitFrom(ctx, want, open, limit)
+	}
+	d := &download{store: s, want: want, open: open, limit: limit, partial: p, op: "write blob " + want.String()}
+	if err != nil {
+		return 0, s.failed(d.op, err)
+	}
+	defer func() { p.close(d.keep) }()
+	// Who held the lock until now may have finished.
+	if size, ok, err := s.present(want, limit); ok || err != nil {
+		return size, err
+	}
+	if err := d.run(ctx); err != nil {
+		return 0, err
+	}
+	err = s.settle(d.op, p.file, p.name, name)
+	p.placed = err == nil
+	// The bytes are right: when there is room they are not downloaded again.
+	d.keep = errors.Is(err, errNoRoom)
+	if err != nil {
+		return 0, err
+	}
+	return d.size, nil
+}
+
+// commitFrom is Commit with what open opens at 0.
+func (s *Store) commitFrom(ctx context.Context, want digest.Digest, open OpenFunc, limit int64) (int64, error) {
+	body, err := open(ctx, Partial{})
+	if err != nil {
+		return 0, err
+	}
+	defer body.Close() //nolint:errcheck // the digest has said that everything came
+	if body.Offset != 0 {
+		return 0, misplaced(body.Offset)
+	}
+	return s.Commit(ctx, want, body, limit)
+}
+
+// download is one call of Resume.
+type download struct {
+	store   *Store
+	want    digest.Digest
+	op      string
+	open    OpenFunc
+	limit   int64
+	partial *partial
+
+	size int64 // of what is on the disk
+	hash digest.Digester
+	// keep says that the partial download may go on another time.
+	keep bool
+}
+
+// run downloads until the bytes are those of the digest.
+func (d *download) run(ctx context.Context) error {
+	resumed, err := d.attempt(ctx)
+	if resumed && fault.ReasonOf(err, "") == v1alpha1.DigestMismatchReason {
+		// The server has another file now, or the disk another beginning.
+		if err := d.partial.reset(); err != nil {
+			return d.store.failed(d.op, err)
+		}
+		_, err = d.attempt(ctx)
+	}
+	return err
+}
+
+// attempt downloads what is missing, and says whether that was the end only.
+func (d *download) attempt(ctx context.Context) (resumed bool, err error) {
+	d.keep = false
+	d.hash = d.want.Algorithm().Digester()
+	have, err := d.partial.state(d.hash.Hash(), d.limit)
+	if err != nil {
+		return false, d.store.failed(d.op, err)
+	}
+	d.size = have.Offset
+	if d.size > 0 && d.hash.Digest() == d.want {
+		return true, nil // killed between the last byte and the name
+	}
+	d.keep = d.size > 0
+	body, err := d.open(ctx, have)
+	if err != nil {
+		return d.size > 0, err
+	}
+	defer body.Close() //nolint:errcheck // the digest has said that everything came
+	if err := d.begin(have, body); err != nil {
+		return false, err
+	}
+	resumed = d.size > 0
+	return resumed, d.copy(ctx, body)
+}
+
+// begin brings the file to where body begins.
+func (d *download) begin(have Partial, body Body) error {
+	switch {
+	case body.Offset != 0 && body.Offset != have.Offset:
+		return misplaced(body.Offset)
+	case body.Offset != 0:
+		return nil // the file stands at its end since it was hashed
+	}
+	d.keep, d.size, d.hash = false, 0, d.want.Algorithm().Digester()
+	if err := d.partial.reset(); err != nil {
+		return d.store.failed(d.op, err)
+	}
+	if err := d.partial.setValidator(body.Validator); err != nil {
+		return d.store.failed(d.op, err)
+	}
+	return nil
+}
+
+// copy appends body to the file and compares the digest of the whole.
+func (d *download) copy(ctx context.Context, body io.Reader) error {
+	out := &watched{w: d.partial.file}
+	in := d.store.bounded(ctx, body, d.size, d.limit)
+	n, err := io.CopyBuffer(io.MultiWriter(out, d.hash.Hash()), in, make([]byte, bufferSize))
+	d.size += n
+	switch {
+	case out.err != nil:
+		d.keep = false
+		return d.store.failed(d.op, out.err)
+	case err != nil:
+		d.keep = d.size > 0 && in.left >= 0 && fault.ClassOf(err) != fault.Stall
+		return fmt.Errorf("blob %s: %w", d.want, err)
+	}
+	d.keep = false
+	if err := match(d.want, d.hash.Digest(), d.size); err != nil {
+		return fmt.Errorf("blob %s: %w", d.want, err)
+	}
+	return nil
+}
+
+func misplaced(offset int64) error {
+	return fault.Failed(v1alpha1.InternalErrorReason,
+		fmt.Errorf("the source was opened at byte %d, which was not asked for", offset))
+}
