@@ -1,0 +1,36 @@
+// Package helm renders Helm charts with Helm's own library.
+//
+//	archive -> scan, load -> dependencies -> schema -> templates -> crds/, manifests -> YAML stream
+//	           archive.go    dependencies.go schema.go render.go    output.go
+//
+//	valuesFrom, values -> Values -> Options        index.yaml -> ChartURL
+//
+// It does what "helm template --include-crds" does, with these differences:
+//
+//   - Nothing is fetched and no cluster is asked. lookup finds nothing, and
+//     what a values.schema.json refers to in another file accepts every value.
+//     Dependencies must be in the archive.
+//   - The same input gives the same bytes. Functions whose result differs from
+//     call to call, such as genCA, randAlphaNum and now, are refused where a
+//     template calls them: their result would change with every rendering, on
+//     each manager and after each move, and every cluster would get the same
+//     private key. A chart that can do without, by cert-manager or an existing
+//     Secret, says so in its values. keys and values are sorted.
+//   - Capabilities.APIVersions holds the generally available groups, versions and
+//     kinds of Kubernetes, those of the chart's own crds folders, and nothing that
+//     Kubernetes serves no more. Capabilities.KubeVersion has the patch 0.
+//   - Hooks are refused, or applied as ordinary objects where they run at an
+//     installation or upgrade. NOTES.txt and hooks for tests are left out.
+//
+// Values may be secret, so no error repeats one. Of an error in a template it
+// tells the place and, in words of its own, the kind. What fail and required say
+// is repeated where it stands as it is in the chart, and left out where it was
+// put together.
+//
+// Archive, files, loops, and output are bounded. A chart is held in memory while
+// it is rendered. The template engine cannot be stopped: ctx is looked at between
+// the steps and in the functions that make long loops or run another template. Those are
+// our own, because Helm's tpl has no bound: a value that calls itself would end the
+// process. A chart can still make a large text with the template action, or with
+// indent: who may write a Bundle is trusted with the manager's memory as far as that.
+package helm

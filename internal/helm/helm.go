@@ -1,0 +1,130 @@
+package helm
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+)
+
+// Options say how a chart is rendered.
+type Options struct {
+	// ReleaseName is .Release.Name in the templates.
+	ReleaseName string
+
+	// Namespace is .Release.Namespace in the templates.
+	Namespace string
+
+	// Values are put over the defaults of the chart; see Values.
+	Values map[string]any
+
+	// KubeVersion is the version of Kubernetes, such as v1.36 or v1.36.2. What is
+	// below the minor version does not count.
+	KubeVersion string
+
+	// IncludeCRDs has the files of the crds folders written.
+	IncludeCRDs bool
+
+	// Hooks says what to do with hooks. Empty refuses them.
+	Hooks v1alpha1.HookPolicy
+}
+
+// Limits bound what a chart may need. The zero value of a field asks for its default.
+type Limits struct {
+	// ArchiveBytes bounds the archive as it is. Default 100 MiB.
+	ArchiveBytes int64
+
+	// UnpackedBytes bounds the files of the archive and of the archives of
+	// dependencies in it, together. Default and maximum 100 MiB: Helm's own limit.
+	// A file in it is bounded by Helm to 5 MiB.
+	UnpackedBytes int64
+
+	// Files bounds the number of entries of the archive and of the archives in it,
+	// together. Default 10,000.
+	Files int
+
+	// OutputBytes bounds what is written. Default 64 MiB.
+	OutputBytes int64
+
+	// LoopSteps bounds the length of the lists of until, untilStep and seq.
+	// Default 100,000.
+	LoopSteps int
+}
+
+// maxUnpackedBytes is what Helm's loader allows an archive to hold.
+const maxUnpackedBytes = 100 << 20
+
+// Render renders the chart and writes YAML documents to w: first those of the
+// crds folders if they are wanted, then those of the templates in the order in
+// which Helm installs kinds. Each stands below a line with its file. Nothing is
+// written when an error is found before. ctx is looked at as the package's
+// comment says.
+//
+// Errors have the terminal reasons ChartInvalid, LimitExceeded, and
+// ConstraintInvalid for a KubeVersion that cannot be parsed; those of the reader
+// and of the writer are returned as they are.
+func Render(ctx context.Context, chart io.Reader, w io.Writer, opts Options, limits Limits) error {
+	limits, err := limits.withDefaults()
+	if err != nil {
+		return err
+	}
+	capabilities, err := capabilitiesOf(opts.KubeVersion)
+	if err != nil {
+		return err
+	}
+	loaded, err := load(ctx, chart, limits)
+	if err != nil {
+		return err
+	}
+	err = guard(func() error {
+		r := rendering{chart: loaded, opts: opts, capabilities: capabilities, limits: limits}
+		return r.render(ctx, w)
+	})
+	return fault.Wrap("chart "+cut(loaded.Name()), err)
+}
+
+func (l Limits) withDefaults() (Limits, error) {
+	l.ArchiveBytes = cmp.Or(l.ArchiveBytes, 100<<20)
+	l.UnpackedBytes = cmp.Or(l.UnpackedBytes, maxUnpackedBytes)
+	l.Files = cmp.Or(l.Files, 10_000)
+	l.OutputBytes = cmp.Or(l.OutputBytes, 64<<20)
+	l.LoopSteps = cmp.Or(l.LoopSteps, 100_000)
+	if min(l.ArchiveBytes, l.UnpackedBytes, l.OutputBytes, int64(l.Files), int64(l.LoopSteps)) < 0 {
+		return l, errors.New("chart: a limit is negative")
+	}
+	l.UnpackedBytes = min(l.UnpackedBytes, maxUnpackedBytes)
+	return l, nil
+}
+
+// guard calls do and returns a panic of Helm's library as an error. What it says
+// is not repeated: it may hold a value.
+func guard(do func() error) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = invalid("helm's library panics")
+		}
+	}()
+	return do()
+}
+
+// invalid returns an error about the chart.
+func invalid(format string, args ...any) error {
+	return fault.Terminalf(v1alpha1.ChartInvalidReason, format, args...)
+}
+
+// tooLarge returns an error about a limit.
+func tooLarge(format string, args ...any) error {
+	return fault.Terminalf(v1alpha1.LimitExceededReason, format, args...)
+}
+
+// stopped returns why ctx ended, or nil.
+func stopped(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return fault.Failed(v1alpha1.FetchFailedReason, fmt.Errorf("rendering was stopped: %w", context.Cause(ctx)))
+}

@@ -1,0 +1,124 @@
+package helm
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+	"github.com/opencontainers/go-digest"
+	"sigs.k8s.io/yaml"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+)
+
+// MaxIndexBytes bounds the index.yaml of a chart repository.
+const MaxIndexBytes = 50 << 20
+
+// index is what is read of an index.yaml.
+type index struct {
+	Entries map[string][]indexEntry `json:"entries"`
+}
+
+type indexEntry struct {
+	Version string   `json:"version"`
+	URLs    []string `json:"urls"`
+	Digest  string   `json:"digest"`
+}
+
+// ChartURL returns where the index.yaml of a chart repository has a chart in
+// exactly the given version, a leading v left aside, and the digest of the archive
+// that it tells, which may be empty. A relative URL begins at the repository and
+// has its query. The scheme is http, https or oci.
+//
+// An index over MaxIndexBytes is a terminal LimitExceeded; everything else is
+// FetchFailed, because a repository changes: it is tried again.
+func ChartURL(text []byte, repository *url.URL, name, version string) (string, digest.Digest, error) {
+	if len(text) > MaxIndexBytes {
+		return "", "", tooLarge("index.yaml: larger than the limit of %d bytes", MaxIndexBytes)
+	}
+	entry, err := findEntry(text, name, version)
+	if err != nil {
+		return "", "", indexFailed(err)
+	}
+	chart, err := resolve(repository, entry.URLs)
+	if err != nil {
+		return "", "", indexFailed(fmt.Errorf("chart %.128q %.64q: %w", name, version, err))
+	}
+	sum := digest.Digest("")
+	if entry.Digest != "" {
+		sum = digest.NewDigestFromEncoded(digest.SHA256, strings.TrimPrefix(entry.Digest, "sha256:"))
+		if sum.Validate() != nil {
+			return "", "", indexFailed(fmt.Errorf("chart %.128q %.64q: its digest is no sha256", name, version))
+		}
+	}
+	return chart, sum, nil
+}
+
+func indexFailed(err error) error {
+	return fault.Failed(v1alpha1.FetchFailedReason, fmt.Errorf("index.yaml: %w", err))
+}
+
+// findEntry returns the entry of a chart in a version.
+func findEntry(text []byte, name, version string) (indexEntry, error) {
+	var parsed index
+	decode := func(text []byte, into any) error { return yaml.Unmarshal(text, into) }
+	if json.Valid(text) {
+		decode = json.Unmarshal
+	}
+	if decode(text, &parsed) != nil {
+		return indexEntry{}, errors.New("not the index of a chart repository")
+	}
+	entries := parsed.Entries[name]
+	if len(entries) == 0 {
+		return indexEntry{}, fmt.Errorf("there is no chart %.128q", name)
+	}
+	for _, wanted := range []string{version, strings.TrimPrefix(version, "v"), "v" + version} {
+		for _, entry := range entries {
+			if entry.Version == wanted {
+				return entry, nil
+			}
+		}
+	}
+	return indexEntry{}, fmt.Errorf("chart %.128q has no version %.64q, the newest are %s", name, version, newest(entries))
+}
+
+// newest names the newest versions.
+func newest(entries []indexEntry) string {
+	var versions []*semver.Version
+	for _, entry := range entries {
+		if v, err := semver.NewVersion(entry.Version); err == nil {
+			versions = append(versions, v)
+		}
+	}
+	slices.SortStableFunc(versions, func(a, b *semver.Version) int { return b.Compare(a) })
+	var names []string
+	for _, v := range versions[:min(len(versions), maxNamed)] {
+		names = append(names, cut(v.Original()))
+	}
+	return strings.Join(names, ", ")
+}
+
+// resolve returns the first URL of an entry. Errors do not repeat it: it may hold
+// credentials.
+func resolve(repository *url.URL, urls []string) (string, error) {
+	if len(urls) == 0 {
+		return "", errors.New("it has no url")
+	}
+	reference, err := url.Parse(urls[0])
+	if err != nil {
+		return "", errors.New("its url is invalid")
+	}
+	if !reference.IsAbs() {
+		reference = repository.JoinPath("/").ResolveReference(reference)
+		reference.RawQuery = repository.RawQuery
+	}
+	if !slices.Contains([]string{"http", "https", "oci"}, reference.Scheme) || reference.Host == "" {
+		return "", errors.New("its url is not one of http, https or oci")
+	}
+	return reference.String(), nil
+}

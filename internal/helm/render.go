@@ -1,0 +1,142 @@
+package helm
+
+import (
+	"context"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+	"helm.sh/helm/v4/pkg/chart/common"
+	commonutil "helm.sh/helm/v4/pkg/chart/common/util"
+	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
+	"helm.sh/helm/v4/pkg/engine"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+)
+
+// rendering is a chart on its way through Render.
+type rendering struct {
+	chart        *chartv2.Chart
+	opts         Options
+	capabilities *common.Capabilities
+	limits       Limits
+}
+
+func (r *rendering) render(ctx context.Context, w io.Writer) error {
+	if err := r.checkKubeVersion(); err != nil {
+		return err
+	}
+	values, err := r.values()
+	if err != nil {
+		return err
+	}
+	if err := stopped(ctx); err != nil {
+		return err
+	}
+	files, err := r.execute(ctx, values)
+	if err != nil {
+		return err
+	}
+	documents, err := manifests(files, r.opts.Hooks == v1alpha1.ApplyHooks)
+	if err != nil {
+		return err
+	}
+	if r.opts.IncludeCRDs {
+		documents = append(definitions(r.chart), documents...)
+	}
+	if err := stopped(ctx); err != nil {
+		return err
+	}
+	return write(w, documents, r.limits.OutputBytes)
+}
+
+// checkKubeVersion compares the version of Kubernetes with what the chart wants.
+func (r *rendering) checkKubeVersion() error {
+	wanted := r.chart.Metadata.KubeVersion
+	if wanted == "" {
+		return nil
+	}
+	constraint, err := semver.NewConstraint(wanted)
+	if err != nil {
+		return invalid("its kubeVersion %.128q is no constraint", wanted)
+	}
+	if given := r.capabilities.KubeVersion.Version; !constraint.Check(semver.MustParse(given)) {
+		return invalid("it wants Kubernetes %.128q and this is %s", wanted, given)
+	}
+	return nil
+}
+
+// values returns what the templates see.
+func (r *rendering) values() (common.Values, error) {
+	given := orEmpty(r.opts.Values)
+	if err := processDependencies(r.chart, given); err != nil {
+		return nil, err
+	}
+	defined, err := definedVersions(r.chart)
+	if err != nil {
+		return nil, err
+	}
+	r.capabilities.APIVersions = slices.Concat(r.capabilities.APIVersions, defined)
+	release := common.ReleaseOptions{
+		Name: r.opts.ReleaseName, Namespace: r.opts.Namespace, Revision: 1, IsInstall: true,
+	}
+	const skipSchemas = true // checkSchemas does it
+	all, err := commonutil.ToRenderValuesWithSchemaValidation(r.chart, given, release, r.capabilities, skipSchemas)
+	if err != nil {
+		return nil, invalid("its values cannot be merged with those given")
+	}
+	values, err := all.Table("Values")
+	if err != nil {
+		return nil, invalid("its values cannot be merged with those given")
+	}
+	return all, checkSchemas(r.chart, values.AsMap())
+}
+
+// execute runs the templates and returns what they write by their paths.
+func (r *rendering) execute(ctx context.Context, values common.Values) (map[string]string, error) {
+	templates := templatesOf(r.chart)
+	calls := &calls{ctx: ctx, limits: r.limits}
+	calls.parse(templates)
+	e := engine.Engine{CustomTemplateFuncs: calls.functions()}
+	files, err := e.Render(r.chart, values)
+	if stop := stopped(ctx); err != nil && stop != nil {
+		return nil, stop
+	}
+	if err != nil {
+		return nil, templateFailed(err, calls.failure, templates)
+	}
+	maps.DeleteFunc(files, func(name, _ string) bool { return path.Base(name) == "NOTES.txt" })
+	return files, nil
+}
+
+// templatesOf returns the text of all templates by their paths. A library has only
+// those that define something.
+func templatesOf(c *chartv2.Chart) map[string]string {
+	templates := map[string]string{}
+	for _, t := range c.Templates {
+		if c.Metadata.Type == "library" && !strings.HasPrefix(path.Base(t.Name), "_") {
+			continue
+		}
+		templates[path.Join(c.ChartFullPath(), t.Name)] = string(t.Data)
+	}
+	for _, dependency := range c.Dependencies() {
+		maps.Copy(templates, templatesOf(dependency))
+	}
+	return templates
+}
+
+// definitions returns the documents of the crds folders.
+func definitions(c *chartv2.Chart) []document {
+	var documents []document
+	for _, crd := range c.CRDObjects() {
+		for _, text := range splitDocuments(string(crd.File.Data)) {
+			if strings.TrimSpace(text) != "" {
+				documents = append(documents, document{path: crd.Filename, text: text})
+			}
+		}
+	}
+	return documents
+}

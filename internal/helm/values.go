@@ -1,0 +1,98 @@
+package helm
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+)
+
+// maxValuesBytes bounds one source of values: more than a ConfigMap can hold.
+const maxValuesBytes = 3 << 20
+
+// Document is a text with values and where it is from.
+type Document struct {
+	// Name is what the document is called in messages, such as
+	// "Secret web key values.yaml".
+	Name string
+	// YAML is the text, which may be several YAML documents.
+	YAML []byte
+}
+
+// Values returns the values of the documents, the later over the earlier, and of
+// inline, which is JSON, over them. Mappings are merged, everything else is
+// replaced. A null stays: it removes a default of the chart when that is
+// rendered. What is empty has no values.
+//
+// Errors are terminal and name the document and the line, and never a value:
+// ReferenceInvalid for a document, SourceInvalid for inline, LimitExceeded for one
+// over 3 MiB.
+func Values(documents []Document, inline []byte) (map[string]any, error) {
+	merged := map[string]any{}
+	for _, document := range documents {
+		if len(document.YAML) > maxValuesBytes {
+			return nil, tooLarge("%s: larger than the limit of %d bytes", document.Name, maxValuesBytes)
+		}
+		values, err := parseYAML(document.YAML)
+		if err != nil {
+			return nil, fault.Terminalf(v1alpha1.ReferenceInvalidReason, "%s: %w", document.Name, err)
+		}
+		merged = loader.MergeMaps(merged, values)
+	}
+	if len(inline) > maxValuesBytes {
+		return nil, tooLarge("values: larger than the limit of %d bytes", maxValuesBytes)
+	}
+	var values map[string]any
+	if len(bytes.TrimSpace(inline)) > 0 && json.Unmarshal(inline, &values) != nil {
+		return nil, fault.Terminalf(v1alpha1.SourceInvalidReason, "values: not a mapping in JSON")
+	}
+	return loader.MergeMaps(merged, values), nil
+}
+
+// parseYAML returns the values of YAML documents.
+func parseYAML(text []byte) (map[string]any, error) {
+	merged := map[string]any{}
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
+	for n := 1; ; n++ {
+		document, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return merged, nil
+		}
+		if err != nil {
+			return nil, errors.New("not YAML")
+		}
+		var values any
+		if err := yaml.UnmarshalStrict(document, &values); err != nil {
+			return nil, fmt.Errorf("not YAML%s", place(err, n))
+		}
+		mapping, ok := values.(map[string]any)
+		if !ok && values != nil {
+			return nil, errors.New("not a mapping of values")
+		}
+		merged = loader.MergeMaps(merged, mapping)
+	}
+}
+
+var linePattern = regexp.MustCompile(`line (\d{1,9})`)
+
+// place returns the line that a YAML error names, without the text that is there.
+func place(err error, document int) string {
+	found := linePattern.FindStringSubmatch(err.Error())
+	switch {
+	case found == nil:
+		return ""
+	case document > 1:
+		return fmt.Sprintf(": line %s of document %d", found[1], document)
+	}
+	return ": line " + found[1]
+}
