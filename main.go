@@ -28,7 +28,10 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/bundle"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/clusterbundle"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/clusterbundleset"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/archive"
 	library "github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/bundle"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/oci"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/resolve"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/wake"
@@ -42,6 +45,10 @@ const (
 	// applyBudget bounds the bytes of objects that are in memory on their way
 	// to workload clusters, over all of them.
 	applyBudget = 64 << 20
+
+	// kubernetes is the version that charts are rendered for to report on a
+	// Bundle: that of our client library.
+	kubernetes = "v1.36"
 
 	// passTimeout bounds one pass over one workload cluster. What it did not get
 	// done the next one does.
@@ -74,7 +81,7 @@ func run(ctx context.Context, opts *options) error {
 	if err != nil {
 		return err
 	}
-	kept, err := store.Open(opts.cacheDir)
+	kept, err := store.OpenWith(opts.cacheDir, store.Options{MaxBytes: opts.cacheMaxBytes})
 	if err != nil {
 		return err
 	}
@@ -84,13 +91,48 @@ func run(ctx context.Context, opts *options) error {
 	if err != nil {
 		return err
 	}
+	registries, err := newRegistries(opts, opened)
+	if err != nil {
+		return err
+	}
+	archives := archive.DefaultLimits()
+	archives.Bytes, archives.Ratio = opts.sources.MaxBytes, opts.sources.MaxRatio
 	books := library.NewLibrary(ctx, library.Config{
-		Store: kept, Sources: opened, MaxBytes: opts.sources.MaxBytes, Limits: opts.limits, Clock: clock.RealClock{},
+		Store: kept,
+		Sources: resolve.New(resolve.Config{
+			Sources: opened, Registries: registries, Objects: mgr.GetAPIReader(), Kubernetes: kubernetes, Store: kept,
+		}),
+		Interval: opts.resolveInterval,
+		MaxBytes: opts.sources.MaxBytes,
+		Limits:   opts.limits,
+		Archives: archives,
+		Clock:    clock.RealClock{},
 	})
 	if err := addControllers(ctx, mgr, opts, books); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)
+}
+
+// newRegistries returns the client of OCI registries, whose connections go where
+// those of other sources may go.
+func newRegistries(opts *options, sources *source.Sources) (*oci.Client, error) {
+	cfg := oci.Config{
+		UserAgent:       opts.sources.UserAgent,
+		Dial:            sources.DialContext,
+		ConnectTimeout:  opts.sources.ConnectTimeout,
+		StallTimeout:    opts.sources.StallTimeout,
+		DownloadTimeout: opts.sources.DownloadTimeout,
+		MaxRedirects:    opts.sources.MaxRedirects,
+	}
+	if opts.mirrorsFile != "" {
+		mirrors, err := oci.OpenMirrorFile(opts.mirrorsFile)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Mirrors = mirrors.Mirrors
+	}
+	return oci.New(cfg)
 }
 
 // newManager returns a manager that caches what the controllers read.
@@ -160,11 +202,14 @@ func cacheOptions(opts *options) cache.Options {
 func addControllers(ctx context.Context, mgr ctrl.Manager, opts *options, books *library.Library) error {
 	watched := predicates.ResourceHasFilterLabel(mgr.GetScheme(), mgr.GetLogger(), opts.watchFilter)
 	events := mgr.GetEventRecorder(name)
-	fetched, opened, happened := wake.NewChannel(ctx), wake.NewChannel(ctx), wake.NewChannel(ctx)
-	books.Subscribe(fetched.Wake)
-	books.Subscribe(opened.Wake)
+	var news [3]*wake.Channel
+	for i := range news {
+		news[i] = wake.NewChannel(ctx)
+		books.Subscribe(news[i].Wake)
+	}
+	happened := wake.NewChannel(ctx)
 
-	sets := &clusterbundleset.Reconciler{Client: mgr.GetClient(), Recorder: events}
+	sets := &clusterbundleset.Reconciler{Client: mgr.GetClient(), Recorder: events, Library: books, News: news[0]}
 	clusters, err := workload.SetupClusterCache(ctx, mgr, workload.ClusterCacheOptions{
 		Name:        name,
 		WatchFilter: opts.watchFilter,
@@ -178,8 +223,14 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opts *options, books 
 	connections := workload.NewConnections(clusters)
 	sets.Versions = connections
 
-	bundles := &bundle.Reconciler{Client: mgr.GetClient(), Recorder: events, Library: books, News: fetched}
-	if err := bundles.SetupWithManager(mgr, watched, concurrency(opts.bundles)); err != nil {
+	bundles := &bundle.Reconciler{
+		Client: mgr.GetClient(), Recorder: events, Library: books, Interval: opts.resolveInterval, News: news[1],
+	}
+	objects, err := metadataCache(mgr, opts)
+	if err != nil {
+		return err
+	}
+	if err := bundles.SetupWithManager(ctx, mgr, objects, watched, concurrency(opts.bundles)); err != nil {
 		return err
 	}
 	if err := sets.SetupWithManager(ctx, mgr, clusters, watched, concurrency(opts.sets)); err != nil {
@@ -190,10 +241,23 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opts *options, books 
 		Watches:     workload.NewWatches(ctx, happened.Wake),
 		Budget:      semaphore.NewWeighted(max(applyBudget, 2*opts.limits.Object)),
 		Clock:       clock.RealClock{},
-		BundleNews:  opened,
+		BundleNews:  news[2],
 		ClusterNews: happened,
 	}
 	return passes.SetupWithManager(ctx, mgr, clusters, watched, concurrency(opts.clusterBundles))
+}
+
+// metadataCache returns a cache of the metadata of ConfigMaps and Secrets, which
+// the manager runs. Its own cache holds the Secrets of Clusters only.
+func metadataCache(mgr ctrl.Manager, opts *options) (cache.Cache, error) {
+	options := cacheOptions(opts)
+	options.HTTPClient, options.Scheme, options.Mapper = mgr.GetHTTPClient(), mgr.GetScheme(), mgr.GetRESTMapper()
+	options.ByObject, options.DefaultTransform = nil, workload.KeepNames
+	objects, err := cache.New(mgr.GetConfig(), options)
+	if err != nil {
+		return nil, err
+	}
+	return objects, mgr.Add(objects)
 }
 
 func concurrency(n int) controller.Options {

@@ -39,10 +39,13 @@ type options struct {
 	// How many objects of a kind are reconciled at once.
 	bundles, sets, clusterBundles, clusterCache int
 
-	cacheDir  string
-	denyCIDRs []string
-	sources   source.Config
-	limits    manifest.Limits
+	cacheDir        string
+	cacheMaxBytes   int64
+	resolveInterval time.Duration
+	mirrorsFile     string
+	denyCIDRs       []string
+	sources         source.Config
+	limits          manifest.Limits
 }
 
 // parseOptions reads and checks the flags.
@@ -100,6 +103,8 @@ func (o *options) addManagerFlags(fs *pflag.FlagSet) {
 // addSourceFlags adds the flags that say where bundles come from and what they may be.
 func (o *options) addSourceFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.cacheDir, "cache-dir", "/var/cache/caapb", "Directory that keeps what was fetched.")
+	fs.Int64Var(&o.cacheMaxBytes, "cache-max-bytes", 0,
+		"Bytes of the cache directory. What was used least recently goes first. 0: no limit.")
 	fs.StringVar(&o.sources.BundleDir, "bundle-dir", "",
 		"Directory below which sources of the kind file are. Empty: there are none.")
 	defaults := make([]string, 0)
@@ -114,6 +119,10 @@ func (o *options) addSourceFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.limits.Objects, "max-objects", o.limits.Objects, "Objects of one release.")
 	fs.IntVar(&o.limits.Nesting, "max-nesting", o.limits.Nesting, "Depth of one object.")
 	fs.IntVar(&o.sources.MaxRedirects, "max-redirects", 5, "Redirects of one download.")
+	fs.StringVar(&o.mirrorsFile, "registry-mirrors", "",
+		"File with mirrors of registries, read again when it changes. Empty: there are none.")
+	fs.DurationVar(&o.resolveInterval, "resolve-interval", 10*time.Minute,
+		"Time after which a source that can change, such as a tag, is resolved again.")
 	fs.DurationVar(&o.sources.DownloadTimeout, "download-timeout", 10*time.Minute, "Time for one download.")
 	fs.DurationVar(&o.sources.ConnectTimeout, "connect-timeout", 10*time.Second, "Time to connect to the server of a source.")
 	fs.DurationVar(&o.sources.StallTimeout, "stall-timeout", 30*time.Second, "Time without a byte after which a download is cut.")

@@ -53,7 +53,7 @@ func (s *sharedManager) get(t *testing.T) *testenv.Manager {
 			return
 		}
 		s.manager, s.err = testenv.StartManager(context.Background(), testenv.ManagerOptions{
-			Management: management, CacheDir: s.dir, Race: true, Args: []string{"--bundle-dir=testdata"},
+			Management: management, CacheDir: s.dir, Race: true, Args: []string{"--bundle-dir=testdata", "--resolve-interval=1s"},
 		})
 	})
 	if s.err != nil {

@@ -2,12 +2,15 @@ package bundle
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -22,7 +25,9 @@ import (
 
 // opener opens releases without blocking.
 type opener interface {
-	Open(owner types.NamespacedName, release v1alpha1.Release) (*library.Bundle, error)
+	Open(owner types.NamespacedName, release v1alpha1.Release, kubernetes string) (*library.Bundle, error)
+	Moves(release v1alpha1.Release) bool
+	Changed(namespace string, depends func(v1alpha1.Source) bool)
 }
 
 // Reconciler reconciles Bundles. All fields but News are required.
@@ -30,16 +35,26 @@ type Reconciler struct {
 	Client   client.Client
 	Recorder events.EventRecorder
 	Library  opener
+	// Interval after which a Bundle whose sources can change is looked at again.
+	Interval time.Duration
 	// News names the Bundles of which the Library has news.
 	News *wake.Channel
 }
 
-// SetupWithManager adds the reconciler to the manager.
-func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, watched predicate.Predicate, options controller.Options) error {
+// SetupWithManager adds the reconciler to the manager. objects is a cache of the
+// metadata of all ConfigMaps and Secrets.
+func (r *Reconciler) SetupWithManager(
+	ctx context.Context, mgr ctrl.Manager, objects cache.Cache, watched predicate.Predicate, options controller.Options,
+) error {
+	if err := indexReferences(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("bundle").
 		For(&v1alpha1.Bundle{}, builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)).
 		WatchesRawSource(r.News.Source(0)).
+		WatchesRawSource(r.referenceSource(objects, configMapKind)).
+		WatchesRawSource(r.referenceSource(objects, secretKind)).
 		WithOptions(options).
 		Complete(r)
 }
@@ -64,6 +79,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		}
 		report.Transition(r.Recorder, bundle, before, err)
 	}
+	if err == nil && slices.ContainsFunc(bundle.Spec.Releases, r.Library.Moves) {
+		return ctrl.Result{RequeueAfter: r.Interval}, nil
+	}
 	return outcome.Result(err)
 }
 
@@ -72,7 +90,10 @@ func (r *Reconciler) open(owner types.NamespacedName, releases []v1alpha1.Releas
 	statuses := make([]v1alpha1.ReleaseStatus, len(releases))
 	errs := make([]error, len(releases))
 	for i, release := range releases {
-		opened, err := r.Library.Open(owner, release)
+		opened, err := r.Library.Open(owner, release, "")
+		if err == nil {
+			err = opened.Problem
+		}
 		statuses[i] = statusOf(release, opened, err)
 		errs[i] = fault.Wrap("release "+release.Version, err)
 	}

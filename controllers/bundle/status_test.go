@@ -15,14 +15,13 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/plan"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/release"
 )
 
 // openedWith returns an opened release of two objects with the given images.
 func openedWith(images ...string) *library.Bundle {
 	definition := plan.Object{Entry: manifest.Entry{CRD: &manifest.CRD{}}}
 	workload := plan.Object{Entry: manifest.Entry{Images: images}}
-	return &library.Bundle{Bytes: 42, Plan: &plan.Plan{Phases: []plan.Phase{
+	return &library.Bundle{Digest: "sha256:1", Bytes: 42, Plan: &plan.Plan{Phases: []plan.Phase{
 		{Name: "crds", Steps: []plan.Step{{Objects: []plan.Object{definition}}}},
 		{Name: "operator", Steps: []plan.Step{{Objects: []plan.Object{workload}}}},
 	}}}
@@ -39,7 +38,6 @@ func manyImages(n int) []string {
 func TestStatusOfARelease(t *testing.T) {
 	t.Parallel()
 	given := v1alpha1.Release{Version: "1.2.3"}
-	digest := release.Digest(given)
 	long := strings.Repeat("x", 2000)
 	const most = 256
 	tests := map[string]struct {
@@ -73,7 +71,10 @@ func TestStatusOfARelease(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test.want.Version, test.want.Digest = "1.2.3", digest
+			test.want.Version = "1.2.3"
+			if test.givenOpened != nil {
+				test.want.Digest = test.givenOpened.Digest
+			}
 			if diff := cmp.Diff(test.want, statusOf(given, test.givenOpened, test.givenErr)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -88,7 +89,11 @@ type shelf struct {
 	owners []types.NamespacedName
 }
 
-func (s *shelf) Open(owner types.NamespacedName, r v1alpha1.Release) (*library.Bundle, error) {
+func (s *shelf) Moves(v1alpha1.Release) bool { return false }
+
+func (s *shelf) Changed(string, func(v1alpha1.Source) bool) {}
+
+func (s *shelf) Open(owner types.NamespacedName, r v1alpha1.Release, _ string) (*library.Bundle, error) {
 	s.owners = append(s.owners, owner)
 	return s.opened[r.Version], s.errs[r.Version]
 }

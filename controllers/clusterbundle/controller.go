@@ -23,7 +23,8 @@ import (
 
 // opener opens releases without blocking.
 type opener interface {
-	Open(owner types.NamespacedName, release v1alpha1.Release) (*library.Bundle, error)
+	Digest(bundle types.NamespacedName, release v1alpha1.Release, kubernetes string) (v1alpha1.Digest, error)
+	Open(bundle types.NamespacedName, release v1alpha1.Release, kubernetes string) (*library.Bundle, error)
 }
 
 // Reconciler reconciles ClusterBundles. All fields are required.
@@ -94,9 +95,9 @@ func (r *Reconciler) pass(ctx context.Context, clusterBundle *v1alpha1.ClusterBu
 	if err != nil {
 		return findings{err: r.diagnose(ctx, cluster, err)}
 	}
-	opened, err := r.Library.Open(bundleKey(clusterBundle), release)
+	opened, err := r.open(ctx, clusterBundle, release)
 	if err != nil {
-		return findings{err: err}
+		return findings{err: r.diagnose(ctx, cluster, err)}
 	}
 	connected, err := r.Connections.Client(ctx, client.ObjectKeyFromObject(cluster))
 	if err != nil {

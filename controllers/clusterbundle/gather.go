@@ -101,7 +101,11 @@ func (r *Reconciler) notChosen(ctx context.Context, cb *v1alpha1.ClusterBundle, 
 	if err != nil {
 		return err
 	}
-	if _, err := release.Choose(bundle.Spec.Releases, set.Spec.Bundle.Version, kubernetes); err != nil {
+	chosen, err := release.Choose(bundle.Spec.Releases, set.Spec.Bundle.Version, kubernetes)
+	if err != nil {
+		return err
+	}
+	if _, err := r.Library.Digest(bundleKey(cb), chosen, kubernetes); err != nil {
 		return err
 	}
 	return fault.Waiting(v1alpha1.VersionNotChosenReason, diagnoseRetry,
@@ -111,11 +115,36 @@ func (r *Reconciler) notChosen(ctx context.Context, cb *v1alpha1.ClusterBundle, 
 // pinned returns the release that the ClusterBundle names: pure.
 func pinned(releases []v1alpha1.Release, cb *v1alpha1.ClusterBundle) (v1alpha1.Release, error) {
 	for _, candidate := range releases {
-		if candidate.Version == cb.Spec.Version && release.Digest(candidate) == cb.Spec.Digest {
+		if candidate.Version == cb.Spec.Version {
 			return candidate, nil
 		}
 	}
-	return v1alpha1.Release{}, fault.Waiting(v1alpha1.ReleaseChangedReason, 0, fmt.Errorf(
+	return v1alpha1.Release{}, changed(cb)
+}
+
+// open opens the release that is pinned, if its content still is.
+func (r *Reconciler) open(
+	ctx context.Context, cb *v1alpha1.ClusterBundle, pinned v1alpha1.Release,
+) (*library.Bundle, error) {
+	kubernetes := ""
+	if release.NeedsKubernetes(pinned) {
+		var err error
+		if kubernetes, err = r.Connections.Version(ctx, clusterKey(cb)); err != nil {
+			return nil, err
+		}
+	}
+	opened, err := r.Library.Open(bundleKey(cb), pinned, kubernetes)
+	if err != nil {
+		return nil, err
+	}
+	if opened.Digest != cb.Spec.Digest {
+		return nil, changed(cb)
+	}
+	return opened, nil
+}
+
+func changed(cb *v1alpha1.ClusterBundle) error {
+	return fault.Waiting(v1alpha1.ReleaseChangedReason, 0, fmt.Errorf(
 		"Bundle %s no longer has release %s with the digest that is pinned", cb.Spec.BundleName, cb.Spec.Version))
 }
 

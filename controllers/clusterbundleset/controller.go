@@ -12,6 +12,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/outcome"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/report"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/wake"
 )
 
 // versions tells the Kubernetes version of a workload cluster. One that is not
@@ -22,11 +23,19 @@ type versions interface {
 	Forget(cluster client.ObjectKey)
 }
 
+// digests tells the digest of a release without blocking.
+type digests interface {
+	Digest(bundle types.NamespacedName, release v1alpha1.Release, kubernetes string) (v1alpha1.Digest, error)
+}
+
 // Reconciler reconciles ClusterBundleSets. All fields are required.
 type Reconciler struct {
 	Client   client.Client
 	Recorder events.EventRecorder
 	Versions versions
+	Library  digests
+	// News names the Bundles of which the Library has news.
+	News *wake.Channel
 }
 
 // Reconcile looks after one placement, or counts the placements of one set.

@@ -189,15 +189,22 @@ func (r *Reconciler) choose(
 	if err != nil {
 		return err
 	}
-	kubernetes, err := r.Versions.Version(ctx, client.ObjectKeyFromObject(cluster))
-	if err != nil && fault.ClassOf(err) != fault.Wait {
-		return err
+	kubernetes, unknown := r.Versions.Version(ctx, client.ObjectKeyFromObject(cluster))
+	if unknown != nil && fault.ClassOf(unknown) != fault.Wait {
+		return unknown
 	}
 	chosen, err := release.Choose(bundle.Spec.Releases, set.Spec.Bundle.Version, kubernetes)
 	if err != nil {
 		return err
 	}
-	cb.Spec.Version, cb.Spec.Digest = chosen.Version, release.Digest(chosen)
+	if unknown != nil && release.NeedsKubernetes(chosen) {
+		return unknown
+	}
+	digest, err := r.Library.Digest(client.ObjectKeyFromObject(bundle), chosen, kubernetes)
+	if err != nil {
+		return err
+	}
+	cb.Spec.Version, cb.Spec.Digest = chosen.Version, digest
 	return nil
 }
 

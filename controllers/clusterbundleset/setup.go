@@ -52,6 +52,7 @@ func (r *Reconciler) SetupWithManager(
 			builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)).
 		Watches(&clusterv1.Cluster{}, r.clusterEvents(), builder.WithPredicates(clusterChanged(), watched)).
 		WatchesRawSource(cache.GetClusterSource("clusterbundleset", r.ofConnection)).
+		WatchesRawSource(r.News.Mapped(r.ofBundle)).
 		WithOptions(options).
 		Complete(r)
 }

@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
-
-	"github.com/opencontainers/go-digest"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
@@ -29,15 +26,20 @@ type Bundle struct {
 	ReadyWhen [][]*readiness.Expression
 	// Bytes of the sources as fetched.
 	Bytes int64
+	// Problem is why a source could not be resolved again lately. What is opened
+	// is what it stood for before.
+	Problem error
 
 	store *store.Store
+	parts map[string]Part // by the Blob of the objects
 }
 
 // JSON reads the bytes of an object of the plan. Bytes that are not those that
 // were indexed are an error, and what is on disk is removed, so that it is
 // fetched anew.
 func (b *Bundle) JSON(object plan.Object) ([]byte, error) {
-	file, err := b.store.OpenDerived(objectsKind, digest.Digest(object.Blob))
+	part := b.parts[object.Blob]
+	file, err := b.store.OpenDerived(part.kind(objectsKind), part.Digest)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, b.damaged(object, errors.New("the object file is gone"))
 	}
@@ -60,7 +62,7 @@ var errDamaged = errors.New("the cache directory is damaged")
 // damaged removes what is on disk of the object's source and says so.
 func (b *Bundle) damaged(object plan.Object, cause error) error {
 	err := fmt.Errorf("%s: %w: %w: it is fetched again", object.Ref, errDamaged, cause)
-	if removal := b.store.Remove(digest.Digest(object.Blob)); removal != nil {
+	if removal := b.store.Remove(b.parts[object.Blob].Digest); removal != nil {
 		err = fmt.Errorf("%w; %w", err, removal)
 	}
 	return fault.Failed(v1alpha1.StoreFailedReason, err)
@@ -78,13 +80,4 @@ func compile(phases []v1alpha1.Phase) ([][]*readiness.Expression, error) {
 		}
 	}
 	return compiled, fault.Join(errs...)
-}
-
-// sources returns the sources of a release in order.
-func sources(release v1alpha1.Release) []v1alpha1.Source {
-	var all []v1alpha1.Source
-	for _, phase := range release.Phases {
-		all = slices.Concat(all, phase.Sources)
-	}
-	return all
 }

@@ -107,7 +107,7 @@ func TestDamagedBytesAreNotIndexedAgainButFetched(t *testing.T) {
 	})
 
 	second := newLibrary(t, dir, first.shelf)
-	err := second.fetch(src)
+	err := second.fetch(second.part(src))
 	wantFault(t, err, fault.Other, v1alpha1.StoreFailedReason, "damaged", "fetched again")
 	if diff := cmp.Diff(want, contents(t, second.mustOpen(t, of(src)))); diff != "" {
 		t.Errorf("objects (-want +got):\n%s", diff)

@@ -104,7 +104,7 @@ func TestAReleaseLargerThanTheLimit(t *testing.T) {
 	l.mustOpen(t, both)
 
 	l.MaxBytes--
-	both.Version = "1.0.1" // the Bundle above is kept under its release
+	both.Phases[0].Name = "again" // the plan above is kept under its content
 	_, err := l.settle(t, both)
 	wantFault(t, err, fault.Stall, v1alpha1.LimitExceededReason,
 		fmt.Sprintf("%d bytes together", len(a)+len(b)), fmt.Sprintf("limit is %d", l.MaxBytes))
@@ -316,7 +316,7 @@ func TestRealServersThatMisbehave(t *testing.T) {
 			src := httpsSource(server.URL+"/a.yaml", content)
 			_, err = l.settle(t, of(src))
 			wantFault(t, err, tc.wantClass, tc.wantReason, append(tc.wantWords, "phase phase-0: ")...)
-			if _, ok := l.Store.Has(digestOf(src)); ok || l.indexed(digestOf(src)) {
+			if _, ok := l.Store.Has(digestOf(src)); ok || l.indexed(l.part(src)) {
 				t.Error("want nothing kept of what was not verified")
 			}
 		})

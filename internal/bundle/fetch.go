@@ -8,34 +8,35 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/archive"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/manifest"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/release"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
-// fetch brings a source onto the disk, verified and indexed.
-func (l *Library) fetch(src v1alpha1.Source) error {
-	d := digestOf(src)
-	defer l.turn(d)()
+// fetch brings a part onto the disk, verified and indexed.
+func (l *Library) fetch(part Part) error {
+	defer l.turn(part.Digest)()
+	defer l.Store.Pin(part.Digest)()
 	if err := l.slots.Acquire(l.ctx, 1); err != nil {
 		return err
 	}
 	defer l.slots.Release(1)
-	if _, err := l.readIndex(d); err == nil {
+	if _, err := l.readIndex(part); err == nil {
 		return nil
 	}
-	if _, ok := l.Store.Has(d); !ok {
-		if err := l.commit(l.ctx, d, src); err != nil {
+	if _, ok := l.Store.Has(part.Digest); !ok {
+		if err := l.commit(l.ctx, part); err != nil {
 			return err
 		}
 	}
-	return l.derive(d, source.Name(src))
+	return l.derive(part)
 }
 
 // turn waits until no other job is at work on the digest, and returns what ends
@@ -68,39 +69,75 @@ type turn struct {
 	jobs int
 }
 
-// commit stores the bytes of a source under its digest. Its errors name the
-// source: those of Open do so themselves.
-func (l *Library) commit(ctx context.Context, d digest.Digest, src v1alpha1.Source) error {
-	body, err := l.Sources.Open(ctx, src)
-	if err != nil {
+// commit stores the bytes of a part under its digest. Its errors name where they
+// come from: those of Fetch do so themselves.
+func (l *Library) commit(ctx context.Context, part Part) error {
+	var refused error
+	open := func(ctx context.Context, have store.Partial) (body store.Body, err error) {
+		body, refused = part.Fetch(ctx, have)
+		return body, refused
+	}
+	_, err := l.Store.Resume(ctx, part.Digest, open, l.MaxBytes)
+	if refused != nil && errors.Is(err, refused) {
 		return err
 	}
-	_, err = l.Store.Commit(ctx, d, body, l.MaxBytes)
-	if closing := body.Close(); err == nil {
-		err = closing
-	}
-	return fault.Wrap(source.Describe(src), err)
+	return fault.Wrap(part.From, err)
 }
 
-// derive makes the object file and the index of a stored source.
-func (l *Library) derive(d digest.Digest, name string) error {
-	file, err := l.Store.Open(d)
+// derive makes the object file and the index of a stored part.
+func (l *Library) derive(part Part) error {
+	file, err := l.Store.Open(part.Digest)
 	if err != nil {
 		return err
 	}
 	defer file.Close() //nolint:errcheck // nothing is written
-	if err := l.verify(d, file); err != nil {
+	if err := l.verify(part.Digest, file); err != nil {
 		return err
 	}
 	var index manifest.Index
-	err = l.Store.Derive(objectsKind, d, func(w io.Writer) error {
-		index, err = manifest.Build(w, manifest.Objects(file, name, l.Limits))
+	err = l.Store.Derive(part.kind(objectsKind), part.Digest, func(w io.Writer) error {
+		index, err = manifest.Build(w, l.objects(file, part))
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return l.Store.Derive(indexKind, d, func(w io.Writer) error { return json.NewEncoder(w).Encode(index) })
+	return l.Store.Derive(part.kind(indexKind), part.Digest, func(w io.Writer) error {
+		return json.NewEncoder(w).Encode(index)
+	})
+}
+
+// objects goes through the objects of all files of a part.
+func (l *Library) objects(packed io.Reader, part Part) iter.Seq2[manifest.Object, error] {
+	return func(yield func(manifest.Object, error) bool) {
+		count := 0
+		for file, err := range archive.Files(packed, part.Format, part.Files, l.Archives, l.scratch) {
+			if err != nil {
+				yield(manifest.Object{}, fault.Wrap(part.Name, err))
+				return
+			}
+			for object, err := range manifest.Objects(file.Reader, placeOf(part, file), l.Limits) {
+				if count++; err == nil && count > l.Limits.Objects {
+					err = fault.Terminalf(v1alpha1.LimitExceededReason,
+						"%s: more than %d objects", object.Place, l.Limits.Objects)
+				}
+				if !yield(object, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// scratch is a file that archives are unpacked into: it is gone when it is closed.
+func (l *Library) scratch() (archive.Scratch, error) { return l.Store.Scratch() }
+
+// placeOf names a file of a part for messages.
+func placeOf(part Part, file archive.File) string {
+	if file.Name == "" {
+		return part.Name
+	}
+	return part.Name + ":" + file.Name
 }
 
 // verify reads a stored source once more before it is decoded: it may have lain
@@ -118,25 +155,25 @@ func (l *Library) verify(d digest.Digest, file io.ReadSeeker) error {
 	return err
 }
 
-// readIndex reads the index of a source from disk. One that does not describe
+// readIndex reads the index of a part from disk. One that does not describe
 // the object file beside it is an error: both are made anew.
-func (l *Library) readIndex(d digest.Digest) (manifest.Index, error) {
-	file, err := l.Store.OpenDerived(indexKind, d)
+func (l *Library) readIndex(part Part) (manifest.Index, error) {
+	file, err := l.Store.OpenDerived(part.kind(indexKind), part.Digest)
 	if err != nil {
 		return manifest.Index{}, err
 	}
 	defer file.Close() //nolint:errcheck // nothing is written
 	var index manifest.Index
 	if err := json.NewDecoder(bufio.NewReader(file)).Decode(&index); err != nil {
-		return manifest.Index{}, fmt.Errorf("index of %s: %w", d, err)
+		return manifest.Index{}, fmt.Errorf("index of %s: %w", part.Name, err)
 	}
-	objects, err := l.Store.OpenDerived(objectsKind, d)
+	objects, err := l.Store.OpenDerived(part.kind(objectsKind), part.Digest)
 	if err != nil {
 		return manifest.Index{}, err
 	}
 	defer objects.Close() //nolint:errcheck // nothing is written
 	if stat, err := objects.Stat(); err != nil || !covers(index, stat.Size()) {
-		return manifest.Index{}, fmt.Errorf("index of %s: %w", d, cmp.Or(err, errDamaged))
+		return manifest.Index{}, fmt.Errorf("index of %s: %w", part.Name, cmp.Or(err, errDamaged))
 	}
 	return index, nil
 }
@@ -154,13 +191,11 @@ func covers(index manifest.Index, size int64) bool {
 	return at == size
 }
 
-// indexed tells whether the index of a source is on disk, and so its objects.
-func (l *Library) indexed(d digest.Digest) bool {
-	file, err := l.Store.OpenDerived(indexKind, d)
+// indexed tells whether the index of a part is on disk, and so its objects.
+func (l *Library) indexed(part Part) bool {
+	file, err := l.Store.OpenDerived(part.kind(indexKind), part.Digest)
 	if err != nil {
 		return false
 	}
 	return file.Close() == nil
 }
-
-func digestOf(src v1alpha1.Source) digest.Digest { return digest.Digest(release.SourceDigest(src)) }

@@ -17,8 +17,11 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/archive"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/manifest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/release"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
@@ -41,7 +44,7 @@ func newShelf() *shelf {
 	return &shelf{bodies: map[string]string{}, fails: map[string]error{}, opened: map[string]int{}}
 }
 
-// Open is the opener of the Library.
+// Open opens what is on the shelf.
 func (s *shelf) Open(ctx context.Context, src v1alpha1.Source) (io.ReadCloser, error) {
 	if src.Inline != nil {
 		return io.NopCloser(strings.NewReader(src.Inline.Manifests)), nil
@@ -93,6 +96,76 @@ func (s *shelf) total() int {
 	return total
 }
 
+// opener opens the bytes of a source.
+type opener interface {
+	Open(ctx context.Context, src v1alpha1.Source) (io.ReadCloser, error)
+}
+
+// resolver makes a Resolver of an opener: every source names its digest, but
+// for tags, which stand for what the test says.
+type resolver struct {
+	opener
+	tags *tags
+}
+
+func (r resolver) Static(src v1alpha1.Source) (Part, bool) {
+	if src.OCI != nil {
+		return Part{}, false
+	}
+	return Part{
+		Digest: digestOf(src), Name: source.Name(src), From: source.Describe(src),
+		Fetch: func(ctx context.Context, _ store.Partial) (store.Body, error) {
+			body, err := r.Open(ctx, src)
+			return store.Body{ReadCloser: body}, err
+		},
+	}, true
+}
+
+func (r resolver) Resolve(_ context.Context, query Query) ([]Part, error) {
+	src, err := r.tags.get(query.Source.OCI.Tag)
+	if err != nil {
+		return nil, err
+	}
+	part, _ := r.Static(src)
+	return []Part{part}, nil
+}
+
+func (r resolver) Describe(src v1alpha1.Source) string {
+	if src.OCI != nil {
+		return src.OCI.Repository + ":" + src.OCI.Tag
+	}
+	return source.Describe(src)
+}
+
+// tags are what moving sources stand for.
+type tags struct {
+	mu      sync.Mutex
+	sources map[string]v1alpha1.Source
+	errs    map[string]error
+	asked   int
+}
+
+func newTags() *tags {
+	return &tags{sources: make(map[string]v1alpha1.Source), errs: make(map[string]error)}
+}
+
+func (t *tags) get(tag string) (v1alpha1.Source, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.asked++
+	return t.sources[tag], t.errs[tag]
+}
+
+// set makes a tag stand for a source, or fail.
+func (t *tags) set(tag string, src v1alpha1.Source, err error) v1alpha1.Source {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sources[tag], t.errs[tag] = src, err
+	return v1alpha1.Source{OCI: &v1alpha1.OCISource{Repository: "registry.example.com/calico", Tag: tag}}
+}
+
+func digestOf(src v1alpha1.Source) digest.Digest { return digest.Digest(release.SourceDigest(src)) }
+
 func httpsSource(url, body string) v1alpha1.Source {
 	return v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{
 		URL: url, Digest: v1alpha1.Digest(digest.FromString(body)),
@@ -104,6 +177,7 @@ type library struct {
 	*Library
 	dir   string
 	shelf *shelf
+	tags  *tags
 	clock *clocktesting.FakeClock
 	news  chan types.NamespacedName
 }
@@ -117,12 +191,14 @@ func newLibrary(t testing.TB, dir string, sources opener) *library {
 	ctx, cancel := context.WithCancel(t.Context())
 	l := &library{
 		dir:   dir,
+		tags:  newTags(),
 		clock: clocktesting.NewFakeClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)),
 		news:  make(chan types.NamespacedName, 1000),
 	}
 	l.shelf, _ = sources.(*shelf)
 	l.Library = NewLibrary(ctx, Config{
-		Store: kept, Sources: sources, MaxBytes: 1 << 30, Limits: manifest.DefaultLimits(), Clock: l.clock,
+		Store: kept, Sources: resolver{opener: sources, tags: l.tags}, Interval: time.Minute, MaxBytes: 1 << 30,
+		Limits: manifest.DefaultLimits(), Archives: archive.DefaultLimits(), Clock: l.clock,
 	})
 	l.Subscribe(func(name types.NamespacedName) { l.news <- name })
 	t.Cleanup(func() {
@@ -130,6 +206,17 @@ func newLibrary(t testing.TB, dir string, sources opener) *library {
 		_ = kept.Close()
 	})
 	return l
+}
+
+// Open is Open for sources that do not depend on the version of Kubernetes.
+func (l *library) Open(owner types.NamespacedName, r v1alpha1.Release) (*Bundle, error) {
+	return l.Library.Open(owner, r, "")
+}
+
+// part is the part that a source stands for.
+func (l *library) part(src v1alpha1.Source) Part {
+	part, _ := l.Sources.Static(src)
+	return part
 }
 
 // hear waits for the next notification.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 )
 
 // The files that are derived from a source, with the version of their form.
@@ -31,35 +30,50 @@ const (
 	forgetAfter = time.Hour
 )
 
-// job is the fetching and indexing of one source, and how it went.
+// job is work in the background on behalf of Bundles: the resolving of one
+// source, or the fetching and indexing of one part. It remembers how it went.
 type job struct {
 	owners   map[types.NamespacedName]bool
 	running  bool
 	failures int
-	retryAt  time.Time
+	dueAt    time.Time
 	err      error
+
+	// query and parts are those of a resolving job; parts are from its last success.
+	query *Query
+	parts []Part
 }
 
-// state is the error that says how far the job is.
-func (j *job) state(now time.Time, src v1alpha1.Source) error {
+// state is the error that says how far a job is that has no result yet.
+func (j *job) state(now time.Time, from string) error {
 	if j.err == nil || j.running && fault.ClassOf(j.err) == fault.Wait {
-		return fault.Waiting(v1alpha1.FetchingReason, 0, fmt.Errorf("%s is being fetched", source.Describe(src)))
+		return fault.Waiting(v1alpha1.FetchingReason, 0, fmt.Errorf("%s is being fetched", from))
 	}
-	left := max(j.retryAt.Sub(now), 0)
+	return j.failure(now)
+}
+
+// failure is the error of the last attempt, with the time that is left until the
+// next; nil if it succeeded.
+func (j *job) failure(now time.Time) error {
+	if j.err == nil {
+		return nil
+	}
 	return &fault.Error{
-		Class: fault.ClassOf(j.err), Reason: fault.ReasonOf(j.err, v1alpha1.FetchFailedReason), After: left,
-		Err: j.err,
+		Class: fault.ClassOf(j.err), Reason: fault.ReasonOf(j.err, v1alpha1.FetchFailedReason),
+		After: max(j.dueAt.Sub(now), 0), Err: j.err,
 	}
 }
 
-// done notes how the job went and when to try again.
-func (j *job) done(now time.Time, err error) {
+// done notes how the job went and when it is due again: after the interval, or
+// after a back-off.
+func (j *job) done(now time.Time, err error, interval time.Duration) {
 	j.running, j.err = false, err
 	if err == nil {
+		j.failures, j.dueAt = 0, now.Add(interval)
 		return
 	}
 	j.failures++
-	j.retryAt = now.Add(j.backoff(err))
+	j.dueAt = now.Add(j.backoff(err))
 }
 
 func (j *job) backoff(err error) time.Duration {
@@ -73,11 +87,9 @@ func (j *job) backoff(err error) time.Duration {
 	return min(firstRetry<<min(j.failures-1, 16), maxRetry)
 }
 
-// takeOwners returns who asked for the job, in order, and forgets them.
-func (j *job) takeOwners() []types.NamespacedName {
-	owners := slices.SortedFunc(maps.Keys(j.owners), func(a, b types.NamespacedName) int {
+// sortedOwners returns who asked for the job, in order.
+func (j *job) sortedOwners() []types.NamespacedName {
+	return slices.SortedFunc(maps.Keys(j.owners), func(a, b types.NamespacedName) int {
 		return slices.Compare([]string{a.Namespace, a.Name}, []string{b.Namespace, b.Name})
 	})
-	clear(j.owners)
-	return owners
 }

@@ -39,8 +39,12 @@ func TestOpenStartsTheFetchAndTellsWhenTheBundleIsThere(t *testing.T) {
 		t.Errorf("told %v, want %v", got, calico)
 	}
 	got := l.mustOpen(t, r)
-	if got.Digest != relapi.Digest(r) {
-		t.Errorf("digest: want %s, got %s", relapi.Digest(r), got.Digest)
+	wantDigest := relapi.Digest([]relapi.Phase{
+		{Name: "phase-0", Sources: []string{string(digestOf(r.Phases[0].Sources[0]))}},
+		{Name: "phase-1", Sources: []string{string(digestOf(r.Phases[1].Sources[0]))}},
+	})
+	if got.Digest != wantDigest {
+		t.Errorf("digest: want %s, got %s", wantDigest, got.Digest)
 	}
 	if want := int64(len(configMap("a")) + len(configMap("b"))); got.Bytes != want {
 		t.Errorf("bytes: want %d, got %d", want, got.Bytes)
@@ -236,13 +240,13 @@ func TestWhatIsOnDiskIsNotFetchedAgain(t *testing.T) {
 	}
 }
 
-func TestABundleIsSharedWhileItIsKept(t *testing.T) {
+func TestAPlanIsSharedWhileItIsKept(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t, t.TempDir(), newShelf())
 	r := of(l.shelf.put("https://example.com/a", configMap("a")))
 	first := l.mustOpen(t, r)
-	if second := l.mustOpen(t, r); second != first {
-		t.Error("want the same Bundle for the same release")
+	if second := l.mustOpen(t, r); second.Plan != first.Plan {
+		t.Error("want the same plan for the same content")
 	}
 }
 
@@ -250,14 +254,14 @@ func TestThePlannedBundlesInMemoryAreBounded(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t, t.TempDir(), newShelf())
 	r := of(l.shelf.put("https://example.com/a", configMap("a")))
-	for i := range maxBundles + 10 {
-		r.Version = fmt.Sprintf("1.0.%d", i)
+	for i := range maxPlans + 10 {
+		r.Phases[0].Name = fmt.Sprintf("phase-%d", i)
 		l.mustOpen(t, r)
 	}
-	if got := l.bundles.Len(); got != maxBundles {
-		t.Errorf("want %d bundles in memory, got %d", maxBundles, got)
+	if got := l.plans.Len(); got != maxPlans {
+		t.Errorf("want %d bundles in memory, got %d", maxPlans, got)
 	}
-	r.Version = "1.0.0"
+	r.Phases[0].Name = "phase-0"
 	l.mustOpen(t, r)
 	if got := l.shelf.total(); got != 1 {
 		t.Errorf("want a bundle that fell out to come from disk, got %d downloads", got)

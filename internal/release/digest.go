@@ -12,25 +12,33 @@ import (
 // release apart from that of any file. Another form needs another domain.
 const domain = "addons.cluster.x-k8s.io/release/v1\n"
 
+// Phase is the content of a phase: its name and the identities of what its
+// sources stand for, in order.
+type Phase struct {
+	Name    string
+	Sources []string
+}
+
 // Digest returns the identity of the content of a release: the same bytes in the
 // same phases, wherever they come from. It is the sha256 of
 //
 //	addons.cluster.x-k8s.io/release/v1
 //	phase <length of the name> <name> <number of sources>
-//	source <digest>
+//	source <identity>
 //
 // with a line for each phase, and below it one for each of its sources, in the
 // order of the spec and each ended by a line feed. Lengths and numbers are
-// decimal, and make the form unambiguous for any name.
+// decimal, and make the form unambiguous for any name. The identity of plain
+// bytes is their digest.
 //
 // The version, the constraint, timeouts and readyWhen are not content: they
 // change what is chosen and what is waited for, not what is applied.
-func Digest(r v1alpha1.Release) v1alpha1.Digest {
+func Digest(phases []Phase) v1alpha1.Digest {
 	form := []byte(domain)
-	for _, p := range r.Phases {
+	for _, p := range phases {
 		form = fmt.Appendf(form, "phase %d %s %d\n", len(p.Name), p.Name, len(p.Sources))
-		for _, s := range p.Sources {
-			form = fmt.Appendf(form, "source %s\n", SourceDigest(s))
+		for _, source := range p.Sources {
+			form = fmt.Appendf(form, "source %s\n", source)
 		}
 	}
 	return digestOf(form)
@@ -55,4 +63,17 @@ func SourceDigest(s v1alpha1.Source) v1alpha1.Digest {
 func digestOf(content []byte) v1alpha1.Digest {
 	sum := sha256.Sum256(content)
 	return v1alpha1.Digest("sha256:" + hex.EncodeToString(sum[:]))
+}
+
+// NeedsKubernetes tells whether the content of a release depends on the
+// Kubernetes version of the workload cluster: that of a Helm chart does.
+func NeedsKubernetes(r v1alpha1.Release) bool {
+	for _, p := range r.Phases {
+		for _, s := range p.Sources {
+			if s.Helm != nil {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -1,0 +1,158 @@
+package controllers_test
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"github.com/opencontainers/go-digest"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
+)
+
+const chartLayer = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+
+// helmChart packs a chart with a CRD, a custom resource of its kind and a
+// ConfigMap that shows how it was rendered.
+func (s *scenario) helmChart(extra map[string]string) string {
+	s.t.Helper()
+	files := map[string]string{
+		"agent/Chart.yaml":       "apiVersion: v2\nname: agent\nversion: 1.2.3\nkubeVersion: '>=1.30.0-0'\n",
+		"agent/values.yaml":      "greeting: default\nname: unset\n",
+		"agent/crds/agents.yaml": crd("helm.example.org", "agents", "Agent"),
+		"agent/templates/agent.yaml": "apiVersion: helm.example.org/v1\nkind: Agent\n" +
+			"metadata: {name: {{ .Values.name }} }\n",
+		"agent/templates/config.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Values.name }}, " +
+			"namespace: {{ .Release.Namespace }} }\ndata:\n  value: {{ .Values.greeting }} from {{ .Release.Name }} " +
+			"on {{ .Capabilities.KubeVersion.Minor }}\n",
+	}
+	maps.Copy(files, extra)
+	return s.tarball(files)
+}
+
+func (s *scenario) helmSource(chart string, change ...func(*v1alpha1.HelmSource)) v1alpha1.Source {
+	src := &v1alpha1.HelmSource{
+		Chart: chart, Version: "1.2.3", ReleaseName: "mine", Namespace: "default", Insecure: new(true),
+		Values: &runtime.RawExtension{Raw: []byte(`{"name":"` + s.namespace + `"}`)},
+	}
+	for _, c := range change {
+		c(src)
+	}
+	return v1alpha1.Source{Helm: src}
+}
+
+func TestAChartIsRenderedForTheClusterWhereverItIsPublished(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		given func(s *scenario) v1alpha1.Source
+	}{
+		"in a registry": {func(s *scenario) v1alpha1.Source {
+			r := newRegistry(s)
+			r.push("charts/agent", "1.2.3", layer{chartLayer, "", s.helmChart(nil)})
+			return s.helmSource("oci://" + r.repository("charts/agent"))
+		}},
+		"in a chart repository": {func(s *scenario) v1alpha1.Source {
+			chart := s.helmChart(nil)
+			s.web.publish("charts/agent-1.2.3.tgz", chart)
+			s.web.publish("charts/index.yaml", fmt.Sprintf("apiVersion: v1\nentries:\n  agent:\n  - version: 1.2.3\n"+
+				"    urls: [agent-1.2.3.tgz]\n    digest: %s\n", digest.FromString(chart).Encoded()))
+			return s.helmSource(s.web.URL + "/charts/agent")
+		}},
+		"as an archive at a URL": {func(s *scenario) v1alpha1.Source {
+			published := s.web.publish("agent-1.2.3.tgz", s.helmChart(nil))
+			return s.helmSource(published.HTTPS.URL, func(src *v1alpha1.HelmSource) { src.Digest = published.HTTPS.Digest })
+		}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScenario(t)
+			workload := testenv.NewWorkload(t, testenv.WorkloadOptions{})
+			s.create(&corev1.ConfigMap{
+				ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "values"},
+				Data:       map[string]string{"values.yaml": "greeting: hello\nname: overridden\n"},
+			})
+			src := tc.given(s)
+			src.Helm.ValuesFrom = []v1alpha1.ValuesReference{{Kind: "ConfigMap", Name: "values"}}
+			s.bundle("chart", release("1.2.3", phase("all", src)))
+			s.set("chart")
+			s.cluster("faro", "chart", workload)
+			s.Eventually(s.ready("chart-faro")).Should(Equal(isReady))
+			live, err := s.live(workload, "v1", "ConfigMap", "default", s.namespace)
+			s.Expect(err).NotTo(HaveOccurred())
+			s.Expect(live.Object["data"]).To(HaveKeyWithValue("value", "hello from mine on 36"))
+			_, err = s.live(workload, "helm.example.org/v1", "Agent", "", s.namespace)
+			s.Expect(err).NotTo(HaveOccurred(), "the custom resource comes behind its CRD")
+		})
+	}
+}
+
+func TestABadChartIsAClearConditionAndNothingIsApplied(t *testing.T) {
+	t.Parallel()
+	archive := func(extra map[string]string, change ...func(*v1alpha1.HelmSource)) func(*scenario) v1alpha1.Source {
+		return func(s *scenario) v1alpha1.Source {
+			published := s.web.publish("agent.tgz", s.helmChart(extra))
+			return s.helmSource(published.HTTPS.URL, append(change, func(src *v1alpha1.HelmSource) {
+				src.Digest = published.HTTPS.Digest
+			})...)
+		}
+	}
+	tests := map[string]struct {
+		given func(*scenario) v1alpha1.Source
+		want  string
+	}{
+		"it needs a newer Kubernetes": {
+			archive(map[string]string{"agent/Chart.yaml": "apiVersion: v2\nname: agent\nversion: 1.2.3\nkubeVersion: '>=1.99.0'\n"}),
+			"False ChartInvalid: .*1.99.0",
+		},
+		"a template fails": {
+			archive(map[string]string{"agent/templates/bad.yaml": `{{ required "a secret word is needed" .Values.nothing }}`}),
+			"False ChartInvalid: .*templates/bad.yaml",
+		},
+		"values are of the wrong type": {
+			archive(map[string]string{
+				"agent/values.schema.json": `{"type":"object","properties":{"name":{"type":"integer"}}}`,
+			}),
+			"False ChartInvalid: .*name",
+		},
+		"it has hooks": {
+			archive(map[string]string{"agent/templates/hook.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n" +
+				"  name: hook\n  annotations: {helm.sh/hook: pre-install}\n"}),
+			"False ChartInvalid: .*hook",
+		},
+		"its URL has no digest": {
+			func(s *scenario) v1alpha1.Source {
+				return s.helmSource(s.web.publish("agent.tgz", s.helmChart(nil)).HTTPS.URL)
+			},
+			"False SourceInvalid: .*agent.tgz.*digest",
+		},
+		"it is not there": {
+			func(s *scenario) v1alpha1.Source {
+				s.web.handle("/charts/index.yaml", func(rw http.ResponseWriter, _ *http.Request) {
+					_, _ = rw.Write([]byte("apiVersion: v1\nentries: {}\n"))
+				})
+				return s.helmSource(s.web.URL + "/charts/agent")
+			},
+			"False FetchFailed: .*charts/agent",
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScenario(t)
+			seen := testenv.NewProxy(t, testenv.SharedWorkload(t).APIServer)
+			bundle := s.bundle("bad", release("1.0.0", phase("all", tc.given(s))))
+			s.set("bad")
+			s.cluster("metz", "bad", seen)
+			s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp(tc.want))
+			s.Eventually(s.ready("bad-metz")).Should(MatchRegexp(tc.want))
+			s.Expect(seen.Writes()).To(BeEmpty())
+		})
+	}
+}

@@ -1,0 +1,10 @@
+// Package resolve joins the kinds of sources: it says of each which bytes it
+// stands for now, and how to fetch them. What can change under its name, a tag, a
+// chart, a ConfigMap, becomes parts with digests here; from then on all sources
+// go one way.
+//
+//	https, file, inline -> Static  ─┐
+//	oci  -> tag -> manifest -> layers ├─> []bundle.Part
+//	helm -> chart -> rendered YAML   │
+//	configMap, secret -> keys       ─┘
+package resolve

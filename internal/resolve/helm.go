@@ -1,0 +1,302 @@
+package resolve
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/bundle"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/helm"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/oci"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
+)
+
+const (
+	// ociScheme begins the address of a chart in a registry.
+	ociScheme = "oci://"
+
+	// chartMediaType is that of the layer with the chart, by
+	// https://helm.sh/docs/topics/registries.
+	chartMediaType = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+
+	// maxChart bounds the archive of a chart.
+	maxChart = 100 << 20
+
+	// renderedKind is the kind of a file with the digest of what was rendered,
+	// under the identity of what it was rendered from.
+	renderedKind = "rendered-v1"
+)
+
+// chart is the archive of a chart.
+type chart struct {
+	digest digest.Digest
+	fetch  store.OpenFunc
+}
+
+// helm returns the rendered chart as one part.
+func (r *Resolver) helm(ctx context.Context, query bundle.Query) ([]bundle.Part, error) {
+	src := *query.Source.Helm
+	from := r.Describe(query.Source)
+	archive, err := r.chart(ctx, query.Namespace, src)
+	if err != nil {
+		return nil, fault.Wrap(from, err)
+	}
+	opts, err := r.renderOptions(ctx, query)
+	if err != nil {
+		return nil, fault.Wrap(from, err)
+	}
+	rendered, err := r.rendered(ctx, archive, opts)
+	if err != nil {
+		return nil, fault.Wrap(from, err)
+	}
+	return []bundle.Part{{
+		Digest: rendered, Name: "chart " + path.Base(src.Chart), From: from,
+		Fetch: func(ctx context.Context, _ store.Partial) (store.Body, error) {
+			output, err := r.render(ctx, archive, opts)
+			return store.Body{ReadCloser: output}, fault.Wrap(from, err)
+		},
+	}}, nil
+}
+
+// renderOptions puts together what a chart is rendered with.
+func (r *Resolver) renderOptions(ctx context.Context, query bundle.Query) (helm.Options, error) {
+	src := query.Source.Helm
+	documents := make([]helm.Document, len(src.ValuesFrom))
+	for i, from := range src.ValuesFrom {
+		text, err := r.value(ctx, query.Namespace, from)
+		if err != nil {
+			return helm.Options{}, err
+		}
+		documents[i] = text
+	}
+	var inline []byte
+	if src.Values != nil {
+		inline = src.Values.Raw
+	}
+	values, err := helm.Values(documents, inline)
+	return helm.Options{
+		ReleaseName: src.ReleaseName,
+		Namespace:   src.Namespace,
+		Values:      values,
+		KubeVersion: cmp.Or(query.Kubernetes, r.Kubernetes),
+		IncludeCRDs: src.IncludeCRDs == nil || *src.IncludeCRDs,
+		Hooks:       src.Hooks,
+	}, err
+}
+
+// value reads the values that a reference names.
+func (r *Resolver) value(ctx context.Context, namespace string, from v1alpha1.ValuesReference) (helm.Document, error) {
+	name := from.Kind + " " + from.Name
+	key := cmp.Or(from.Key, "values.yaml")
+	var text []byte
+	var found bool
+	if from.Kind == "Secret" {
+		secret := &corev1.Secret{}
+		if err := r.read(ctx, namespace, from.Name, secret); err != nil {
+			return helm.Document{}, fault.Wrap(name, err)
+		}
+		text, found = secret.Data[key]
+	} else {
+		configMap := &corev1.ConfigMap{}
+		if err := r.read(ctx, namespace, from.Name, configMap); err != nil {
+			return helm.Document{}, fault.Wrap(name, err)
+		}
+		var value string
+		value, found = configMap.Data[key]
+		text = []byte(value)
+	}
+	if !found {
+		return helm.Document{}, fault.Waiting(v1alpha1.ReferenceNotFoundReason, missingRetry,
+			fmt.Errorf("%s: it has no key %q", name, key))
+	}
+	return helm.Document{Name: name + " key " + key, YAML: text}, nil
+}
+
+// rendered returns the digest of what a chart renders to: it is rendered once.
+func (r *Resolver) rendered(ctx context.Context, c chart, opts helm.Options) (digest.Digest, error) {
+	identity, err := helm.Identity(c.digest, opts)
+	if err != nil {
+		return "", err
+	}
+	if known, err := r.renderedBefore(digest.Digest(identity)); err == nil {
+		return known, nil
+	}
+	output, err := r.render(ctx, c, opts)
+	if err != nil {
+		return "", err
+	}
+	defer output.Close() //nolint:errcheck // nothing is written
+	sum, err := digest.FromReader(output)
+	if err != nil {
+		return "", fmt.Errorf("rendered chart: %w", err)
+	}
+	return sum, r.Store.Derive(renderedKind, digest.Digest(identity), func(w io.Writer) error {
+		_, err := io.WriteString(w, sum.String())
+		return err
+	})
+}
+
+// renderedBefore reads the digest of what was rendered from the same things.
+func (r *Resolver) renderedBefore(identity digest.Digest) (digest.Digest, error) {
+	file, err := r.Store.OpenDerived(renderedKind, identity)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close() //nolint:errcheck // nothing is written
+	text, err := io.ReadAll(io.LimitReader(file, maxDigest+1))
+	if err != nil {
+		return "", err
+	}
+	return digest.Parse(string(text))
+}
+
+// maxDigest is the length of a digest in text.
+const maxDigest = int64(len("sha256:") + 64)
+
+// render renders a chart into a file that is gone when it is closed.
+func (r *Resolver) render(ctx context.Context, c chart, opts helm.Options) (io.ReadCloser, error) {
+	if _, err := r.Store.Resume(ctx, c.digest, c.fetch, maxChart); err != nil {
+		return nil, err
+	}
+	archive, err := r.Store.Open(c.digest)
+	if err != nil {
+		return nil, err
+	}
+	defer archive.Close() //nolint:errcheck // nothing is written
+	output, err := r.Store.Scratch()
+	if err != nil {
+		return nil, err
+	}
+	if err := helm.Render(ctx, archive, output, opts, helm.Limits{}); err != nil {
+		return nil, errors.Join(err, output.Close())
+	}
+	if _, err := output.Seek(0, io.SeekStart); err != nil {
+		return nil, errors.Join(err, output.Close())
+	}
+	return output, nil
+}
+
+// chart says which archive the source stands for.
+func (r *Resolver) chart(ctx context.Context, namespace string, src v1alpha1.HelmSource) (chart, error) {
+	found, err := r.locate(ctx, namespace, src)
+	if err != nil {
+		return chart{}, err
+	}
+	if src.Digest != "" && found.digest != digest.Digest(src.Digest) {
+		return chart{}, fault.Terminalf(v1alpha1.DigestMismatchReason, "the chart is %s, not %s", found.digest, src.Digest)
+	}
+	return found, nil
+}
+
+// locate finds a chart in a registry, in a chart repository, or at its URL.
+func (r *Resolver) locate(ctx context.Context, namespace string, src v1alpha1.HelmSource) (chart, error) {
+	if repository, ok := strings.CutPrefix(src.Chart, ociScheme); ok {
+		return r.chartInRegistry(ctx, namespace, repository, src)
+	}
+	at, err := r.chartURL(ctx, namespace, src)
+	if err != nil {
+		return chart{}, err
+	}
+	if strings.HasSuffix(at.Path, ".tgz") {
+		if src.Digest == "" {
+			return chart{}, fault.Terminalf(v1alpha1.SourceInvalidReason, "the URL of a chart archive needs its digest")
+		}
+		return r.chartAt(at, digest.Digest(src.Digest)), nil
+	}
+	return r.chartInRepository(ctx, at, src)
+}
+
+// chartInRegistry finds a chart whose version is a tag: Helm writes _ for +.
+func (r *Resolver) chartInRegistry(
+	ctx context.Context, namespace, repository string, src v1alpha1.HelmSource,
+) (chart, error) {
+	from := artifact{
+		resolver: r, namespace: namespace, secretRef: src.SecretRef, caRef: src.CARef,
+		ref: oci.Reference{
+			Repository: repository, Tag: strings.ReplaceAll(src.Version, "+", "_"),
+			Insecure: src.Insecure != nil && *src.Insecure,
+		},
+	}
+	manifest, err := from.manifest(ctx)
+	if err != nil {
+		return chart{}, err
+	}
+	layers, err := oci.Layers(manifest, []string{chartMediaType}, func(string, string) bool { return true })
+	if err != nil {
+		return chart{}, err
+	}
+	return chart{digest: layers[0].Digest, fetch: from.fetch(layers[0])}, nil
+}
+
+// chartInRepository finds a chart in the index of a chart repository.
+func (r *Resolver) chartInRepository(ctx context.Context, at *url.URL, src v1alpha1.HelmSource) (chart, error) {
+	repository := at.JoinPath("..")
+	index, err := r.fetchIndex(ctx, repository.JoinPath("index.yaml"))
+	if err != nil {
+		return chart{}, err
+	}
+	found, sum, err := helm.ChartURL(index, repository, path.Base(at.Path), src.Version)
+	if err != nil {
+		return chart{}, err
+	}
+	if sum = cmp.Or(sum, digest.Digest(src.Digest)); sum == "" {
+		return chart{}, fault.Terminalf(v1alpha1.SourceInvalidReason,
+			"the index of the chart repository has no digest of the chart: the source needs one")
+	}
+	archive, err := url.Parse(found)
+	if err != nil {
+		return chart{}, fault.Terminalf(v1alpha1.SourceInvalidReason, "the index of the chart repository has a bad URL")
+	}
+	if archive.Host == at.Host && archive.Scheme == at.Scheme {
+		archive.User = at.User
+	}
+	return r.chartAt(archive, sum), nil
+}
+
+// chartAt is the archive at a URL.
+func (r *Resolver) chartAt(at *url.URL, sum digest.Digest) chart {
+	src := v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{URL: at.String(), Digest: v1alpha1.Digest(sum)}}
+	part, _ := r.Static(src)
+	return chart{digest: sum, fetch: part.Fetch}
+}
+
+// fetchIndex reads the index of a chart repository whole: it changes, and has no digest.
+func (r *Resolver) fetchIndex(ctx context.Context, at *url.URL) ([]byte, error) {
+	src := v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{URL: at.String()}}
+	body, err := r.Sources.Open(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(body, helm.MaxIndexBytes+1))
+	return text, errors.Join(err, body.Close())
+}
+
+// chartURL is the URL of a chart with the credentials of the source. They leave
+// it again before anything is said of it.
+func (r *Resolver) chartURL(ctx context.Context, namespace string, src v1alpha1.HelmSource) (*url.URL, error) {
+	at, err := url.Parse(src.Chart)
+	if err != nil {
+		return nil, fault.Terminalf(v1alpha1.SourceInvalidReason, "the URL of the chart cannot be parsed")
+	}
+	if src.CARef.Name != "" {
+		return nil, fault.Terminalf(v1alpha1.SourceInvalidReason, "caRef is for charts in an OCI registry")
+	}
+	secret, err := r.optionalSecret(ctx, namespace, src.SecretRef)
+	if err != nil {
+		return nil, err
+	}
+	if len(secret.Data["username"]) > 0 {
+		at.User = url.UserPassword(string(secret.Data["username"]), string(secret.Data["password"]))
+	}
+	return at, nil
+}

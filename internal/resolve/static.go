@@ -1,0 +1,40 @@
+package resolve
+
+import (
+	"context"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/archive"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/bundle"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/release"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
+)
+
+var _ bundle.Resolver = (*Resolver)(nil)
+
+// Static returns the part of a source that names its digest itself: https, file
+// and inline.
+func (r *Resolver) Static(src v1alpha1.Source) (bundle.Part, bool) {
+	if src.HTTPS == nil && src.File == nil && src.Inline == nil {
+		return bundle.Part{}, false
+	}
+	part := bundle.Part{
+		Digest: digest.Digest(release.SourceDigest(src)),
+		Name:   source.Name(src),
+		From:   source.Describe(src),
+		Fetch: func(ctx context.Context, have store.Partial) (store.Body, error) {
+			body, at, validator, err := r.Sources.OpenAt(ctx, src, have.Offset, have.Validator)
+			return store.Body{ReadCloser: body, Offset: at, Validator: validator}, err
+		},
+	}
+	if src.Inline == nil {
+		part.Format = archive.FormatOfName(part.Name)
+	}
+	if src.HTTPS != nil {
+		part.Files = src.HTTPS.Files
+	}
+	return part, true
+}
