@@ -2,6 +2,7 @@ package clusterbundle
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -41,18 +42,18 @@ type Reconciler struct {
 	BundleNews *wake.Channel
 	// ClusterNews names the ClusterBundles in whose workload cluster something happened.
 	ClusterNews *wake.Channel
+
+	holds holds
 }
 
 // Reconcile makes one pass over one workload cluster and reports what it found.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	clusterBundle := &v1alpha1.ClusterBundle{}
-	if err := r.Client.Get(ctx, req.NamespacedName, clusterBundle); err != nil {
+	err := r.Client.Get(ctx, req.NamespacedName, clusterBundle)
+	if err != nil || !clusterBundle.DeletionTimestamp.IsZero() {
 		r.Watches.Stop(req.NamespacedName)
+		r.holds.drop(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
-	}
-	if !clusterBundle.DeletionTimestamp.IsZero() {
-		r.Watches.Stop(req.NamespacedName)
-		return ctrl.Result{}, nil
 	}
 	before := clusterBundle.DeepCopy()
 	found := r.pass(ctx, clusterBundle)
@@ -78,35 +79,47 @@ type findings struct {
 // pass makes a pass unless something keeps us from it.
 func (r *Reconciler) pass(ctx context.Context, clusterBundle *v1alpha1.ClusterBundle) findings {
 	key := client.ObjectKeyFromObject(clusterBundle)
+	ready, err := r.prepare(ctx, clusterBundle)
+	if err != nil {
+		r.Watches.Stop(key)
+		return findings{paused: errors.Is(err, errPaused), err: err}
+	}
+	r.holds.keep(key, ready.bundle.Hold)
+	passed := r.rollout(clusterBundle, ready).Run(ctx)
+	if passed.Err == nil {
+		r.holds.drop(key)
+	}
+	r.Watches.Want(key, ready.client, passed.Targets)
+	return findings{passed: &passed, err: passed.Err}
+}
+
+// ingredients are what a pass needs.
+type ingredients struct {
+	release v1alpha1.Release
+	bundle  *library.Bundle
+	client  *workload.Client
+}
+
+// prepare gathers what a pass needs, or says what keeps us from it.
+func (r *Reconciler) prepare(ctx context.Context, clusterBundle *v1alpha1.ClusterBundle) (ingredients, error) {
 	cluster, err := r.cluster(ctx, clusterBundle)
 	if err != nil {
-		r.Watches.Stop(key)
-		return findings{err: err}
-	}
-	if isPaused(cluster, clusterBundle) {
-		r.Watches.Stop(key)
-		return findings{paused: true, err: errPaused}
+		return ingredients{}, err
 	}
 	if err := keeps(cluster, clusterBundle); err != nil {
-		r.Watches.Stop(key)
-		return findings{err: err}
+		return ingredients{}, err
 	}
-	release, err := r.release(ctx, clusterBundle)
-	if err != nil {
-		return findings{err: r.diagnose(ctx, cluster, err)}
+	var ready ingredients
+	if ready.release, err = r.release(ctx, clusterBundle); err != nil {
+		return ingredients{}, r.diagnose(ctx, cluster, err)
 	}
-	opened, err := r.open(ctx, clusterBundle, release)
-	if err != nil {
-		return findings{err: r.diagnose(ctx, cluster, err)}
+	if ready.bundle, err = r.open(ctx, clusterBundle, ready.release); err != nil {
+		return ingredients{}, r.diagnose(ctx, cluster, err)
 	}
-	connected, err := r.Connections.Client(ctx, client.ObjectKeyFromObject(cluster))
-	if err != nil {
-		r.Watches.Stop(key)
-		return findings{err: r.diagnose(ctx, cluster, err)}
+	if ready.client, err = r.Connections.Client(ctx, client.ObjectKeyFromObject(cluster)); err != nil {
+		return ingredients{}, r.diagnose(ctx, cluster, err)
 	}
-	passed := r.rollout(clusterBundle, release, opened, connected).Run(ctx)
-	r.Watches.Want(key, connected, passed.Targets)
-	return findings{passed: &passed, err: passed.Err}
+	return ready, nil
 }
 
 // debounce is how long events of one workload cluster are collected before a

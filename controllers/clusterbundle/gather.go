@@ -21,7 +21,6 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/rollout"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
 )
 
 const (
@@ -56,6 +55,8 @@ func isPaused(cluster *clusterv1.Cluster, cb *v1alpha1.ClusterBundle) bool {
 // keeps returns what keeps us from a pass: pure.
 func keeps(cluster *clusterv1.Cluster, cb *v1alpha1.ClusterBundle) error {
 	switch {
+	case isPaused(cluster, cb):
+		return errPaused
 	case !cluster.DeletionTimestamp.IsZero():
 		return fault.Waiting(v1alpha1.ClusterNotFoundReason, 0,
 			fmt.Errorf("Cluster %s is being deleted", cluster.Name))
@@ -148,23 +149,21 @@ func changed(cb *v1alpha1.ClusterBundle) error {
 		"Bundle %s no longer has release %s with the digest that is pinned", cb.Spec.BundleName, cb.Spec.Version))
 }
 
-// rollout puts together what a pass needs.
-func (r *Reconciler) rollout(
-	cb *v1alpha1.ClusterBundle, pinned v1alpha1.Release, opened *library.Bundle, cluster *workload.Client,
-) rollout.Rollout {
-	phases := make([]rollout.Phase, len(pinned.Phases))
-	for i, phase := range pinned.Phases {
-		phases[i] = rollout.Phase{ReadyWhen: opened.ReadyWhen[i], Timeout: defaultTimeout}
+// rollout puts together what a pass works with.
+func (r *Reconciler) rollout(cb *v1alpha1.ClusterBundle, ready ingredients) rollout.Rollout {
+	phases := make([]rollout.Phase, len(ready.release.Phases))
+	for i, phase := range ready.release.Phases {
+		phases[i] = rollout.Phase{ReadyWhen: ready.bundle.ReadyWhen[i], Timeout: defaultTimeout}
 		if phase.Timeout != nil {
 			phases[i].Timeout = phase.Timeout.Duration
 		}
 	}
 	return rollout.Rollout{
-		Cluster: cluster,
+		Cluster: ready.client,
 		Parent:  inventory.ParentOf(cb.Namespace, cb.Spec.SetName),
 		Release: rollout.Release{
-			Bundle: bundleKey(cb).String(), Version: pinned.Version, Digest: string(opened.Digest),
-			Plan: opened.Plan, Phases: phases, JSON: opened.JSON,
+			Bundle: bundleKey(cb).String(), Version: ready.release.Version, Digest: string(ready.bundle.Digest),
+			Plan: ready.bundle.Plan, Phases: phases, JSON: ready.bundle.JSON,
 		},
 		Adoption: cb.Spec.Adoption,
 		Budget:   r.Budget,

@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/plan"
@@ -55,6 +57,15 @@ func (b *Bundle) JSON(object plan.Object) ([]byte, error) {
 		return nil, b.damaged(object, errors.New("its sha256 is not the one that was indexed"))
 	}
 	return body, nil
+}
+
+// Hold keeps the bytes of the Bundle from being evicted until release is called.
+func (b *Bundle) Hold() (release func()) {
+	digests := make([]digest.Digest, 0, len(b.parts))
+	for _, part := range b.parts {
+		digests = append(digests, part.Digest)
+	}
+	return b.store.Pin(digests...)
 }
 
 var errDamaged = errors.New("the cache directory is damaged")

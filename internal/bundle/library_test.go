@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,6 +19,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
 	relapi "github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
 func TestOpenStartsTheFetchAndTellsWhenTheBundleIsThere(t *testing.T) {
@@ -311,5 +313,33 @@ func TestSourcesOfAllKindsAreOpened(t *testing.T) {
 	))
 	if n := got.Plan.Objects(); n != 2 {
 		t.Errorf("want 2 objects, got %d", n)
+	}
+}
+
+func TestABundleThatIsHeldIsNotEvicted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := newLibrary(t, dir, newShelf())
+	kept, err := store.OpenWith(dir, store.Options{MaxBytes: 6000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = kept.Close() })
+	l.Store = kept
+	first := of(l.shelf.put("https://example.com/a", configMap("a")+"#"+strings.Repeat("a", 4000)))
+	second := of(l.shelf.put("https://example.com/b", configMap("b")+"#"+strings.Repeat("b", 4000)))
+
+	release := l.mustOpen(t, first).Hold()
+	_, err = l.settle(t, second)
+	wantFault(t, err, fault.Other, v1alpha1.StoreFailedReason, "https://example.com/b", "--cache-max-bytes")
+	l.mustOpen(t, first)
+
+	release()
+	l.clock.Step(firstRetry)
+	if err := l.retry(t, second); err != nil {
+		t.Errorf("want room for the second, got %v", err)
+	}
+	if _, ok := l.Store.Has(digestOf(first.Phases[0].Sources[0])); ok {
+		t.Error("want what nobody holds any more to make room")
 	}
 }
