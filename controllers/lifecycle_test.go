@@ -147,6 +147,7 @@ func TestApplyOnceNeverTouchesAgainWhatReconcileUpdates(t *testing.T) {
 	s.Eventually(value(workload)).Should(Equal("two"))
 	s.Eventually(s.ready("both-updated")).Should(Equal(isReady))
 	s.Expect(value(other)()).To(Equal("one"))
+	s.Expect(s.ready("once-left")()).To(Equal(isReady), "though the Bundle has no such release any more")
 	cb, err := s.clusterBundle("once-left")
 	s.Expect(err).NotTo(HaveOccurred())
 	s.Expect(cb.Spec.Version).To(Equal("1.0.0"))

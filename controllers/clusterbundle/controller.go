@@ -15,6 +15,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	library "github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/bundle"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/outcome"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/report"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/rollout"
@@ -80,7 +81,10 @@ type findings struct {
 func (r *Reconciler) pass(ctx context.Context, clusterBundle *v1alpha1.ClusterBundle) findings {
 	key := client.ObjectKeyFromObject(clusterBundle)
 	ready, err := r.prepare(ctx, clusterBundle)
-	if err != nil {
+	if fault.ReasonOf(err, "") == v1alpha1.ReleaseChangedReason {
+		err = r.unlessAppliedOnce(ctx, clusterBundle, err)
+	}
+	if err != nil || ready.client == nil {
 		r.Watches.Stop(key)
 		return findings{paused: errors.Is(err, errPaused), err: err}
 	}

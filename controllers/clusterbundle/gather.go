@@ -144,6 +144,26 @@ func (r *Reconciler) open(
 	return opened, nil
 }
 
+// unlessAppliedOnce returns the error, that the release has changed, unless that
+// does not matter any more: by the strategy ApplyOnce what is applied stays.
+func (r *Reconciler) unlessAppliedOnce(ctx context.Context, cb *v1alpha1.ClusterBundle, changed error) error {
+	if cb.Spec.Strategy != v1alpha1.ApplyOnceStrategy {
+		return changed
+	}
+	cluster, err := r.Connections.Client(ctx, clusterKey(cb))
+	if err != nil {
+		return err
+	}
+	parent, err := rollout.ReadParent(ctx, cluster, inventory.ParentOf(cb.Namespace, cb.Spec.SetName))
+	if err != nil {
+		return err
+	}
+	if !inventory.IsComplete(parent, string(cb.Spec.Digest)) {
+		return changed
+	}
+	return nil
+}
+
 func changed(cb *v1alpha1.ClusterBundle) error {
 	return fault.Waiting(v1alpha1.ReleaseChangedReason, 0, fmt.Errorf(
 		"Bundle %s no longer has release %s with the digest that is pinned", cb.Spec.BundleName, cb.Spec.Version))

@@ -74,6 +74,17 @@ type Record struct {
 	Progress Progress
 }
 
+// complete is what the annotation says of a release whose phases are all complete.
+const complete = "complete"
+
+// IsComplete tells, of a parent as it was read, whether every phase of the
+// release with the digest is complete. It is for those who do not know the
+// phases of the release any more.
+func IsComplete(parent metav1.Object, digest string) bool {
+	annotations := parent.GetAnnotations()
+	return annotations[digestAnnotation] == digest && annotations[phaseAnnotation] == complete
+}
+
 // Progress is how far a release is on a workload cluster.
 type Progress struct {
 	// Phase is the index of the first phase that is not complete, or the number
@@ -144,7 +155,7 @@ func (p Parent) ConfigMap(r Record, phases []string) (*corev1.ConfigMap, error) 
 // that it is in, or "complete".
 func phaseReached(p Progress, phases []string) string {
 	if p.Phase >= len(phases) {
-		return "complete"
+		return complete
 	}
 	return phases[p.Phase]
 }

@@ -195,3 +195,30 @@ func FuzzRecord(f *testing.F) {
 		}
 	})
 }
+
+func TestAParentSaysWhetherItsReleaseIsComplete(t *testing.T) {
+	t.Parallel()
+	parent := ParentOf("default", "calico")
+	begun := Progress{}.Begin(time.Unix(1, 0))
+	tests := map[string]struct {
+		given  Record
+		digest string
+		want   bool
+	}{
+		"all phases are":    {Record{Digest: "a", Progress: begun.Complete(time.Unix(2, 0))}, "a", true},
+		"a phase is not":    {Record{Digest: "a", Progress: begun}, "a", false},
+		"it is another one": {Record{Digest: "b", Progress: begun.Complete(time.Unix(2, 0))}, "a", false},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			written, err := parent.ConfigMap(tc.given, []string{"crds"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := IsComplete(written, tc.digest); got != tc.want {
+				t.Errorf("want %t, got %t", tc.want, got)
+			}
+		})
+	}
+}

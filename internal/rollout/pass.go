@@ -60,15 +60,9 @@ func (p *pass) walk(ctx context.Context) error {
 // load reads the parent and, where it is of another release or of none, writes
 // it before the first object.
 func (p *pass) load(ctx context.Context) error {
-	live, err := p.Cluster.Object(ctx, configMaps, p.parentRef())
+	parent, err := ReadParent(ctx, p.Cluster, p.Parent)
 	if err != nil {
 		return err
-	}
-	parent := &corev1.ConfigMap{}
-	if live != nil {
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(live.Object, parent); err != nil {
-			return fmt.Errorf("%s: %w", p.parentRef(), err)
-		}
 	}
 	p.saved = inventory.RecordOf(parent)
 	p.record = inventory.Record{
@@ -96,9 +90,9 @@ func (p *pass) save(ctx context.Context) error {
 	}
 	body, err := json.Marshal(parent)
 	if err != nil {
-		return fmt.Errorf("%s: %w", p.parentRef(), err)
+		return fmt.Errorf("%s: %w", refOfParent(p.Parent), err)
 	}
-	if err := p.Cluster.Apply(ctx, configMaps, p.parentRef(), body); err != nil {
+	if err := p.Cluster.Apply(ctx, configMaps, refOfParent(p.Parent), body); err != nil {
 		return err
 	}
 	p.saved = p.record
@@ -164,6 +158,20 @@ func orForever(d time.Duration) time.Duration {
 	return d
 }
 
-func (p *pass) parentRef() manifest.Ref {
-	return manifest.Ref{Version: "v1", Kind: "ConfigMap", Namespace: inventory.Namespace, Name: p.Parent.Name()}
+// ReadParent reads the parent from a workload cluster; an empty one stands for
+// none.
+func ReadParent(ctx context.Context, cluster Cluster, parent inventory.Parent) (*corev1.ConfigMap, error) {
+	read := &corev1.ConfigMap{}
+	live, err := cluster.Object(ctx, configMaps, refOfParent(parent))
+	if err != nil || live == nil {
+		return read, err
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(live.Object, read); err != nil {
+		return nil, fmt.Errorf("%s: %w", refOfParent(parent), err)
+	}
+	return read, nil
+}
+
+func refOfParent(parent inventory.Parent) manifest.Ref {
+	return manifest.Ref{Version: "v1", Kind: "ConfigMap", Namespace: inventory.Namespace, Name: parent.Name()}
 }
