@@ -64,7 +64,7 @@ func (s *scenario) tigeraStatusAvailable(w *testenv.Workload) {
 	s.Expect(w.Client.Status().Update(s.t.Context(), status)).To(Succeed())
 }
 
-const waitsForTigeraStatus = "False ReadyWhenNotMet: phase resources: waiting for TigeraStatus calico does not exist"
+const waitsForTigeraStatus = "False ReadyWhenNotMet: phase resources: TigeraStatus calico does not exist"
 
 func TestCalicoArrivesInPhasesOnAWholeCluster(t *testing.T) {
 	t.Parallel()

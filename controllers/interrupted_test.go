@@ -227,7 +227,7 @@ func TestAPhaseThatTakesTooLongIsStalledAndStillFinishes(t *testing.T) {
 	s.set("slow")
 	s.cluster("ghent", "slow", workload)
 	s.Eventually(s.ready("slow-ghent")).Should(MatchRegexp(
-		"False PhaseTimeout: phase slow: not ready after 1s: waiting for ConfigMap default/.* is false"))
+		"False PhaseTimeout: phase slow: not ready after 1s: ConfigMap default/.* is false"))
 	s.Expect(s.state(s.named("slow-ghent"), v1alpha1.StalledCondition)()).To(HavePrefix("True"))
 
 	live, err := s.live(workload, "v1", "ConfigMap", "default", s.namespace)

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -118,7 +119,7 @@ func (p *pass) diagnose(ctx context.Context, closed []plan.Object) error {
 			return err
 		}
 		if found := readiness.Conditions(live); found.Failed {
-			return fault.Terminal(found.Reason, fmt.Errorf("%s", found.Message))
+			return fault.Terminal(found.Reason, errors.New(found.Message))
 		}
 		return nil
 	})
@@ -185,7 +186,7 @@ func (p *pass) closed(i int, reason string, findings []readiness.Finding) error 
 	if reason == v1alpha1.WorkloadsNotReadyReason {
 		p.unready[i] += len(messages)
 	}
-	err := fmt.Errorf("waiting for %s", someOf(messages))
+	err := errors.New(someOf(messages))
 	if failed {
 		return fault.Terminal(reason, err)
 	}

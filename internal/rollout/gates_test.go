@@ -131,19 +131,19 @@ func TestGateOfWorkloads(t *testing.T) {
 	}{
 		"a Deployment that nobody has looked at closes it": {
 			wantClass: fault.Wait, wantAfter: workloadRetry,
-			wantMessage: "phase operator: waiting for Deployment operator/operator: not observed by its controller yet",
+			wantMessage: "phase operator: Deployment operator/operator: not observed by its controller yet",
 		},
 		"a Deployment without a replica closes it": {
 			givenStatus: map[string]any{"observedGeneration": int64(1)}, wantClass: fault.Wait, wantAfter: workloadRetry,
-			wantMessage: "phase operator: waiting for Deployment operator/operator: Replicas: 0/1",
+			wantMessage: "phase operator: Deployment operator/operator: Replicas: 0/1",
 		},
 		"a Deployment that is gone closes it": {
 			givenGone: true, wantClass: fault.Wait, wantAfter: workloadRetry,
-			wantMessage: "phase operator: waiting for Deployment operator/operator does not exist",
+			wantMessage: "phase operator: Deployment operator/operator does not exist",
 		},
 		"a Deployment that gave up is terminal": {
 			givenStatus: conditions("Progressing", "False", "ProgressDeadlineExceeded", "gave up"), wantClass: fault.Stall,
-			wantMessage: "phase operator: waiting for Deployment operator/operator: Progress deadline exceeded",
+			wantMessage: "phase operator: Deployment operator/operator: Progress deadline exceeded",
 		},
 	}
 	for name, test := range tests {
@@ -194,12 +194,12 @@ func TestReadyWhen(t *testing.T) {
 				{Object: widget, Expression: "self.metadata.name == 'other'"},
 			},
 			wantReason: v1alpha1.ReadyWhenReason, wantAfter: workloadRetry, wantTargets: []Target{widgets},
-			wantMessage: "phase resources: waiting for Widget stray/default: self.metadata.name == 'other' is false",
+			wantMessage: "phase resources: Widget stray/default: self.metadata.name == 'other' is false",
 		},
 		"an object that does not exist closes it": {
 			givenWhen:  []v1alpha1.ReadyWhen{{Object: absent, Expression: "true"}},
 			wantReason: v1alpha1.ReadyWhenReason, wantAfter: workloadRetry,
-			wantMessage: "phase resources: waiting for ConfigMap absent does not exist",
+			wantMessage: "phase resources: ConfigMap absent does not exist",
 			wantTargets: []Target{{
 				Resource: configMaps, Namespace: "default", Name: "absent",
 			}},
@@ -246,15 +246,15 @@ func TestTimeoutOfAPhase(t *testing.T) {
 		wantMessage string
 	}{
 		"long before the deadline it waits as the gate says": {
-			time.Minute, fault.Wait, v1alpha1.WorkloadsNotReadyReason, workloadRetry, "phase operator: waiting for " + waits,
+			time.Minute, fault.Wait, v1alpha1.WorkloadsNotReadyReason, workloadRetry, "phase operator: " + waits,
 		},
 		"shortly before the deadline it waits until that": {
 			4*time.Minute + 50*time.Second, fault.Wait, v1alpha1.WorkloadsNotReadyReason, 11 * time.Second,
-			"phase operator: waiting for " + waits,
+			"phase operator: " + waits,
 		},
 		"at the deadline it is stalled": {
 			5 * time.Minute, fault.Stall, v1alpha1.PhaseTimeoutReason, 0,
-			"phase operator: not ready after 5m0s: waiting for " + waits,
+			"phase operator: not ready after 5m0s: " + waits,
 		},
 	}
 	for name, test := range tests {

@@ -32,7 +32,7 @@ func TestOutcome(t *testing.T) {
 	const (
 		crdsWait = "phase crds: 2 of 2 CustomResourceDefinitions are not served yet: " +
 			"gadgets.example.com, widgets.example.com"
-		deployWait = "phase operator: waiting for Deployment operator/operator: not observed by its controller yet"
+		deployWait = "phase operator: Deployment operator/operator: not observed by its controller yet"
 	)
 	broken := func(verb, path string) func(*memory) {
 		return func(m *memory) {
@@ -89,7 +89,7 @@ func TestOutcome(t *testing.T) {
 				isReady("crds", 2),
 				{
 					Name: "operator", State: v1alpha1.FailedPhaseState, Objects: 4, Ready: 2, Times: begun,
-					Message: "phase operator: not ready after 10m0s: waiting for " +
+					Message: "phase operator: not ready after 10m0s: " +
 						"Deployment operator/operator: not observed by its controller yet",
 				},
 				pending("resources", 3),
@@ -170,11 +170,11 @@ func TestCompleteReleaseThatIsNoLongerReady(t *testing.T) {
 		"a Deployment that lost its replicas is waited for": {
 			givenStatus: map[string]any{"observedGeneration": int64(1)}, wantClass: fault.Wait,
 			wantState: v1alpha1.WaitingPhaseState, wantReady: 3,
-			wantMessage: "phase operator: waiting for Deployment operator/operator: Replicas: 0/1",
+			wantMessage: "phase operator: Deployment operator/operator: Replicas: 0/1",
 		},
 		"a Deployment that gave up has failed": {
 			givenStatus: gone, wantClass: fault.Stall, wantState: v1alpha1.FailedPhaseState, wantReady: 3,
-			wantMessage: "phase operator: waiting for Deployment operator/operator: Progress deadline exceeded",
+			wantMessage: "phase operator: Deployment operator/operator: Progress deadline exceeded",
 		},
 		"a Deployment that cannot be read is waited for": {
 			givenFail: errBroken, wantClass: fault.Other, wantState: v1alpha1.WaitingPhaseState, wantReady: 4,
@@ -253,7 +253,7 @@ func TestCompletionLooksAtEarlierPhases(t *testing.T) {
 	cluster.put("v1/operator/secrets/done", map[string]any{"apiVersion": "v1", "kind": "Secret"})
 	o := r.Run(t.Context())
 	wantErr(t, o.Err, fault.Wait, v1alpha1.WorkloadsNotReadyReason, workloadRetry,
-		"phase operator: waiting for Deployment operator/operator: Replicas: 0/1")
+		"phase operator: Deployment operator/operator: Replicas: 0/1")
 	if o.Current != 3 || !o.Applied() {
 		t.Errorf("want it complete all the same, got %+v", o)
 	}
