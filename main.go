@@ -101,6 +101,7 @@ func run(ctx context.Context, opts *options) error {
 		Store: kept,
 		Sources: resolve.New(resolve.Config{
 			Sources: opened, Registries: registries, Objects: mgr.GetAPIReader(), Kubernetes: kubernetes, Store: kept,
+			RequireSignatures: opts.requireSigned,
 		}),
 		Interval: opts.resolveInterval,
 		MaxBytes: opts.sources.MaxBytes,

@@ -43,6 +43,7 @@ type options struct {
 	cacheMaxBytes   int64
 	resolveInterval time.Duration
 	mirrorsFile     string
+	requireSigned   bool
 	denyCIDRs       []string
 	sources         source.Config
 	limits          manifest.Limits
@@ -121,6 +122,8 @@ func (o *options) addSourceFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.sources.MaxRedirects, "max-redirects", 5, "Redirects of one download.")
 	fs.StringVar(&o.mirrorsFile, "registry-mirrors", "",
 		"File with mirrors of registries, read again when it changes. Empty: there are none.")
+	fs.BoolVar(&o.requireSigned, "require-signatures", false,
+		"Refuse every source that is not an artifact of a registry whose signature is verified.")
 	fs.DurationVar(&o.resolveInterval, "resolve-interval", 10*time.Minute,
 		"Time after which a source that can change, such as a tag, is resolved again.")
 	fs.DurationVar(&o.sources.DownloadTimeout, "download-timeout", 10*time.Minute, "Time for one download.")

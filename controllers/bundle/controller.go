@@ -19,14 +19,15 @@ import (
 	library "github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/bundle"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/outcome"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/report"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/wake"
 )
 
 // opener opens releases without blocking.
 type opener interface {
-	Open(owner types.NamespacedName, release v1alpha1.Release, kubernetes string) (*library.Bundle, error)
-	Moves(release v1alpha1.Release) bool
+	Open(owner types.NamespacedName, r v1alpha1.Release, kubernetes string) (*library.Bundle, error)
+	Moves(r v1alpha1.Release) bool
 	Changed(namespace string, depends func(v1alpha1.Source) bool)
 }
 
@@ -69,7 +70,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, nil
 	}
 	before := bundle.DeepCopy()
-	releases, err := r.open(req.NamespacedName, bundle.Spec.Releases)
+	releases, err := r.open(req.NamespacedName, bundle.Spec)
 	bundle.Status.Releases = releases
 	bundle.Status.ObservedGeneration = bundle.Generation
 	outcome.SetReady(bundle, err, "")
@@ -86,16 +87,28 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 }
 
 // open opens every release: one that fails does not keep the others.
-func (r *Reconciler) open(owner types.NamespacedName, releases []v1alpha1.Release) ([]v1alpha1.ReleaseStatus, error) {
-	statuses := make([]v1alpha1.ReleaseStatus, len(releases))
-	errs := make([]error, len(releases))
-	for i, release := range releases {
-		opened, err := r.Library.Open(owner, release, "")
-		if err == nil {
-			err = opened.Problem
-		}
-		statuses[i] = statusOf(release, opened, err)
-		errs[i] = fault.Wrap("release "+release.Version, err)
+func (r *Reconciler) open(owner types.NamespacedName, spec v1alpha1.BundleSpec) ([]v1alpha1.ReleaseStatus, error) {
+	statuses := make([]v1alpha1.ReleaseStatus, len(spec.Releases))
+	errs := make([]error, len(spec.Releases))
+	for i, candidate := range spec.Releases {
+		opened, err := r.openOne(owner, spec, candidate)
+		statuses[i] = statusOf(candidate, opened, err)
+		errs[i] = fault.Wrap("release "+candidate.Version, err)
 	}
 	return statuses, fault.Join(errs...)
+}
+
+// openOne opens a release. What is opened may have a problem nevertheless.
+func (r *Reconciler) openOne(
+	owner types.NamespacedName, spec v1alpha1.BundleSpec, candidate v1alpha1.Release,
+) (*library.Bundle, error) {
+	verified, err := release.Verified(spec, candidate)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := r.Library.Open(owner, verified, "")
+	if err != nil {
+		return nil, err
+	}
+	return opened, opened.Problem
 }

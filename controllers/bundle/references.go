@@ -49,10 +49,12 @@ func references(src v1alpha1.Source) []string {
 	if src.OCI != nil {
 		secret(src.OCI.SecretRef)
 		secret(src.OCI.CARef)
+		all = append(all, policyReferences(src.OCI.Verify)...)
 	}
 	if src.Helm != nil {
 		secret(src.Helm.SecretRef)
 		secret(src.Helm.CARef)
+		all = append(all, policyReferences(src.Helm.Verify)...)
 		for _, values := range src.Helm.ValuesFrom {
 			all = append(all, reference(values.Kind, values.Name))
 		}
@@ -60,11 +62,25 @@ func references(src v1alpha1.Source) []string {
 	return all
 }
 
+// policyReferences returns what a policy for signatures names in the namespace
+// of its Bundle: pure.
+func policyReferences(v *v1alpha1.Verify) []string {
+	var all []string
+	if v != nil && v.SecretRef.Name != "" {
+		all = append(all, reference(secretKind, v.SecretRef.Name))
+	}
+	if v != nil && v.TrustedRootRef.Name != "" {
+		all = append(all, reference(configMapKind, v.TrustedRootRef.Name))
+	}
+	return all
+}
+
 // indexReferences lets Bundles be found by what their sources name.
 func indexReferences(ctx context.Context, indexer client.FieldIndexer) error {
 	return indexer.IndexField(ctx, &v1alpha1.Bundle{}, referenceField, func(o client.Object) []string {
-		var all []string
-		for _, release := range o.(*v1alpha1.Bundle).Spec.Releases {
+		spec := o.(*v1alpha1.Bundle).Spec
+		all := policyReferences(spec.Verify)
+		for _, release := range spec.Releases {
 			for _, phase := range release.Phases {
 				for _, src := range phase.Sources {
 					all = append(all, references(src)...)

@@ -1,13 +1,18 @@
 package bundle
 
 import (
+	"slices"
+
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	library "github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/bundle"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/outcome"
 )
 
-// maxImages is the bound of the list in the API.
-const maxImages = 256
+// The bounds of the lists in the API.
+const (
+	maxImages  = 256
+	maxSigners = 64
+)
 
 // statusOf says what is known of a release: opened, or why it is not.
 func statusOf(r v1alpha1.Release, opened *library.Bundle, err error) v1alpha1.ReleaseStatus {
@@ -22,11 +27,24 @@ func statusOf(r v1alpha1.Release, opened *library.Bundle, err error) v1alpha1.Re
 	status.Objects = int32(opened.Plan.Objects()) //nolint:gosec // at most 10,000 by the limits
 	status.CRDs = int32(opened.Plan.CRDs())       //nolint:gosec // at most 10,000 by the limits
 	status.Bytes = opened.Bytes
-	images := opened.Plan.Images()
+	images := imagesOf(r, opened)
 	if len(images) > maxImages {
 		status.Message = "the release names more images than are listed here"
 		images = images[:maxImages]
 	}
 	status.Images = images
+	status.VerifiedBy = opened.VerifiedBy
+	if len(status.VerifiedBy) > maxSigners {
+		status.Message = "the release is signed by more than are listed here"
+		status.VerifiedBy = status.VerifiedBy[:maxSigners]
+	}
 	return status
+}
+
+// imagesOf returns what the pod templates of a release name and what the Bundle
+// names beside them, sorted and unique.
+func imagesOf(r v1alpha1.Release, opened *library.Bundle) []string {
+	images := slices.Concat(opened.Plan.Images(), r.ExtraImages)
+	slices.Sort(images)
+	return slices.Compact(images)
 }

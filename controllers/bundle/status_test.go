@@ -35,12 +35,26 @@ func manyImages(n int) []string {
 	return images
 }
 
+func manySigners(n int) []string {
+	signers := make([]string, n)
+	for i := range signers {
+		signers[i] = fmt.Sprintf("key %03d", i)
+	}
+	return signers
+}
+
+func signedBy(n int) *library.Bundle {
+	b := openedWith()
+	b.VerifiedBy = manySigners(n)
+	return b
+}
+
 func TestStatusOfARelease(t *testing.T) {
 	t.Parallel()
-	given := v1alpha1.Release{Version: "1.2.3"}
 	long := strings.Repeat("x", 2000)
 	const most = 256
 	tests := map[string]struct {
+		givenExtra  []string
 		givenOpened *library.Bundle
 		givenErr    error
 		want        v1alpha1.ReleaseStatus
@@ -56,9 +70,35 @@ func TestStatusOfARelease(t *testing.T) {
 		"a long message is cut": {
 			givenErr: errors.New(long), want: v1alpha1.ReleaseStatus{Message: long[:1021] + "…"},
 		},
+		"the images of the Bundle are listed among those of the pod templates": {
+			givenExtra: []string{"c", "b", "a0"}, givenOpened: openedWith("b", "a"),
+			want: v1alpha1.ReleaseStatus{Objects: 2, CRDs: 1, Bytes: 42, Images: []string{"a", "a0", "b", "c"}},
+		},
+		"the images of the Bundle are not listed before the release is open": {
+			givenExtra: []string{"c"}, givenErr: errors.New("fetching"),
+			want: v1alpha1.ReleaseStatus{Message: "fetching"},
+		},
+		"who signed is listed": {
+			givenOpened: signedBy(2),
+			want:        v1alpha1.ReleaseStatus{Objects: 2, CRDs: 1, Bytes: 42, VerifiedBy: manySigners(2)},
+		},
+		"more who signed than the list holds": {
+			givenOpened: signedBy(65),
+			want: v1alpha1.ReleaseStatus{
+				Objects: 2, CRDs: 1, Bytes: 42, VerifiedBy: manySigners(64),
+				Message: "the release is signed by more than are listed here",
+			},
+		},
 		"as many images as the list holds": {
 			givenOpened: openedWith(manyImages(most)...),
 			want:        v1alpha1.ReleaseStatus{Objects: 2, CRDs: 1, Bytes: 42, Images: manyImages(most)},
+		},
+		"more images with those of the Bundle than the list holds": {
+			givenExtra: []string{"registry.example.com/z"}, givenOpened: openedWith(manyImages(most)...),
+			want: v1alpha1.ReleaseStatus{
+				Objects: 2, CRDs: 1, Bytes: 42, Images: manyImages(most),
+				Message: "the release names more images than are listed here",
+			},
 		},
 		"more images than the list holds": {
 			givenOpened: openedWith(manyImages(most + 1)...),
@@ -71,7 +111,8 @@ func TestStatusOfARelease(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test.want.Version = "1.2.3"
+			given := v1alpha1.Release{Version: "1.2.3", ExtraImages: test.givenExtra}
+			test.want.Version = given.Version
 			if test.givenOpened != nil {
 				test.want.Digest = test.givenOpened.Digest
 			}
@@ -109,7 +150,9 @@ func TestEveryReleaseIsOpened(t *testing.T) {
 	}
 	owner := types.NamespacedName{Namespace: "default", Name: "calico"}
 	r := &Reconciler{Library: books}
-	statuses, err := r.open(owner, []v1alpha1.Release{{Version: "1.0.0"}, {Version: "2.0.0"}, {Version: "3.0.0"}})
+	statuses, err := r.open(owner, v1alpha1.BundleSpec{Releases: []v1alpha1.Release{
+		{Version: "1.0.0"}, {Version: "2.0.0"}, {Version: "3.0.0"},
+	}})
 	if got := fault.ReasonOf(err, ""); fault.ClassOf(err) != fault.Stall || got != v1alpha1.DigestMismatchReason {
 		t.Errorf("want it stalled by the digest, got %s, %v", got, err)
 	}

@@ -89,7 +89,7 @@ func (r *Reconciler) release(ctx context.Context, cb *v1alpha1.ClusterBundle) (v
 	if cb.Spec.Version == "" {
 		return v1alpha1.Release{}, r.notChosen(ctx, cb, bundle)
 	}
-	return pinned(bundle.Spec.Releases, cb)
+	return pinned(bundle.Spec, cb)
 }
 
 // notChosen says why the set could not choose a release. It is never nil.
@@ -106,6 +106,9 @@ func (r *Reconciler) notChosen(ctx context.Context, cb *v1alpha1.ClusterBundle, 
 	if err != nil {
 		return err
 	}
+	if chosen, err = release.Verified(bundle.Spec, chosen); err != nil {
+		return err
+	}
 	if _, err := r.Library.Digest(bundleKey(cb), chosen, kubernetes); err != nil {
 		return err
 	}
@@ -114,10 +117,10 @@ func (r *Reconciler) notChosen(ctx context.Context, cb *v1alpha1.ClusterBundle, 
 }
 
 // pinned returns the release that the ClusterBundle names: pure.
-func pinned(releases []v1alpha1.Release, cb *v1alpha1.ClusterBundle) (v1alpha1.Release, error) {
-	for _, candidate := range releases {
+func pinned(bundle v1alpha1.BundleSpec, cb *v1alpha1.ClusterBundle) (v1alpha1.Release, error) {
+	for _, candidate := range bundle.Releases {
 		if candidate.Version == cb.Spec.Version {
-			return candidate, nil
+			return release.Verified(bundle, candidate)
 		}
 	}
 	return v1alpha1.Release{}, changed(cb)

@@ -129,7 +129,7 @@ func TestPinnedRelease(t *testing.T) {
 			cb := &v1alpha1.ClusterBundle{Spec: v1alpha1.ClusterBundleSpec{
 				SetName: "cni", BundleName: "calico", Version: test.givenVersion,
 			}}
-			got, err := pinned(test.givenReleases, cb)
+			got, err := pinned(v1alpha1.BundleSpec{Releases: test.givenReleases}, cb)
 			wantWaiting(t, err, test.wantReason, test.wantMessage)
 			if err == nil && got.Version != test.givenVersion {
 				t.Errorf("want release %s, got %s", test.givenVersion, got.Version)

@@ -200,7 +200,11 @@ func (r *Reconciler) choose(
 	if unknown != nil && release.NeedsKubernetes(chosen) {
 		return unknown
 	}
-	digest, err := r.Library.Digest(client.ObjectKeyFromObject(bundle), chosen, kubernetes)
+	verified, err := release.Verified(bundle.Spec, chosen)
+	if err != nil {
+		return err
+	}
+	digest, err := r.Library.Digest(client.ObjectKeyFromObject(bundle), verified, kubernetes)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,8 @@ type Bundle struct {
 	ReadyWhen [][]*readiness.Expression
 	// Bytes of the sources as fetched.
 	Bytes int64
+	// VerifiedBy is who signed what had to be signed, sorted.
+	VerifiedBy []string
 	// Problem is why a source could not be resolved again lately. What is opened
 	// is what it stood for before.
 	Problem error

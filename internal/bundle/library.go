@@ -117,7 +117,7 @@ func (l *Library) Open(owner types.NamespacedName, r v1alpha1.Release, kubernete
 	}
 	return &Bundle{
 		Digest: resolved.digest(), Plan: opened.plan, Bytes: opened.bytes, ReadyWhen: expressions,
-		Problem: resolved.problem, store: l.Store, parts: resolved.byID(),
+		VerifiedBy: resolved.signers(), Problem: resolved.problem, store: l.Store, parts: resolved.byID(),
 	}, nil
 }
 

@@ -47,6 +47,18 @@ func (r resolved) byID() map[string]Part {
 	return parts
 }
 
+// signers returns who signed what had to be signed of a release, sorted.
+func (r resolved) signers() []string {
+	var signers []string
+	for part := range r.all() {
+		if part.VerifiedBy != "" {
+			signers = append(signers, part.VerifiedBy)
+		}
+	}
+	slices.Sort(signers)
+	return slices.Compact(signers)
+}
+
 // digest is the identity of the content of a release.
 func (r resolved) digest() v1alpha1.Digest {
 	phases := make([]release.Phase, len(r.phases))
@@ -104,14 +116,26 @@ func (l *Library) parts(owner types.NamespacedName, src v1alpha1.Source, kuberne
 
 // Changed has the sources of a namespace that depend on an object resolved again
 // the next time they are asked for. depends tells of a source whether it does.
+// Those that are verified stand for nothing until then.
 func (l *Library) Changed(namespace string, depends func(v1alpha1.Source) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, known := range l.jobs {
-		if known.query != nil && known.query.Namespace == namespace && depends(known.query.Source) {
-			known.dueAt = l.Clock.Now()
+	for key, known := range l.jobs {
+		if known.query == nil || known.query.Namespace != namespace || !depends(known.query.Source) {
+			continue
+		}
+		known.dueAt = l.Clock.Now()
+		// One under way may have read the object before it changed, and what was
+		// verified with a key that may be withdrawn holds no longer.
+		if known.running || verifies(known.query.Source) {
+			delete(l.jobs, key)
 		}
 	}
+}
+
+// verifies tells whether a source has a policy for signatures.
+func verifies(src v1alpha1.Source) bool {
+	return src.OCI != nil && src.OCI.Verify != nil || src.Helm != nil && src.Helm.Verify != nil
 }
 
 // Moves tells whether a source of the release can change under its name.
@@ -127,7 +151,9 @@ func (l *Library) Moves(r v1alpha1.Release) bool {
 }
 
 func sameParts(a, b []Part) bool {
-	return slices.EqualFunc(a, b, func(a, b Part) bool { return a.ID() == b.ID() })
+	return slices.EqualFunc(a, b, func(a, b Part) bool {
+		return a.ID() == b.ID() && a.VerifiedBy == b.VerifiedBy
+	})
 }
 
 // minorOf returns the minor version of a Kubernetes version, as in "v1.36" for

@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -139,6 +140,26 @@ func TestASourceWhoseObjectChangedIsResolvedAtOnce(t *testing.T) {
 	}
 }
 
+func TestASourceWhoseObjectChangesWhileItIsResolvedIsResolvedAgain(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, t.TempDir(), newShelf())
+	r := of(l.tags.set("stable", l.shelf.put("https://example.com/a", configMap("a")), nil))
+	l.tags.mu.Lock()
+	_, err := l.Digest(calico, r, "")
+	l.Changed(calico.Namespace, func(v1alpha1.Source) bool { return true })
+	l.tags.mu.Unlock()
+	wantFault(t, err, fault.Wait, v1alpha1.FetchingReason, "stable")
+	l.mustOpen(t, r)
+	deadline := time.After(patience)
+	for l.tags.count() < 2 {
+		select {
+		case <-deadline:
+			t.Fatal("it is not resolved again")
+		case <-time.Tick(time.Millisecond):
+		}
+	}
+}
+
 func TestOnlyWhatCanChangeMoves(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t, t.TempDir(), newShelf())
@@ -168,5 +189,54 @@ func TestTheMinorVersionIsWhatCounts(t *testing.T) {
 				t.Errorf("want %q, got %q", tc.want, got)
 			}
 		})
+	}
+}
+
+func TestWhatIsVerifiedStandsForNothingOnceItsPolicyChanges(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		given *v1alpha1.Verify
+		want  bool
+	}{
+		"with a policy":    {&v1alpha1.Verify{}, false},
+		"without a policy": {nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLibrary(t, t.TempDir(), newShelf())
+			bytes := l.shelf.put("https://example.com/a", configMap("a"))
+			src := l.tags.set("stable", bytes, nil)
+			src.OCI.Verify = tc.given
+			r := of(src)
+			l.mustOpen(t, r)
+			refused := fault.Terminal(v1alpha1.SignatureInvalidReason, errors.New("signed by another"))
+			l.tags.set("stable", bytes, refused)
+			l.Changed(calico.Namespace, func(v1alpha1.Source) bool { return true })
+			_, _ = l.Open(calico, r)
+			l.hear(t)
+			opened, err := l.Open(calico, r)
+			if tc.want != (err == nil) {
+				t.Fatalf("want it opened: %t, got %v", tc.want, err)
+			}
+			if opened != nil {
+				err = opened.Problem
+			}
+			if fault.ReasonOf(err, "") != v1alpha1.SignatureInvalidReason {
+				t.Errorf("want it said that the signature is invalid, got %v", err)
+			}
+		})
+	}
+}
+
+func TestTheSignersOfAReleaseAreListedOnceEach(t *testing.T) {
+	t.Parallel()
+	r := resolved{phases: []resolvedPhase{
+		{parts: []Part{{VerifiedBy: "key b"}, {}}}, {parts: []Part{{VerifiedBy: "key a"}, {VerifiedBy: "key b"}}},
+	}}
+	if got := r.signers(); !slices.Equal(got, []string{"key a", "key b"}) {
+		t.Errorf("want both keys, sorted, got %q", got)
+	}
+	if sameParts([]Part{{VerifiedBy: "key a"}}, []Part{{VerifiedBy: "key b"}}) {
+		t.Error("want another signer to be news")
 	}
 }

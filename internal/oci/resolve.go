@@ -31,7 +31,9 @@ const (
 // Errors of this and of all methods have a class and a reason: FetchFailed when
 // trying again may help, Throttled with the time to wait when a server asked for
 // it, and the terminal SourceInvalid, SourceDenied, ArtifactInvalid,
-// DigestMismatch, LimitExceeded and ConstraintInvalid.
+// DigestMismatch, LimitExceeded and ConstraintInvalid. One that says that the
+// registry does not have what was asked for satisfies
+// errors.Is(err, fs.ErrNotExist).
 func (c *Client) Resolve(ctx context.Context, ref Reference, creds Credentials) (digest.Digest, error) {
 	if err := ref.validate(); err != nil {
 		return "", err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -24,9 +25,14 @@ const (
 type statusError struct {
 	code int
 	text string
+	// missing is true where the registry says that there is no such thing.
+	missing bool
 }
 
 func (e *statusError) Error() string { return e.text }
+
+// Is has what is missing satisfy errors.Is(err, fs.ErrNotExist).
+func (e *statusError) Is(target error) bool { return e.missing && target == fs.ErrNotExist }
 
 // hasStatus reports whether err is an answer with the given status.
 func hasStatus(err error, code int) bool {
@@ -50,7 +56,7 @@ func (r *repository) check(u *url.URL, got answer) error {
 	case denied && sameOrigin(u, got.from):
 		return r.refused("the registry", code)
 	case code == http.StatusNotFound:
-		return hop(u, got.from, statusFailed(code, "not found ("+statusText(code)+")"))
+		return hop(u, got.from, missing("not found ("+statusText(code)+")"))
 	}
 	return hop(u, got.from, statusFault(got, r.now()))
 }
@@ -60,7 +66,7 @@ func statusFault(got answer, now time.Time) error {
 	text := "the server answered " + statusText(got.StatusCode)
 	if got.StatusCode == http.StatusTooManyRequests || got.StatusCode == http.StatusServiceUnavailable {
 		after := retryAfter(got.Header.Get("Retry-After"), now)
-		return fault.Waiting(v1alpha1.ThrottledReason, after, &statusError{got.StatusCode, text})
+		return fault.Waiting(v1alpha1.ThrottledReason, after, &statusError{code: got.StatusCode, text: text})
 	}
 	return statusFailed(got.StatusCode, text)
 }
@@ -75,7 +81,13 @@ func (s *session) refused(who string, code int) error {
 }
 
 func statusFailed(code int, text string) error {
-	return fault.Failed(v1alpha1.FetchFailedReason, &statusError{code, text})
+	return fault.Failed(v1alpha1.FetchFailedReason, &statusError{code: code, text: text})
+}
+
+// missing says that a registry does not have what was asked for.
+func missing(text string) error {
+	return fault.Failed(v1alpha1.FetchFailedReason,
+		&statusError{code: http.StatusNotFound, text: text, missing: true})
 }
 
 // retryAfter returns the time that a Retry-After header asks for, in seconds or

@@ -41,6 +41,8 @@ const (
 type chart struct {
 	digest digest.Digest
 	fetch  store.OpenFunc
+	// signer is who signed it, if it has to be signed.
+	signer string
 }
 
 // helm returns the rendered chart as one part.
@@ -60,7 +62,7 @@ func (r *Resolver) helm(ctx context.Context, query bundle.Query) ([]bundle.Part,
 		return nil, fault.Wrap(from, err)
 	}
 	return []bundle.Part{{
-		Digest: rendered, Name: "chart " + path.Base(src.Chart), From: from,
+		Digest: rendered, Name: "chart " + path.Base(src.Chart), From: from, VerifiedBy: archive.signer,
 		Fetch: func(ctx context.Context, _ store.Partial) (store.Body, error) {
 			output, err := r.render(ctx, archive, opts)
 			return store.Body{ReadCloser: output}, fault.Wrap(from, err)
@@ -165,7 +167,7 @@ const maxDigest = int64(len("sha256:") + 64)
 
 // render renders a chart into a file that is gone when it is closed.
 func (r *Resolver) render(ctx context.Context, c chart, opts helm.Options) (io.ReadCloser, error) {
-	if _, err := r.Store.Resume(ctx, c.digest, c.fetch, maxChart); err != nil {
+	if err := r.download(ctx, c); err != nil {
 		return nil, err
 	}
 	archive, err := r.Store.Open(c.digest)
@@ -184,6 +186,13 @@ func (r *Resolver) render(ctx context.Context, c chart, opts helm.Options) (io.R
 		return nil, errors.Join(err, output.Close())
 	}
 	return output, nil
+}
+
+// download brings the archive of a chart into the store.
+func (r *Resolver) download(ctx context.Context, c chart) error {
+	defer r.turn(c.digest)()
+	_, err := r.Store.Resume(ctx, c.digest, c.fetch, maxChart)
+	return err
 }
 
 // chart says which archive the source stands for.
@@ -221,13 +230,13 @@ func (r *Resolver) chartInRegistry(
 	ctx context.Context, namespace, repository string, src v1alpha1.HelmSource,
 ) (chart, error) {
 	from := artifact{
-		resolver: r, namespace: namespace, secretRef: src.SecretRef, caRef: src.CARef,
+		resolver: r, namespace: namespace, secretRef: src.SecretRef, caRef: src.CARef, verify: src.Verify,
 		ref: oci.Reference{
 			Repository: repository, Tag: strings.ReplaceAll(src.Version, "+", "_"),
 			Insecure: src.Insecure != nil && *src.Insecure,
 		},
 	}
-	manifest, err := from.manifest(ctx)
+	manifest, signer, err := from.manifest(ctx)
 	if err != nil {
 		return chart{}, err
 	}
@@ -235,7 +244,7 @@ func (r *Resolver) chartInRegistry(
 	if err != nil {
 		return chart{}, err
 	}
-	return chart{digest: layers[0].Digest, fetch: from.fetch(layers[0])}, nil
+	return chart{digest: layers[0].Digest, fetch: from.fetch(layers[0]), signer: signer}, nil
 }
 
 // chartInRepository finds a chart in the index of a chart repository.

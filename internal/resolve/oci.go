@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -24,12 +26,13 @@ type artifact struct {
 	namespace string
 	secretRef v1alpha1.LocalReference
 	caRef     v1alpha1.LocalReference
+	verify    *v1alpha1.Verify
 }
 
 func (r *Resolver) artifact(namespace string, src v1alpha1.OCISource) artifact {
 	return artifact{
 		resolver: r, namespace: namespace, secretRef: src.SecretRef, caRef: src.CARef,
-		ref: referenceOf(src),
+		ref: referenceOf(src), verify: src.Verify,
 	}
 }
 
@@ -43,7 +46,7 @@ func referenceOf(src v1alpha1.OCISource) oci.Reference {
 // oci returns a part for each layer of an artifact.
 func (r *Resolver) oci(ctx context.Context, namespace string, src v1alpha1.OCISource) ([]bundle.Part, error) {
 	from := r.artifact(namespace, src)
-	manifest, err := from.manifest(ctx)
+	manifest, signer, err := from.manifest(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +59,7 @@ func (r *Resolver) oci(ctx context.Context, namespace string, src v1alpha1.OCISo
 		format, _ := archive.FormatOfMediaType(layer.MediaType, layer.Title)
 		parts[i] = bundle.Part{
 			Digest: layer.Digest, Name: cmp.Or(layer.Title, src.Repository), From: from.ref.String(),
-			Format: format, Fetch: from.fetch(layer),
+			Format: format, VerifiedBy: signer, Fetch: from.fetch(layer),
 		}
 		if format.IsArchive() {
 			parts[i].Files = src.Files
@@ -65,27 +68,32 @@ func (r *Resolver) oci(ctx context.Context, namespace string, src v1alpha1.OCISo
 	return parts, nil
 }
 
-// manifest returns the manifest that the reference stands for now. One that was
-// read before comes from the store.
-func (a artifact) manifest(ctx context.Context) ([]byte, error) {
+// manifest returns the manifest that the reference stands for now, and who signed
+// it if it has to be signed. One that was read before comes from the store.
+func (a artifact) manifest(ctx context.Context) (manifest []byte, signer string, err error) {
 	creds, err := a.credentials(ctx)
 	if err != nil {
-		return nil, fault.Wrap(a.ref.String(), err)
+		return nil, "", fault.Wrap(a.ref.String(), err)
 	}
 	d, err := a.resolver.Registries.Resolve(ctx, a.ref, creds)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
+	// Of an index it is the index that is signed.
+	if signer, err = a.verified(ctx, d, creds); err != nil {
+		return nil, "", err
+	}
+	defer a.resolver.turn(d)()
 	if kept, err := a.resolver.stored(d); err == nil {
-		return kept, nil
+		return kept, signer, nil
 	}
-	manifest, err := a.resolver.Registries.Manifest(ctx, a.ref, d, creds)
+	manifest, err = a.resolver.Registries.Manifest(ctx, a.ref, d, creds)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	// That of an index is the manifest in it, with a digest of its own.
 	_, err = a.resolver.Store.Commit(ctx, digest.FromBytes(manifest), bytes.NewReader(manifest), int64(len(manifest)))
-	return manifest, err
+	return manifest, signer, err
 }
 
 // layers returns the layers of a manifest to read: of one in the provider's own
@@ -129,6 +137,7 @@ func (a artifact) small(ctx context.Context, layer oci.Layer) ([]byte, error) {
 	if layer.Size > maxConfig {
 		return nil, fault.Terminalf(v1alpha1.LimitExceededReason, "config of %d bytes: the limit is %d", layer.Size, maxConfig)
 	}
+	defer a.resolver.turn(layer.Digest)()
 	if kept, err := a.resolver.stored(layer.Digest); err == nil {
 		return kept, nil
 	}
@@ -165,7 +174,7 @@ func (r *Resolver) stored(d digest.Digest) ([]byte, error) {
 	defer file.Close() //nolint:errcheck // nothing is written
 	kept, err := io.ReadAll(file)
 	if err == nil && digest.FromBytes(kept) != d {
-		return nil, r.Store.Remove(d)
+		return nil, errors.Join(fs.ErrNotExist, r.Store.Remove(d))
 	}
 	return kept, err
 }

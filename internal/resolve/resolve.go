@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/url"
 
+	"github.com/opencontainers/go-digest"
+	"k8s.io/utils/keymutex"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -15,7 +17,8 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
-// Config is what a Resolver works with. All fields are required.
+// Config is what a Resolver works with. All fields but RequireSignatures are
+// required.
 type Config struct {
 	// Sources opens files on web servers and in the image.
 	Sources *source.Sources
@@ -28,18 +31,36 @@ type Config struct {
 	Kubernetes string
 	// Store keeps what it takes to resolve a source again without a download.
 	Store *store.Store
+	// RequireSignatures refuses every source that is not verified.
+	RequireSignatures bool
 }
 
 // Resolver resolves sources. It is safe for concurrent use.
 type Resolver struct {
 	Config
+
+	turns keymutex.KeyMutex // by the digest of what is downloaded
 }
 
+// manyTurns is how many locks the digests share: so many that a download hardly
+// ever waits for one of another digest.
+const manyTurns = 1 << 12
+
 // New returns a Resolver.
-func New(cfg Config) *Resolver { return &Resolver{Config: cfg} }
+func New(cfg Config) *Resolver { return &Resolver{Config: cfg, turns: keymutex.NewHashed(manyTurns)} }
+
+// turn waits until nobody else downloads the digest, and returns what ends the
+// turn: two sources that stand for the same bytes are one download.
+func (r *Resolver) turn(d digest.Digest) (end func()) {
+	r.turns.LockKey(d.String())
+	return func() { _ = r.turns.UnlockKey(d.String()) } // it never fails
+}
 
 // Resolve returns the parts that a source stands for now. Its errors name the source.
 func (r *Resolver) Resolve(ctx context.Context, query bundle.Query) ([]bundle.Part, error) {
+	if err := r.unsigned(query.Source); err != nil {
+		return nil, err
+	}
 	switch src := query.Source; {
 	case src.OCI != nil:
 		return r.oci(ctx, query.Namespace, *src.OCI)

@@ -16,9 +16,9 @@ import (
 var _ bundle.Resolver = (*Resolver)(nil)
 
 // Static returns the part of a source that names its digest itself: https, file
-// and inline.
+// and inline. Where signatures are required there is none, and Resolve refuses it.
 func (r *Resolver) Static(src v1alpha1.Source) (bundle.Part, bool) {
-	if src.HTTPS == nil && src.File == nil && src.Inline == nil {
+	if r.RequireSignatures || src.HTTPS == nil && src.File == nil && src.Inline == nil {
 		return bundle.Part{}, false
 	}
 	part := bundle.Part{

@@ -39,6 +39,9 @@ type Options struct {
 
 	// IdentityToken is taken by the token server in place of a login.
 	IdentityToken string
+
+	// Referrers is true for a registry that knows the referrers API.
+	Referrers bool
 }
 
 // Registry is a registry in the process.
@@ -59,7 +62,8 @@ type Registry struct {
 // New returns a registry that lives until the test ends.
 func New(t *testing.T, opts Options) *Registry {
 	t.Helper()
-	r := &Registry{opts: opts, inner: registry.New(registry.Logger(log.New(io.Discard, "", 0)))}
+	r := &Registry{opts: opts, inner: registry.New(
+		registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(opts.Referrers))}
 	r.Server = httptest.NewUnstartedServer(r)
 	r.Server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	if opts.ClientCAs != nil {

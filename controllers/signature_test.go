@@ -1,0 +1,224 @@
+package controllers_test
+
+import (
+	"bytes"
+	"maps"
+	"net/http"
+	"slices"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"github.com/opencontainers/go-digest"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/oci/ocitest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/signature/signaturetest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
+)
+
+// put publishes an artifact under its digest and a tag.
+func (r *ociRegistry) put(name string, a ocitest.Artifact, tag string) {
+	r.s.t.Helper()
+	for _, d := range slices.Sorted(maps.Keys(a.Blobs)) {
+		r.send(http.MethodPost, name+"/blobs/uploads/?digest="+d.String(), "application/octet-stream", a.Blobs[d])
+	}
+	r.send(http.MethodPut, name+"/manifests/"+a.Digest().String(), a.MediaType, a.Manifest)
+	r.send(http.MethodPut, name+"/manifests/"+tag, a.MediaType, a.Manifest)
+}
+
+func (r *ociRegistry) send(method, path, mediaType string, content []byte) {
+	r.s.t.Helper()
+	req, err := http.NewRequestWithContext(r.s.t.Context(), method, r.URL+"/v2/"+path, bytes.NewReader(content))
+	r.s.Expect(err).NotTo(HaveOccurred())
+	req.Header.Set("Content-Type", mediaType)
+	resp, err := r.Client().Do(req)
+	r.s.Expect(err).NotTo(HaveOccurred())
+	r.s.Expect(resp.Body.Close()).To(Succeed())
+	r.s.Expect(resp.StatusCode).To(Equal(http.StatusCreated))
+}
+
+// signSimple signs as cosign 1 and 2 do.
+func (r *ociRegistry) signSimple(name string, d digest.Digest, key signaturetest.Key) {
+	r.s.t.Helper()
+	r.put(name, key.Simple(r.s.t, d), signaturetest.SimpleTag(d))
+}
+
+// signBundle signs as cosign 3 does in a registry without the referrers API.
+func (r *ociRegistry) signBundle(name string, d digest.Digest, key signaturetest.Key) {
+	r.s.t.Helper()
+	signed := key.Bundle(r.s.t, d)
+	r.put(name, signed, "any")
+	r.put(name, signaturetest.List(r.s.t, signed), signaturetest.ListTag(d))
+}
+
+// publicKey is a Secret with a public key.
+func (s *scenario) publicKey(name string, key signaturetest.Key) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name},
+		Data:       map[string][]byte{"cosign.pub": key.PEM()},
+	}
+}
+
+// signedBy is the policy of the Secret with the name.
+func signedBy(name string) *v1alpha1.Verify {
+	return &v1alpha1.Verify{SecretRef: v1alpha1.LocalReference{Name: name}}
+}
+
+// verifiedBundle makes a Bundle whose sources have to be signed.
+func (s *scenario) verifiedBundle(name string, v *v1alpha1.Verify, releases ...v1alpha1.Release) *v1alpha1.Bundle {
+	s.t.Helper()
+	b := &v1alpha1.Bundle{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name},
+		Spec:       v1alpha1.BundleSpec{Releases: releases, Verify: v},
+	}
+	s.create(b)
+	return b
+}
+
+func TestWhatIsSignedReachesReadyAndSaysByWhom(t *testing.T) {
+	t.Parallel()
+	s := newScenario(t)
+	r := newRegistry(s)
+	ours, theirs := signaturetest.NewKey(t), signaturetest.NewKey(t)
+	workload := testenv.SharedWorkload(t)
+	d := r.push("signed/own", "v1", layer{yamlLayer, "", good(s)})
+	r.signSimple("signed/own", d, theirs)
+	r.signBundle("charts/agent", r.push("charts/agent", "1.2.3", layer{chartLayer, "", s.helmChart(nil)}), ours)
+	s.create(s.publicKey("theirs", theirs))
+	bundle := s.verifiedBundle("signed", signedBy("ours"), release("1.0.0",
+		phase("own", r.source("signed/own", func(src *v1alpha1.OCISource) {
+			src.Tag, src.Verify = "v1", signedBy("theirs")
+		})),
+		phase("chart", s.helmSource("oci://"+r.repository("charts/agent"), func(src *v1alpha1.HelmSource) {
+			src.Values.Raw = []byte(`{"name":"` + s.namespace + `-chart"}`)
+		})),
+	))
+	s.set("signed")
+	s.cluster("gent", "signed", workload)
+	s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp(
+		"False ReferenceNotFound: .*charts/agent.*verify: Secret ours: it does not exist"))
+
+	// The key comes late, and it goes on by itself.
+	key := s.publicKey("ours", ours)
+	s.create(key)
+	s.Eventually(s.ready("signed-gent")).Should(Equal(isReady))
+	s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(Equal(isReady))
+	s.Expect(bundle.Status.Releases[0].VerifiedBy).To(ConsistOf(ours.Name(), theirs.Name()))
+
+	// A key that is withdrawn counts no more, until it is back.
+	s.change(key, func() { key.Data = s.publicKey("", theirs).Data })
+	invalid := "False SignatureInvalid: .*charts/agent@sha256:.*not signed by " + theirs.Name()
+	s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp(invalid))
+	s.Eventually(s.ready("signed-gent")).Should(MatchRegexp(invalid))
+	s.change(key, func() { key.Data = s.publicKey("", ours).Data })
+	s.Eventually(s.ready("signed-gent")).Should(Equal(isReady))
+}
+
+func TestWhatIsNotSignedAsItMustIsNotApplied(t *testing.T) {
+	t.Parallel()
+	ours, theirs := signaturetest.NewKey(t), signaturetest.NewKey(t)
+	tests := map[string]struct {
+		given func(s *scenario, r *ociRegistry) v1alpha1.Source
+		want  string
+	}{
+		"an artifact without a signature": {
+			given: func(s *scenario, r *ociRegistry) v1alpha1.Source {
+				r.push("app", "v1", layer{yamlLayer, "", good(s)})
+				return r.source("app", tagged("v1"))
+			},
+			want: "False SignatureMissing: .*app@sha256:[0-9a-f]+: has no cosign signature",
+		},
+		"an artifact that somebody else signed": {
+			given: func(s *scenario, r *ociRegistry) v1alpha1.Source {
+				r.signBundle("app", r.push("app", "v1", layer{yamlLayer, "", good(s)}), theirs)
+				return r.source("app", tagged("v1"))
+			},
+			want: "False SignatureInvalid: .*app@sha256:.*not signed by " + ours.Name(),
+		},
+		"an artifact with the signature of another one": {
+			given: func(s *scenario, r *ociRegistry) v1alpha1.Source {
+				d := r.push("app", "v1", layer{yamlLayer, "", good(s)})
+				r.put("app", ours.Simple(s.t, digest.FromString("another")), signaturetest.SimpleTag(d))
+				return r.source("app", tagged("v1"))
+			},
+			want: "False SignatureInvalid: .*app@sha256:",
+		},
+		"a file on a web server": {
+			given: func(s *scenario, _ *ociRegistry) v1alpha1.Source { return s.web.publish("app.yaml", good(s)) },
+			want:  `False SignatureMissing: .*phase all: sources\[0\]: .*only artifacts of a registry can be signed`,
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScenario(t)
+			seen := testenv.NewProxy(t, testenv.SharedWorkload(t).APIServer)
+			s.create(s.publicKey("ours", ours))
+			bundle := s.verifiedBundle("strict", signedBy("ours"),
+				release("1.0.0", phase("all", tc.given(s, newRegistry(s)))))
+			s.set("strict")
+			s.cluster("leuven", "strict", seen)
+			s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp(tc.want))
+			s.Eventually(s.ready("strict-leuven")).Should(MatchRegexp(tc.want))
+			s.Expect(seen.Writes()).To(BeEmpty())
+			s.Expect(s.web.downloads()).To(BeEmpty())
+		})
+	}
+}
+
+func TestAPolicyThatSaysNothingIsRefusedByTheAPI(t *testing.T) {
+	t.Parallel()
+	s := newScenario(t)
+	identities := []v1alpha1.Identity{{Issuer: "https://accounts.example.com", Subject: "release@example.com"}}
+	root := v1alpha1.LocalReference{Name: "sigstore"}
+	tests := map[string]struct {
+		given *v1alpha1.Verify
+		want  string
+	}{
+		"nothing":                       {&v1alpha1.Verify{}, "exactly one of the fields in .secretRef identities."},
+		"a key and identities":          {&v1alpha1.Verify{SecretRef: root, Identities: identities, TrustedRootRef: root}, "exactly one"},
+		"identities that nobody proves": {&v1alpha1.Verify{Identities: identities}, "trustedRootRef goes with identities"},
+		"a trusted root of a key":       {&v1alpha1.Verify{SecretRef: root, TrustedRootRef: root}, "trustedRootRef goes with identities"},
+		"an identity of no length":      {&v1alpha1.Verify{Identities: []v1alpha1.Identity{}, TrustedRootRef: root}, "exactly one"},
+	}
+	for name, tc := range tests {
+		err := s.management.Client.Create(t.Context(), &v1alpha1.Bundle{
+			ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "refused"},
+			Spec: v1alpha1.BundleSpec{Verify: tc.given, Releases: []v1alpha1.Release{
+				release("1.0.0", phase("all", inline(good(s)))),
+			}},
+		})
+		s.Expect(err).To(MatchError(MatchRegexp(tc.want)), name)
+	}
+}
+
+func TestAManagerCanRequireSignatures(t *testing.T) {
+	t.Parallel()
+	management := testenv.NewManagement(t, testenv.ManagementOptions{})
+	manager, err := testenv.StartManager(t.Context(), testenv.ManagerOptions{
+		Management: management, CacheDir: t.TempDir(), Args: []string{"--require-signatures"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(manager.Stop)
+	s := scenarioWith(t, management, manager)
+	r := newRegistry(s)
+	key := signaturetest.NewKey(t)
+	s.create(s.publicKey("ours", key))
+	r.signBundle("app", r.push("app", "v1", layer{yamlLayer, "", good(s)}), key)
+	for name, src := range map[string]v1alpha1.Source{
+		"inline":   inline(good(s)),
+		"unasked":  r.source("app", tagged("v1")),
+		"download": s.web.publish("app.yaml", good(s)),
+	} {
+		bundle := s.bundle(name, release("1.0.0", phase("all", src)))
+		s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp(
+			"False SignatureMissing: .*the manager's flag --require-signatures asks for a signature"), name)
+	}
+	signed := s.verifiedBundle("signed", signedBy("ours"), release("1.0.0", phase("all", r.source("app", tagged("v1")))))
+	s.Eventually(s.state(signed, v1alpha1.ReadyCondition)).Should(Equal(isReady))
+	s.Expect(s.web.downloads()).To(BeEmpty())
+}

@@ -1,0 +1,160 @@
+package oci
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+)
+
+// Referrers returns what refers to the artifact with digest d and is of the given
+// type, by the first page of the registry's list. A registry that does not know
+// the API is asked for the tag that stands in for it. Without any referrer it
+// returns none. Some that are of another type may be among them.
+//
+// A mirror that has none is not believed: many copy artifacts without what refers
+// to them. See
+// https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers
+func (c *Client) Referrers(
+	ctx context.Context, ref Reference, d digest.Digest, artifactType string, creds Credentials,
+) ([]ocispec.Descriptor, error) {
+	if err := checkSHA256(d); err != nil {
+		return nil, fault.Wrap(ref.Repository, err)
+	}
+	ctx, stop := c.bounded(ctx)
+	defer stop()
+	ref.Digest = d.String()
+	found, err := firstOf(ctx, c, ref, creds, func(ctx context.Context, r *repository) ([]ocispec.Descriptor, error) {
+		return r.referrers(ctx, d, artifactType)
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return found, err
+}
+
+// referrers asks for the referrers of d and then for the tag that stands in for
+// them. None is an error that something is missing.
+func (r *repository) referrers(
+	ctx context.Context, d digest.Digest, artifactType string,
+) ([]ocispec.Descriptor, error) {
+	listed, err := r.listReferrers(ctx, d, artifactType)
+	if err != nil {
+		return nil, err
+	}
+	if listed == nil {
+		tag := d.Algorithm().String() + "-" + d.Encoded()
+		if listed, err = r.getManifest(ctx, tag); err != nil {
+			return nil, err
+		}
+	}
+	var index ocispec.Index
+	if json.Unmarshal(listed, &index) != nil {
+		return nil, artifactInvalid("the list of referrers is not JSON of an index")
+	}
+	// Registries need not filter, and some know the type of the config only.
+	found := slices.DeleteFunc(index.Manifests, func(referrer ocispec.Descriptor) bool {
+		return referrer.ArtifactType != artifactType && referrer.ArtifactType != ocispec.MediaTypeEmptyJSON
+	})
+	if len(found) == 0 {
+		return nil, missing("it has no referrers of the type " + artifactType)
+	}
+	return found, nil
+}
+
+// listReferrers returns the answer of the referrers API, nil where it is not known.
+func (r *repository) listReferrers(ctx context.Context, d digest.Digest, artifactType string) ([]byte, error) {
+	req, err := r.request(ctx, "referrers", d.String())
+	if err != nil {
+		return nil, err
+	}
+	req.URL.RawQuery = url.Values{"artifactType": {artifactType}}.Encode()
+	req.Header.Set("Accept", ocispec.MediaTypeImageIndex)
+	resp, err := r.Do(req)
+	if err != nil {
+		if unknownAPI(err) {
+			return nil, nil
+		}
+		return nil, fault.Wrap("referrers", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if mediaType != ocispec.MediaTypeImageIndex {
+		return nil, nil
+	}
+	content, err := io.ReadAll(resp.Body)
+	return content, fault.Wrap("referrers", err)
+}
+
+// unknownAPI reports whether a registry answered as those do that do not know
+// the referrers API.
+func unknownAPI(err error) bool {
+	return hasStatus(err, http.StatusNotFound) || hasStatus(err, http.StatusBadRequest) ||
+		hasStatus(err, http.StatusMethodNotAllowed) || hasStatus(err, http.StatusNotAcceptable)
+}
+
+// RawManifest returns the manifest or index that ref names by its digest or its
+// tag, as it is. That under a digest was checked against it.
+func (c *Client) RawManifest(ctx context.Context, ref Reference, creds Credentials) ([]byte, error) {
+	ref.SemVer = ""
+	if err := ref.validate(); err != nil {
+		return nil, err
+	}
+	ctx, stop := c.bounded(ctx)
+	defer stop()
+	return firstOf(ctx, c, ref, creds, func(ctx context.Context, r *repository) ([]byte, error) {
+		if ref.Digest != "" {
+			return r.verifiedManifest(ctx, digest.Digest(ref.Digest))
+		}
+		return r.getManifest(ctx, ref.Tag)
+	})
+}
+
+// SmallBlob returns the bytes of the blob with digest d, checked against it. One
+// of more than maxBytes bytes is LimitExceeded.
+func (c *Client) SmallBlob(
+	ctx context.Context, ref Reference, d digest.Digest, maxBytes int64, creds Credentials,
+) ([]byte, error) {
+	if err := checkSHA256(d); err != nil {
+		return nil, fault.Wrap(ref.Repository, err)
+	}
+	ctx, stop := c.bounded(ctx)
+	defer stop()
+	ref.Digest, ref.Tag, ref.SemVer = "", "", ""
+	return firstOf(ctx, c, ref, creds, func(ctx context.Context, r *repository) ([]byte, error) {
+		content, err := r.smallBlob(ctx, d, maxBytes)
+		return content, fault.Wrap("blob "+d.String(), err)
+	})
+}
+
+func (r *repository) smallBlob(ctx context.Context, d digest.Digest, maxBytes int64) ([]byte, error) {
+	req, err := r.request(ctx, "blobs", d.String())
+	if err != nil {
+		return nil, err
+	}
+	resp, err := r.exchange(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	content, err := io.ReadAll(limit(resp.Body, maxBytes))
+	if err != nil {
+		return nil, err
+	}
+	if got := digest.FromBytes(content); got != d {
+		return nil, fault.Terminal(v1alpha1.DigestMismatchReason, fmt.Errorf("the registry serves the blob %s under it", got))
+	}
+	return content, nil
+}
