@@ -2,52 +2,16 @@ package controllers_test
 
 import (
 	"fmt"
-	"net/http"
-	"os"
-	"path"
 	"slices"
 	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
-
-// catalogue reads a Bundle of the catalogue and has the scenario's web server
-// serve its files, so that a test needs no network. Without the files the test
-// is skipped.
-func (s *scenario) catalogue(name string) *v1alpha1.Bundle {
-	s.t.Helper()
-	text, err := os.ReadFile("../manifests/" + name + ".yaml")
-	s.Expect(err).NotTo(HaveOccurred())
-	bundle := &v1alpha1.Bundle{}
-	s.Expect(yaml.UnmarshalStrict(text, bundle)).To(Succeed())
-	bundle.Namespace = s.namespace
-	for _, release := range bundle.Spec.Releases {
-		for _, phase := range release.Phases {
-			for _, source := range phase.Sources {
-				s.serve(release.Version, source.HTTPS)
-			}
-		}
-	}
-	return bundle
-}
-
-// serve has the web server serve the file of a source in upstream's place.
-func (s *scenario) serve(version string, source *v1alpha1.HTTPSSource) {
-	s.t.Helper()
-	file, err := testenv.CatalogueFile(s.t.Context(), source.URL, string(source.Digest))
-	if err != nil {
-		s.t.Skip("the files of the catalogue are not to be had: ", err)
-	}
-	at := "/" + version + "/" + path.Base(source.URL)
-	s.web.handle(at, func(rw http.ResponseWriter, r *http.Request) { http.ServeFile(rw, r, file) })
-	source.URL = s.web.URL + at
-}
 
 // tigeraStatusAvailable does what Calico's operator does at the end: no image
 // runs on a simulated node.
@@ -144,35 +108,4 @@ func phasesOf(cb *v1alpha1.ClusterBundle) []string {
 		phases = append(phases, fmt.Sprintf("%s %s %d/%d", p.Name, p.State, p.Ready, p.Objects))
 	}
 	return phases
-}
-
-func TestEveryReleaseOfTheCatalogueIsAppliedWhole(t *testing.T) {
-	t.Parallel()
-	want := map[string][]string{
-		"3.32.1": {"crds Ready 32/32", "operator Ready 7/7", "resources Ready 4/4"},
-		"3.31.7": {"crds Ready 32/32", "operator Ready 7/7", "resources Ready 4/4"},
-		"3.30.7": {"crds Ready 32/32", "operator Ready 7/7", "resources Ready 4/4"},
-		"3.29.7": {"operator Ready 29/29", "resources Ready 2/2"},
-	}
-	for version, phases := range want {
-		t.Run(version, func(t *testing.T) {
-			t.Parallel()
-			s := newScenario(t)
-			bundle := s.catalogue("calico")
-			for i := range bundle.Spec.Releases {
-				// The API server of the tests is of one version only.
-				bundle.Spec.Releases[i].Kubernetes = ""
-			}
-			w := testenv.NewWorkload(t, testenv.WorkloadOptions{Nodes: 1})
-			s.create(bundle)
-			s.set("calico", func(spec *v1alpha1.ClusterBundleSetSpec) { spec.Bundle.Version = version })
-			s.cluster("lyon", "calico", w)
-			s.Eventually(s.ready("calico-lyon")).Should(Equal(waitsForTigeraStatus))
-			s.tigeraStatusAvailable(w)
-			s.Eventually(s.ready("calico-lyon")).Should(Equal(isReady))
-			cb, err := s.clusterBundle("calico-lyon")
-			s.Expect(err).NotTo(HaveOccurred())
-			s.Expect(phasesOf(cb)).To(Equal(phases))
-		})
-	}
 }

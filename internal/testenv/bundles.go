@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -23,12 +24,38 @@ import (
 const (
 	// bundlesVariable names the folder with copies of published manifests.
 	bundlesVariable = "BUNDLES_DIR"
-	// calicoURL is what the addresses of Calico's manifests start with. A tag,
-	// "manifests" and the name of the file follow.
-	calicoURL = "https://raw.githubusercontent.com/projectcalico/calico/"
+	// calicoURL and loggingURL are what the addresses of the manifests of Calico
+	// and of the Logging Operator start with. A tag, a folder and the name of the
+	// file follow.
+	calicoURL  = "https://raw.githubusercontent.com/projectcalico/calico/"
+	loggingURL = "https://raw.githubusercontent.com/kube-logging/logging-operator/"
 	// maxCatalogueFile bounds one file. The largest of the catalogue has 3 MB.
 	maxCatalogueFile = 64 << 20
 )
+
+// copies says where the folder with copies has what is published: behind start
+// come the tag and behind middle the name of the file, which are in folder/tag/below.
+var copies = []struct{ start, middle, folder, below string }{
+	{calicoURL, "/manifests/", "calico", ""},
+	{loggingURL, "/charts/logging-operator/crds/", "logging-operator", "crds"},
+}
+
+// CatalogueNames returns the names of all Bundles of the repository's manifests,
+// sorted.
+func CatalogueNames() ([]string, error) {
+	root, err := repositoryRoot()
+	if err != nil {
+		return nil, err
+	}
+	names, err := filepath.Glob(filepath.Join(root, "manifests", "*.yaml"))
+	if err != nil || len(names) == 0 {
+		return nil, fmt.Errorf("catalogue: no manifests: %w", cmp.Or(err, os.ErrNotExist))
+	}
+	for i, name := range names {
+		names[i] = strings.TrimSuffix(filepath.Base(name), ".yaml")
+	}
+	return names, nil
+}
 
 // Catalogue returns the Bundle of that name from the repository's manifests.
 func Catalogue(name string) (*v1alpha1.Bundle, error) {
@@ -58,19 +85,35 @@ func CatalogueFile(ctx context.Context, url, sha256 string) (path string, err er
 	if err != nil {
 		return "", err
 	}
-	bundles := os.Getenv(bundlesVariable)
-	if bundles == "" {
-		bundles = filepath.Join(root, "..", "shared", "bundles")
-	}
 	dialer := &net.Dialer{Timeout: askTimeout}
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext}
 	defer transport.CloseIdleConnections()
 	c := catalogue{
-		bundles: bundles,
+		bundles: bundlesFolder(root),
 		kept:    filepath.Join(root, "bin", "bundles"),
 		client:  &http.Client{Transport: transport, Timeout: time.Minute},
 	}
 	return c.file(ctx, url, sha256)
+}
+
+// CatalogueCopy returns the path of a file that is published in no such form, by
+// its place in the folder BUNDLES_DIR and the hexadecimal digits of its SHA-256.
+// The error says what is wrong with the file: a test that needs it skips with it.
+func CatalogueCopy(place, sha256 string) (string, error) {
+	root, err := repositoryRoot()
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Join(bundlesFolder(root), filepath.FromSlash(place))
+	if err := checkFile(name, sha256); err != nil {
+		return "", fmt.Errorf("%s is not to be had; set %s to a folder that holds it: %w", place, bundlesVariable, err)
+	}
+	return name, nil
+}
+
+// bundlesFolder returns the folder with copies.
+func bundlesFolder(root string) string {
+	return cmp.Or(os.Getenv(bundlesVariable), filepath.Join(root, "..", "shared", "bundles"))
 }
 
 // catalogue finds published files.
@@ -109,15 +152,17 @@ func (c catalogue) file(ctx context.Context, url, digest string) (string, error)
 // copyOf returns where the folder bundles has the file, "" if it has none of
 // that project.
 func (c catalogue) copyOf(url string) string {
-	rest, ok := strings.CutPrefix(url, calicoURL)
-	if !ok {
-		return ""
+	for _, of := range copies {
+		rest, ok := strings.CutPrefix(url, of.start)
+		if !ok {
+			continue
+		}
+		tag, file, ok := strings.Cut(rest, of.middle)
+		if ok && isName(tag) && isName(file) {
+			return filepath.Join(c.bundles, of.folder, tag, of.below, file)
+		}
 	}
-	tag, file, ok := strings.Cut(rest, "/manifests/")
-	if !ok || !isName(tag) || !isName(file) {
-		return ""
-	}
-	return filepath.Join(c.bundles, "calico", tag, file)
+	return ""
 }
 
 // isName says whether s is one element of a path and leads nowhere else.

@@ -3,15 +3,20 @@ package testenv
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"iter"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 )
 
 const published = "kind: Published\n"
@@ -209,6 +214,8 @@ func TestCopyOf(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ given, want string }{
 		"a manifest of Calico":           {calicoURL + "v3.32.1/manifests/crds.yaml", "/b/calico/v3.32.1/crds.yaml"},
+		"a CRD of the Logging Operator":  {loggingURL + "1.2.3/charts/logging-operator/crds/x", "/b/logging-operator/1.2.3/crds/x"},
+		"its other files":                {loggingURL + "6.7.0/charts/logging-operator/values.yaml", ""},
 		"another project":                {"https://example.com/v3.32.1/manifests/crds.yaml", ""},
 		"a file that is not a manifest":  {calicoURL + "v3.32.1/README.md", ""},
 		"a tag that leads elsewhere":     {calicoURL + "../manifests/crds.yaml", ""},
@@ -228,14 +235,103 @@ func TestCopyOf(t *testing.T) {
 
 func TestCatalogueOfTheRepository(t *testing.T) {
 	t.Parallel()
-	bundle, err := Catalogue("calico")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if bundle.Name != "calico" || len(bundle.Spec.Releases) == 0 {
-		t.Errorf("got %s with %d releases", bundle.Name, len(bundle.Spec.Releases))
+	for _, name := range catalogueNames(t) {
+		bundle, err := Catalogue(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bundle.Name != name || len(bundle.Spec.Releases) == 0 {
+			t.Errorf("%s: got %s with %d releases", name, bundle.Name, len(bundle.Spec.Releases))
+		}
 	}
 	if _, err := Catalogue("no-such-bundle"); err == nil || !strings.Contains(err.Error(), "no-such-bundle.yaml") {
 		t.Errorf("want an error that names no-such-bundle.yaml, got %v", err)
+	}
+}
+
+func catalogueNames(t *testing.T) []string {
+	t.Helper()
+	names, err := CatalogueNames()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.IsSorted(names) || !slices.Contains(names, "calico") {
+		t.Errorf("want sorted names with calico, got %v", names)
+	}
+	return names
+}
+
+func TestCatalogueCopyThatIsNotTheOne(t *testing.T) {
+	folder := t.TempDir()
+	t.Setenv(bundlesVariable, folder)
+	putFile(t, filepath.Join(folder, "x", "1.0.0", "all.yaml"), published)
+
+	got, err := CatalogueCopy("x/1.0.0/all.yaml", digitsOf(published))
+	if err != nil || got != filepath.Join(folder, "x", "1.0.0", "all.yaml") {
+		t.Errorf("got %s, %v", got, err)
+	}
+	tests := map[string]struct{ place, digits, want string }{
+		"it is not there":     {"x/2.0.0/all.yaml", digitsOf(published), "no such file"},
+		"it has other bytes":  {"x/1.0.0/all.yaml", digitsOf("other"), digitsOf(published)},
+		"the digest is wrong": {"x/1.0.0/all.yaml", "abcd", "not abcd"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := CatalogueCopy(tc.place, tc.digits)
+			if err == nil {
+				t.Fatal("want an error")
+			}
+			for _, want := range []string{tc.place, bundlesVariable, tc.want} {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q does not name %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+// row is a line of the table of copies: the file, its repository and path there,
+// the tag, the size, and the SHA-256.
+var row = regexp.MustCompile("(?m)^\\| \\S+ \\| (\\S+) `(\\S+)` \\| `?([^ `|]+)`? \\| \\d+ \\| `([0-9a-f]{64})` \\|$")
+
+func TestTheCatalogueAgreesWithTheTableOfCopies(t *testing.T) {
+	t.Parallel()
+	root, err := repositoryRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := os.ReadFile(filepath.Join(bundlesFolder(root), "README.md"))
+	if err != nil {
+		t.Skip("the table of copies is not to be had: ", err)
+	}
+	want := make(map[string]string)
+	for _, cells := range row.FindAllStringSubmatch(string(table), -1) {
+		want["https://raw.githubusercontent.com/"+cells[1]+"/"+cells[3]+"/"+cells[2]] = "sha256:" + cells[4]
+	}
+	for _, name := range catalogueNames(t) {
+		bundle, err := Catalogue(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for url, got := range digestsOf(bundle) {
+			if diff := cmp.Diff(want[url], got); diff != "" {
+				t.Errorf("%s: %s (-want +got):\n%s", name, url, diff)
+			}
+		}
+	}
+}
+
+// digestsOf yields the URLs of a Bundle with their digests.
+func digestsOf(bundle *v1alpha1.Bundle) iter.Seq2[string, string] {
+	return func(yield func(url, digest string) bool) {
+		for _, release := range bundle.Spec.Releases {
+			for _, phase := range release.Phases {
+				for _, source := range phase.Sources {
+					if source.HTTPS != nil && !yield(source.HTTPS.URL, string(source.HTTPS.Digest)) {
+						return
+					}
+				}
+			}
+		}
 	}
 }
