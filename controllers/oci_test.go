@@ -36,12 +36,13 @@ type ociRegistry struct {
 
 	mu       sync.Mutex
 	password string
-	blobs    map[string]int // downloads by digest
+	blobs    map[string]int    // downloads by digest
+	instead  map[string]string // what is served in place of a blob; empty for a 404
 }
 
 func newRegistry(s *scenario) *ociRegistry {
 	s.t.Helper()
-	r := &ociRegistry{s: s, blobs: make(map[string]int)}
+	r := &ociRegistry{s: s, blobs: make(map[string]int), instead: make(map[string]string)}
 	served := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if !r.admits(req) {
@@ -50,6 +51,9 @@ func newRegistry(s *scenario) *ociRegistry {
 			return
 		}
 		r.count(req)
+		if r.lies(w, req) {
+			return
+		}
 		served.ServeHTTP(w, req)
 	}))
 	s.t.Cleanup(r.Close)
@@ -68,6 +72,29 @@ func (r *ociRegistry) admits(req *http.Request) bool {
 	defer r.mu.Unlock()
 	_, password, _ := req.BasicAuth()
 	return r.password == "" || password == r.password
+}
+
+// lie serves something else in place of a layer from now on; nothing for a 404.
+func (r *ociRegistry) lie(l layer, instead string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.instead[digest.FromString(l.content).String()] = instead
+}
+
+func (r *ociRegistry) lies(w http.ResponseWriter, req *http.Request) bool {
+	_, d, _ := strings.Cut(req.URL.Path, "/blobs/")
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	instead, ok := r.instead[d]
+	switch {
+	case !ok || req.Method != http.MethodGet:
+		return false
+	case instead == "":
+		http.NotFound(w, req)
+	default:
+		_, _ = w.Write([]byte(instead))
+	}
+	return true
 }
 
 func (r *ociRegistry) count(req *http.Request) {
@@ -143,6 +170,18 @@ func (s *scenario) tarball(files map[string]string) string {
 		_, err := archive.Write([]byte(text))
 		s.Expect(err).NotTo(HaveOccurred())
 	}
+	s.Expect(archive.Close()).To(Succeed())
+	s.Expect(packed.Close()).To(Succeed())
+	return buffer.String()
+}
+
+// tarballWithLink is an archive with a symbolic link.
+func (s *scenario) tarballWithLink() string {
+	s.t.Helper()
+	var buffer bytes.Buffer
+	packed := gzip.NewWriter(&buffer)
+	archive := tar.NewWriter(packed)
+	s.Expect(archive.WriteHeader(&tar.Header{Name: "link.yaml", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"})).To(Succeed())
 	s.Expect(archive.Close()).To(Succeed())
 	s.Expect(packed.Close()).To(Succeed())
 	return buffer.String()
@@ -280,6 +319,31 @@ func TestABadArtifactIsAClearConditionAndNothingIsApplied(t *testing.T) {
 		"a tag that does not exist": {
 			given: func(_ *scenario, r *ociRegistry) v1alpha1.Source { return r.source("bad", tagged("v9")) },
 			want:  "False FetchFailed: .*bad:v9",
+		},
+		"a layer that is not the one of its digest": {
+			given: func(s *scenario, r *ociRegistry) v1alpha1.Source {
+				honest := layer{yamlLayer, "", good(s)}
+				r.push("bad", "v1", honest)
+				r.lie(honest, strings.Replace(good(s), "good", "evil", 1))
+				return r.source("bad", tagged("v1"))
+			},
+			want: "False DigestMismatch: .*bad:v1.*sha256:",
+		},
+		"a layer that the registry does not have": {
+			given: func(s *scenario, r *ociRegistry) v1alpha1.Source {
+				gone := layer{yamlLayer, "", good(s)}
+				r.push("bad", "v1", gone)
+				r.lie(gone, "")
+				return r.source("bad", tagged("v1"))
+			},
+			want: "False FetchFailed: .*bad:v1.*404",
+		},
+		"a link in an archive": {
+			given: func(s *scenario, r *ociRegistry) v1alpha1.Source {
+				r.push("bad", "v1", layer{fluxLayer, "", s.tarballWithLink()})
+				return r.source("bad", tagged("v1"))
+			},
+			want: "False ArchiveInvalid: .*link.yaml",
 		},
 		"an entry that leaves the archive": {
 			given: func(s *scenario, r *ociRegistry) v1alpha1.Source {
