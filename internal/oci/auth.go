@@ -15,6 +15,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/web"
 )
 
 const (
@@ -90,7 +91,7 @@ func (r *repository) fetchToken(ctx context.Context, c challenge) (string, error
 	if err != nil {
 		return "", err
 	}
-	who := "token server " + origin(realm)
+	who := "token server " + web.Origin(realm)
 	req, authorization, err := r.tokenRequest(ctx, realm, c)
 	if err != nil {
 		return "", err
@@ -104,7 +105,7 @@ func (r *repository) fetchToken(ctx context.Context, c challenge) (string, error
 	case http.StatusOK:
 		token, err := readToken(got.Body)
 		if err != nil {
-			return "", fmt.Errorf("%s: %w", who, plain(ctx, err))
+			return "", fmt.Errorf("%s: %w", who, web.Plain(ctx, err))
 		}
 		return token, nil
 	case http.StatusUnauthorized, http.StatusForbidden:
@@ -117,12 +118,12 @@ func (r *repository) fetchToken(ctx context.Context, c challenge) (string, error
 // registry with TLS it must have TLS too: it is sent the password.
 func (r *repository) realmOf(c challenge) (*url.URL, error) {
 	realm, err := url.Parse(c.realm)
-	if err != nil || realm.Host == "" || realm.User != nil || defaultPorts[realm.Scheme] == "" {
+	if err != nil || realm.Host == "" || realm.User != nil || !web.IsHTTP(realm) {
 		return nil, errors.New("the registry names a token server that is not a URL")
 	}
 	if realm.Scheme != "https" && r.identity.scheme == "https" {
 		return nil, fault.Terminalf(v1alpha1.SourceDeniedReason,
-			"the registry names a token server without TLS, %s", origin(realm))
+			"the registry names a token server without TLS, %s", web.Origin(realm))
 	}
 	return realm, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/web"
 )
 
 // Blob opens the bytes of a layer from offset on, and returns the offset that
@@ -126,7 +127,7 @@ func (b *blob) Read(p []byte) (int, error) {
 	case b.left < 0:
 		return 0, b.broken(b.wrongSize(b.size - b.left))
 	case err == io.EOF && b.left > 0:
-		return n, b.broken(cutOff(b.size - b.left))
+		return n, b.broken(web.CutOff(b.size - b.left))
 	case err != nil && err != io.EOF:
 		return n, b.broken(err)
 	case !b.verified(p[:n], err):

@@ -4,12 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/web"
 )
 
 // Config says how registries are spoken to. The zero value of a field asks for
@@ -77,14 +78,14 @@ func New(cfg Config) (*Client, error) {
 }
 
 func (c Config) withDefaults() Config {
-	c.UserAgent = cmp.Or(c.UserAgent, "cluster-api-addon-provider-bundle")
-	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 10*time.Second)
-	c.HeaderTimeout = cmp.Or(c.HeaderTimeout, 30*time.Second)
-	c.StallTimeout = cmp.Or(c.StallTimeout, 30*time.Second)
-	c.DownloadTimeout = cmp.Or(c.DownloadTimeout, 10*time.Minute)
+	c.UserAgent = cmp.Or(c.UserAgent, web.DefaultUserAgent)
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, web.DefaultConnectTimeout)
+	c.HeaderTimeout = cmp.Or(c.HeaderTimeout, web.DefaultHeaderTimeout)
+	c.StallTimeout = cmp.Or(c.StallTimeout, web.DefaultStallTimeout)
+	c.DownloadTimeout = cmp.Or(c.DownloadTimeout, web.DefaultDownloadTimeout)
 	c.MaxManifest = cmp.Or(c.MaxManifest, 4<<20)
 	c.MaxTags = cmp.Or(c.MaxTags, 10_000)
-	c.MaxRedirects = cmp.Or(c.MaxRedirects, 5)
+	c.MaxRedirects = cmp.Or(c.MaxRedirects, web.DefaultMaxRedirects)
 	if c.Dial == nil {
 		c.Dial = (&net.Dialer{Timeout: c.ConnectTimeout}).DialContext
 	}
@@ -99,6 +100,5 @@ func (c Config) withDefaults() Config {
 
 // bounded returns ctx with the time that one call may take.
 func (c *Client) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, c.cfg.DownloadTimeout,
-		fmt.Errorf("%w: more than %v", errTooLong, c.cfg.DownloadTimeout))
+	return web.WithTimeout(ctx, c.cfg.DownloadTimeout)
 }

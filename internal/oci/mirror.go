@@ -11,6 +11,8 @@ import (
 
 	"oras.land/oras-go/v2/registry"
 	"sigs.k8s.io/yaml"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/web"
 )
 
 // Bounds of a mirror file.
@@ -52,7 +54,7 @@ func ReadMirrors(file []byte) ([]Mirror, error) {
 		Mirrors []Mirror `json:"mirrors"`
 	}
 	if err := yaml.UnmarshalStrict(file, &parsed); err != nil {
-		return nil, plainText(err)
+		return nil, web.Bounded(err)
 	}
 	if len(parsed.Mirrors) > maxMirrors {
 		return nil, fmt.Errorf("%d mirrors are more than %d", len(parsed.Mirrors), maxMirrors)
@@ -105,7 +107,7 @@ func parseEndpoint(endpoint, repository string) (place, error) {
 		endpoint = "https://" + endpoint
 	}
 	u, err := url.Parse(endpoint)
-	if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" || defaultPorts[u.Scheme] == "" {
+	if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !web.IsHTTP(u) {
 		return place{}, errors.New("not a host and a path with http://, https:// or nothing in front")
 	}
 	path := strings.TrimSuffix(u.Path, "/") + "/" + repository

@@ -9,14 +9,13 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/web"
 )
 
 const (
-	maxHeaderBytes = 64 << 10
-	idleTimeout    = 30 * time.Second
-	idlePerHost    = 4
-	maxSessions    = 64
-	maxTokens      = 1000
+	maxSessions = 64
+	maxTokens   = 1000
 )
 
 // session is one identity at one registry: connections and tokens are never
@@ -93,34 +92,19 @@ func (c *Client) session(i identity) *session {
 }
 
 func newTransport(cfg Config, i identity) *http.Transport {
-	var only11 http.Protocols
-	// As for the other sources: the errors of HTTP/2 carry numbers of streams.
-	only11.SetHTTP1(true)
-	return &http.Transport{
-		Proxy:                  cfg.Proxy,
-		DialContext:            cfg.Dial,
-		TLSClientConfig:        tlsConfig(i),
-		TLSHandshakeTimeout:    cfg.ConnectTimeout,
-		ResponseHeaderTimeout:  cfg.HeaderTimeout,
-		MaxResponseHeaderBytes: maxHeaderBytes,
-		IdleConnTimeout:        idleTimeout,
-		MaxIdleConnsPerHost:    idlePerHost,
-		DisableCompression:     true, // digests are those of the bytes as they are sent
-		Protocols:              &only11,
-	}
-}
-
-func tlsConfig(i identity) *tls.Config {
-	cfg := &tls.Config{RootCAs: i.roots, MinVersion: tls.VersionTLS12}
-	if i.certificate != nil {
-		cfg.Certificates = []tls.Certificate{*i.certificate}
-	}
-	return cfg
+	return web.NewTransport(web.Transport{
+		Dial:           cfg.Dial,
+		Proxy:          cfg.Proxy,
+		RootCAs:        i.roots,
+		Certificate:    i.certificate,
+		ConnectTimeout: cfg.ConnectTimeout,
+		HeaderTimeout:  cfg.HeaderTimeout,
+	})
 }
 
 // transportTo returns the transport for requests to u.
 func (s *session) transportTo(u *url.URL) *http.Transport {
-	if sameOrigin(u, &url.URL{Scheme: s.identity.scheme, Host: s.identity.host}) {
+	if web.SameOrigin(u, &url.URL{Scheme: s.identity.scheme, Host: s.identity.host}) {
 		return s.own
 	}
 	return s.others

@@ -2,16 +2,14 @@ package source
 
 import (
 	"compress/gzip"
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
-	"time"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/web"
 )
 
 // ratioFrom is how many bytes come out before the ratio of compression counts:
@@ -21,56 +19,8 @@ const ratioFrom = 1 << 20
 // maxEncodingText bounds what is repeated of a server's header.
 const maxEncodingText = 40
 
-// rawBody is the body of a response as it is sent. It ends with an error when
-// no byte comes for a while, and when there are fewer bytes than promised.
-type rawBody struct {
-	ctx     context.Context //nolint:containedctx // it is that of the request, and tells why the body ended
-	body    io.ReadCloser
-	stall   time.Duration
-	timer   *time.Timer
-	from    int64 // where in the file it begins
-	read    int64
-	promise int64 // how many bytes there are, or less than 0
-}
-
-// newRawBody returns the body of resp. It calls cut, which cancels ctx, when it
-// waits longer than stall for the next byte.
-func newRawBody(ctx context.Context, resp *http.Response, stall time.Duration, cut context.CancelCauseFunc) *rawBody {
-	timer := time.AfterFunc(stall, func() { cut(fmt.Errorf("%w: no byte for %v", errStalled, stall)) })
-	timer.Stop()
-	return &rawBody{ctx: ctx, body: resp.Body, stall: stall, timer: timer, promise: resp.ContentLength}
-}
-
-// Read runs the timer only while it waits: a slow consumer is not a stalled server.
-func (b *rawBody) Read(p []byte) (int, error) {
-	b.timer.Reset(b.stall)
-	n, err := b.body.Read(p)
-	b.timer.Stop()
-	b.read += int64(n)
-	switch {
-	case err == nil || err == io.EOF:
-		return n, err
-	case errors.Is(err, io.ErrUnexpectedEOF) && b.ctx.Err() == nil:
-		return n, fault.Failed(v1alpha1.FetchFailedReason, b.cutOff(err))
-	}
-	return n, fault.Failed(v1alpha1.FetchFailedReason, Plain(b.ctx, err))
-}
-
-// Close ends the download.
-func (b *rawBody) Close() error {
-	b.timer.Stop()
-	return b.body.Close()
-}
-
-func (b *rawBody) cutOff(err error) error {
-	if b.promise < 0 {
-		return fmt.Errorf("cut off after %d bytes: %w", b.from+b.read, err)
-	}
-	return fmt.Errorf("cut off after %d of %d bytes: %w", b.from+b.read, b.from+b.promise, err)
-}
-
 // decode returns what raw holds in the given encoding of RFC 9110 section 8.4.1.
-func decode(raw *rawBody, encoding string, maxRatio int64) (io.ReadCloser, error) {
+func decode(raw *web.Body, encoding string, maxRatio int64) (io.ReadCloser, error) {
 	switch strings.ToLower(encoding) {
 	case "", "identity":
 		return raw, nil
@@ -85,7 +35,7 @@ func decode(raw *rawBody, encoding string, maxRatio int64) (io.ReadCloser, error
 // unzipped is what a gzip stream holds. It ends with an error when that is out
 // of all proportion.
 type unzipped struct {
-	raw      *rawBody
+	raw      *web.Body
 	zip      *gzip.Reader
 	written  int64
 	maxRatio int64
@@ -102,7 +52,7 @@ func (u *unzipped) Read(p []byte) (int, error) {
 	}
 	n, err := u.zip.Read(p)
 	u.written += int64(n)
-	if u.written > ratioFrom && u.written > u.maxRatio*u.raw.read {
+	if u.written > ratioFrom && u.written > u.maxRatio*u.raw.Received() {
 		return 0, fault.Terminalf(v1alpha1.LimitExceededReason,
 			"the compression ratio is over the limit of %d", u.maxRatio)
 	}

@@ -2,23 +2,18 @@ package source
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
 	"syscall"
-	"time"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/web"
 )
 
-const (
-	maxHeaderBytes  = 64 << 10
-	idleTimeout     = 30 * time.Second
-	idlePerHost     = 4
-	mappedPrefixLen = 96 // of ::ffff:0:0/96, see RFC 4291 section 2.5.5.2
-)
+// mappedPrefixLen is that of ::ffff:0:0/96, see RFC 4291 section 2.5.5.2.
+const mappedPrefixLen = 96
 
 // DefaultDenyCIDRs returns the addresses that are denied by default: loopback,
 // link-local (where clouds serve credentials) and unspecified, which many
@@ -36,28 +31,19 @@ func DefaultDenyCIDRs() []netip.Prefix {
 
 // DialContext connects to addr as downloads do: bounded in time, and not to an
 // address that is denied, which is a terminal error with the reason SourceDenied.
-// It is for the transports of other clients, whose errors Plain makes readable.
+// It is for the transports of other clients, whose errors web.Plain makes readable.
 func (s *Sources) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	return s.dialer.DialContext(ctx, network, addr)
 }
 
 func newTransport(cfg Config, dialer *net.Dialer) *http.Transport {
-	var only11 http.Protocols
-	// One file per connection gains nothing from HTTP/2, and its errors carry
-	// numbers of streams: no message would be like the one before.
-	only11.SetHTTP1(true)
-	return &http.Transport{
-		Proxy:                  cfg.Proxy,
-		DialContext:            dialer.DialContext,
-		TLSClientConfig:        &tls.Config{RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    cfg.ConnectTimeout,
-		ResponseHeaderTimeout:  cfg.HeaderTimeout,
-		MaxResponseHeaderBytes: maxHeaderBytes,
-		IdleConnTimeout:        idleTimeout,
-		MaxIdleConnsPerHost:    idlePerHost,
-		DisableCompression:     true, // decoded here, where both sides are counted
-		Protocols:              &only11,
-	}
+	return web.NewTransport(web.Transport{
+		Dial:           dialer.DialContext,
+		Proxy:          cfg.Proxy,
+		RootCAs:        cfg.RootCAs,
+		ConnectTimeout: cfg.ConnectTimeout,
+		HeaderTimeout:  cfg.HeaderTimeout,
+	})
 }
 
 // newDialer returns a dialer that looks at every address before it connects.

@@ -24,6 +24,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/web"
 )
 
 const secretQuery = "?token=hunter2"
@@ -290,7 +291,7 @@ func TestOpenHTTPSGivesUpOnAServerThatDoesNotGoOn(t *testing.T) {
 		},
 		"half a body": {
 			given: Config{StallTimeout: short}, givenHandler: halfway,
-			wantErr: errStalled, wantText: "no byte for 50ms",
+			wantErr: web.ErrStalled, wantText: "no byte for 50ms",
 		},
 		"half a body that is compressed": {
 			given: Config{StallTimeout: short},
@@ -298,15 +299,15 @@ func TestOpenHTTPSGivesUpOnAServerThatDoesNotGoOn(t *testing.T) {
 				w.Header().Set("Content-Encoding", "gzip")
 				halfway(w, r)
 			},
-			wantErr: errStalled, wantText: "no byte for 50ms",
+			wantErr: web.ErrStalled, wantText: "no byte for 50ms",
 		},
 		"a download that takes too long": {
 			given: Config{DownloadTimeout: short}, givenHandler: halfway,
-			wantErr: errTooLong, wantText: "more than 50ms",
+			wantErr: web.ErrTooLong, wantText: "more than 50ms",
 		},
 		"no header before the download takes too long": {
 			given: Config{DownloadTimeout: short}, givenHandler: silent,
-			wantErr: errTooLong, wantText: "more than 50ms",
+			wantErr: web.ErrTooLong, wantText: "more than 50ms",
 		},
 	}
 	for name, tc := range tests {

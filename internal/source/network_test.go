@@ -17,6 +17,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/web"
 )
 
 const fileSize = 1 << 20
@@ -62,7 +63,7 @@ func TestADownloadGoesOnOverABadNetwork(t *testing.T) {
 		"a drip that is too slow": { // 10 KB every 0.1 s
 			givenToxic:  `{"type": "bandwidth", "attributes": {"rate": 100}}`,
 			givenConfig: Config{DownloadTimeout: time.Second},
-			wantErr:     errTooLong.Error(),
+			wantErr:     web.ErrTooLong.Error(),
 		},
 		"a network that swallows everything": {
 			givenToxic:  `{"type": "timeout", "attributes": {"timeout": 0}}`,

@@ -146,16 +146,6 @@ func TestRedirectsThatAreRefused(t *testing.T) {
 	}
 }
 
-func TestTheDefaultPortIsTheSameHost(t *testing.T) {
-	t.Parallel()
-	to, err := follow(mustParse(t, "http://Example.org/a.yaml"), "http://example.org:80/b.yaml")
-	if err != nil || to.Path != "/b.yaml" {
-		t.Errorf("want /b.yaml, got %v, %v", to, err)
-	}
-	_, err = follow(mustParse(t, "http://example.org/a.yaml"), "http://example.org:8080/b.yaml")
-	wantFault(t, err, fault.Stall, v1alpha1.SourceDeniedReason, "http://example.org:8080")
-}
-
 func TestEveryResponseIsClosed(t *testing.T) {
 	t.Parallel()
 	address := serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/web"
 )
 
 const tenBytes = "0123456789"
@@ -318,7 +319,7 @@ func TestDialContextDoesNotConnectToDeniedAddresses(t *testing.T) {
 	t.Parallel()
 	address := strings.TrimPrefix(serve(t, func(http.ResponseWriter, *http.Request) {}), "http://")
 	_, err := sources(t, Config{}).DialContext(t.Context(), "tcp", address)
-	wantFault(t, Plain(t.Context(), err), fault.Stall, v1alpha1.SourceDeniedReason,
+	wantFault(t, web.Plain(t.Context(), err), fault.Stall, v1alpha1.SourceDeniedReason,
 		"127.0.0.1 is denied", "--source-deny-cidrs")
 
 	conn, err := sources(t, Config{DenyCIDRs: nobody()}).DialContext(t.Context(), "tcp", address)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/web"
 )
 
 // Config says where files are and what is allowed. The zero value of a field
@@ -132,14 +133,14 @@ func (c Config) withDefaults() Config {
 	if c.Proxy == nil {
 		c.Proxy = http.ProxyFromEnvironment
 	}
-	c.UserAgent = cmp.Or(c.UserAgent, "cluster-api-addon-provider-bundle")
+	c.UserAgent = cmp.Or(c.UserAgent, web.DefaultUserAgent)
 	c.MaxBytes = cmp.Or(c.MaxBytes, 512<<20)
 	c.MaxRatio = cmp.Or(c.MaxRatio, 200)
-	c.MaxRedirects = cmp.Or(c.MaxRedirects, 5)
-	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 10*time.Second)
-	c.HeaderTimeout = cmp.Or(c.HeaderTimeout, 30*time.Second)
-	c.StallTimeout = cmp.Or(c.StallTimeout, 30*time.Second)
-	c.DownloadTimeout = cmp.Or(c.DownloadTimeout, 10*time.Minute)
+	c.MaxRedirects = cmp.Or(c.MaxRedirects, web.DefaultMaxRedirects)
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, web.DefaultConnectTimeout)
+	c.HeaderTimeout = cmp.Or(c.HeaderTimeout, web.DefaultHeaderTimeout)
+	c.StallTimeout = cmp.Or(c.StallTimeout, web.DefaultStallTimeout)
+	c.DownloadTimeout = cmp.Or(c.DownloadTimeout, web.DefaultDownloadTimeout)
 	return c
 }
 

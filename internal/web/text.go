@@ -1,4 +1,4 @@
-package source
+package web
 
 import (
 	"context"
@@ -12,8 +12,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
 )
 
-// maxErrorText bounds what of an error of the network goes into a message: a
-// server may have written it.
+// maxErrorText bounds what of an error of the network goes into a message, in bytes.
 const maxErrorText = 256
 
 // Plain returns an error of the network with a text that is the same the next
@@ -40,7 +39,7 @@ func Plain(ctx context.Context, err error) error {
 	if e, ok := errors.AsType[*net.OpError](err); ok {
 		return plainOp(ctx, e)
 	}
-	return bounded(err)
+	return Bounded(err)
 }
 
 // plainOp leaves out the addresses of e. A system call says itself what was done.
@@ -61,8 +60,9 @@ func dnsText(e *net.DNSError) string {
 	return "the host's name could not be looked up"
 }
 
-// bounded returns err with a text of bounded length.
-func bounded(err error) error {
+// Bounded returns err with a text of at most 256 bytes, quoted where it was longer:
+// a server may have written it.
+func Bounded(err error) error {
 	text := err.Error()
 	if len(text) <= maxErrorText {
 		return err

@@ -1,7 +1,6 @@
-package source
+package web
 
 import (
-	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -99,10 +98,10 @@ func TestPlainKeepsWhatIsTheSameTheNextTime(t *testing.T) {
 
 func TestPlainTellsWhyTheContextEnded(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Nanosecond, errTooLong)
+	ctx, cancel := WithTimeout(t.Context(), time.Nanosecond)
 	defer cancel()
 	<-ctx.Done()
-	if got := Plain(ctx, errors.New("net/http: request canceled")); !errors.Is(got, errTooLong) {
-		t.Errorf("want %v, got %v", errTooLong, got)
+	if got := Plain(ctx, errors.New("net/http: request canceled")); !errors.Is(got, ErrTooLong) {
+		t.Errorf("want %v, got %v", ErrTooLong, got)
 	}
 }
