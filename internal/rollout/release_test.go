@@ -80,7 +80,7 @@ func addOn() []written {
 }
 
 // releaseOf plans the phases as a release with the given digest.
-func releaseOf(t *testing.T, digest string, phases ...written) Release {
+func releaseOf(t testing.TB, digest string, phases ...written) Release {
 	t.Helper()
 	blobs := make(map[string][]byte)
 	var inputs []plan.Input
