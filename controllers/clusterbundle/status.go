@@ -5,15 +5,20 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/outcome"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/rollout"
 )
 
 // setStatus computes the status from what a reconcile found.
 func setStatus(cb *v1alpha1.ClusterBundle, found findings) {
+	if saysNothing(cb, found) {
+		return
+	}
 	cb.Status.ObservedGeneration = cb.Generation
 	outcome.SetReady(cb, found.err, "")
 	setPaused(cb, found.paused)
@@ -25,6 +30,14 @@ func setStatus(cb *v1alpha1.ClusterBundle, found findings) {
 	setApplied(cb, *found.passed)
 	cb.Status.Phases = phaseStatuses(found.passed.Phases)
 	cb.Status.Phase = phaseText(*found.passed)
+}
+
+// saysNothing tells whether a reconcile found nothing that speaks against a
+// ClusterBundle that is Ready: a manager that has just started does not know yet
+// what a tag stands for, and the workload cluster does not care.
+func saysNothing(cb *v1alpha1.ClusterBundle, found findings) bool {
+	return fault.ReasonOf(found.err, "") == v1alpha1.FetchingReason && cb.Status.ObservedGeneration == cb.Generation &&
+		meta.IsStatusConditionTrue(cb.Status.Conditions, v1alpha1.ReadyCondition)
 }
 
 func setPaused(cb *v1alpha1.ClusterBundle, paused bool) {

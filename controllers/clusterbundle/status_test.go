@@ -202,3 +202,32 @@ func TestCompletedPhases(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatIsReadyStaysReadyWhileItsSourcesAreAskedForAgain(t *testing.T) {
+	t.Parallel()
+	fetching := findings{err: fault.Waiting(v1alpha1.FetchingReason, 0, errors.New("a tag is being fetched"))}
+	tests := map[string]struct {
+		givenGeneration int64
+		givenFound      findings
+		want            string
+	}{
+		"a source is being resolved": {1, fetching, "True Ready"},
+		"the spec has changed":       {2, fetching, "False Fetching: a tag is being fetched"},
+		"something else is found": {
+			1, findings{err: fault.Waiting(v1alpha1.ClusterNotConnectedReason, 0, errors.New("not connected"))},
+			"False ClusterNotConnected: not connected",
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cb := &v1alpha1.ClusterBundle{ObjectMeta: metav1.ObjectMeta{Generation: 1}}
+			setStatus(cb, findings{passed: passedUntil(2)})
+			cb.Generation = tc.givenGeneration
+			setStatus(cb, tc.givenFound)
+			if got := statuses(cb)[v1alpha1.ReadyCondition]; got != tc.want {
+				t.Errorf("want %q, got %q", tc.want, got)
+			}
+		})
+	}
+}

@@ -26,8 +26,10 @@ const (
 	// stalledRetry is for what trying again does not mend: only upstream can.
 	stalledRetry = 10 * time.Minute
 
-	// forgetAfter is how long a failure is kept after its time to try again.
-	forgetAfter = time.Hour
+	// forgetAfter is how long a failure is kept after its time to try again, and
+	// forgetPartsAfter what a source stood for when it was due to be asked again.
+	forgetAfter      = time.Hour
+	forgetPartsAfter = 24 * time.Hour
 )
 
 // job is work in the background on behalf of Bundles: the resolving of one

@@ -275,10 +275,15 @@ func (l *Library) run(j *job, key [sha256.Size]byte, work func() ([]Part, error)
 	}
 }
 
-// prune forgets jobs that nobody asked about for a while.
+// prune forgets failures that nobody asked about for a while. What sources stand
+// for is kept for long: whoever asks again is not to wait for it.
 func (l *Library) prune(now time.Time) {
 	for key, known := range l.jobs {
-		if !known.running && now.Sub(known.dueAt) > forgetAfter {
+		keep := forgetAfter
+		if known.parts != nil {
+			keep = forgetPartsAfter
+		}
+		if !known.running && now.Sub(known.dueAt) > keep {
 			delete(l.jobs, key)
 		}
 	}

@@ -107,7 +107,13 @@ func (l *Library) parts(owner types.NamespacedName, src v1alpha1.Source, kuberne
 	if err != nil {
 		return nil, err
 	}
-	known := l.ensure(owner, key, query, func() ([]Part, error) { return l.Sources.Resolve(l.ctx, *query) })
+	known := l.ensure(owner, key, query, func() ([]Part, error) {
+		if err := l.slots.Acquire(l.ctx, 1); err != nil {
+			return nil, err
+		}
+		defer l.slots.Release(1)
+		return l.Sources.Resolve(l.ctx, *query)
+	})
 	if known.parts == nil {
 		return nil, known.state(l.Clock.Now(), l.Sources.Describe(src))
 	}
