@@ -2,8 +2,6 @@ package clusterbundleset
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/validation"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/annotations"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -223,36 +220,6 @@ func (r *Reconciler) bundle(ctx context.Context, set *v1alpha1.ClusterBundleSet)
 	return bundle, err
 }
 
-// want puts into a ClusterBundle what the set asks for: pure.
-func want(cb *v1alpha1.ClusterBundle, set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster) {
-	if cb.Labels == nil {
-		cb.Labels = make(map[string]string)
-	}
-	cb.Labels[clusterv1.ClusterNameLabel] = cluster.Name
-	if watchFilter := set.Labels[clusterv1.WatchLabel]; watchFilter != "" {
-		cb.Labels[clusterv1.WatchLabel] = watchFilter
-	}
-	cb.OwnerReferences = owners(set, cluster)
-	cb.Spec.ClusterName, cb.Spec.SetName = cluster.Name, set.Name
-	cb.Spec.BundleName = set.Spec.Bundle.Name
-	cb.Spec.Strategy = set.Spec.Strategy
-	cb.Spec.DeletionPolicy = set.Spec.DeletionPolicy
-	cb.Spec.Adoption = set.Spec.Adoption
-	cb.Spec.Suspend = set.Spec.Suspend
-}
-
-// owners are the set, which controls the ClusterBundle, and the Cluster, with
-// which clusterctl moves it.
-func owners(set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster) []metav1.OwnerReference {
-	return []metav1.OwnerReference{
-		*metav1.NewControllerRef(set, v1alpha1.GroupVersion.WithKind("ClusterBundleSet")),
-		{
-			APIVersion: clusterv1.GroupVersion.String(), Kind: clusterv1.ClusterKind,
-			Name: cluster.Name, UID: cluster.UID,
-		},
-	}
-}
-
 // selectorOf returns the selector of a set. An empty one selects nothing: the
 // schema refuses it, but what was stored before must not select everything.
 func selectorOf(set *v1alpha1.ClusterBundleSet) (labels.Selector, error) {
@@ -264,22 +231,4 @@ func selectorOf(set *v1alpha1.ClusterBundleSet) (labels.Selector, error) {
 		return nil, fault.Terminalf(v1alpha1.SelectorInvalidReason, "clusterSelector is empty: name at least one label")
 	}
 	return selector, nil
-}
-
-// nameOf is the name of a ClusterBundle: that of the set, a hyphen and that of
-// the Cluster, as long as that fits a label value.
-func nameOf(set, cluster string) string {
-	if name := set + "-" + cluster; len(name) <= validation.LabelValueMaxLength {
-		return name
-	}
-	return hashedName(set, cluster)
-}
-
-// hashedName is a name of bounded length that no other placement has.
-func hashedName(set, cluster string) string {
-	const digits = 10
-	sum := sha256.Sum256([]byte(set + separator + cluster))
-	plain := set + "-" + cluster
-	plain = plain[:min(len(plain), validation.LabelValueMaxLength-digits-1)]
-	return strings.TrimRight(plain, "-.") + "-" + hex.EncodeToString(sum[:])[:digits]
 }

@@ -1,0 +1,61 @@
+package clusterbundleset
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+)
+
+// want puts into a ClusterBundle what the set asks for: pure.
+func want(cb *v1alpha1.ClusterBundle, set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster) {
+	if cb.Labels == nil {
+		cb.Labels = make(map[string]string)
+	}
+	cb.Labels[clusterv1.ClusterNameLabel] = cluster.Name
+	if watchFilter := set.Labels[clusterv1.WatchLabel]; watchFilter != "" {
+		cb.Labels[clusterv1.WatchLabel] = watchFilter
+	}
+	cb.OwnerReferences = owners(set, cluster)
+	cb.Spec.ClusterName, cb.Spec.SetName = cluster.Name, set.Name
+	cb.Spec.BundleName = set.Spec.Bundle.Name
+	cb.Spec.Strategy = set.Spec.Strategy
+	cb.Spec.DeletionPolicy = set.Spec.DeletionPolicy
+	cb.Spec.Adoption = set.Spec.Adoption
+	cb.Spec.Suspend = set.Spec.Suspend
+}
+
+// owners are the set, which controls the ClusterBundle, and the Cluster, with
+// which clusterctl moves it.
+func owners(set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster) []metav1.OwnerReference {
+	return []metav1.OwnerReference{
+		*metav1.NewControllerRef(set, v1alpha1.GroupVersion.WithKind("ClusterBundleSet")),
+		{
+			APIVersion: clusterv1.GroupVersion.String(), Kind: clusterv1.ClusterKind,
+			Name: cluster.Name, UID: cluster.UID,
+		},
+	}
+}
+
+// nameOf is the name of a ClusterBundle: that of the set, a hyphen and that of
+// the Cluster, as long as that fits a label value.
+func nameOf(set, cluster string) string {
+	if name := set + "-" + cluster; len(name) <= validation.LabelValueMaxLength {
+		return name
+	}
+	return hashedName(set, cluster)
+}
+
+// hashedName is a name of bounded length that no other placement has.
+func hashedName(set, cluster string) string {
+	const digits = 10
+	sum := sha256.Sum256([]byte(set + separator + cluster))
+	plain := set + "-" + cluster
+	plain = plain[:min(len(plain), validation.LabelValueMaxLength-digits-1)]
+	return strings.TrimRight(plain, "-.") + "-" + hex.EncodeToString(sum[:])[:digits]
+}
