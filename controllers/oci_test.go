@@ -25,6 +25,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/auth"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/oci/ocitest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
 
@@ -217,6 +218,15 @@ func TestArtifactsOfEveryFormReachReady(t *testing.T) {
 				"deploy/app.yaml": good(s), "README.md": "not YAML: [",
 			})})
 			return r.source("flux/manifests", tagged("latest"))
+		}},
+		"the provider's own layout": {func(s *scenario, _ *ociRegistry) v1alpha1.Source {
+			r := ocitest.New(s.t, ocitest.Options{})
+			r.Push(s.t, "bundles/own", ocitest.NewBundle(
+				ocitest.Phase{Name: "first", Manifests: []byte(configMap("default", s.namespace+"-first", "x"))},
+				ocitest.Phase{Name: "second", Manifests: []byte(good(s))}), "v1")
+			return v1alpha1.Source{OCI: &v1alpha1.OCISource{
+				Repository: r.Host() + "/bundles/own", Tag: "v1", Insecure: new(true),
+			}}
 		}},
 		"files of oras push": {func(s *scenario, r *ociRegistry) v1alpha1.Source {
 			r.push("files", "v1", layer{"application/vnd.oci.image.layer.v1.tar", "notes.txt", "no"},
