@@ -1,8 +1,6 @@
 package inventory
 
 import (
-	"slices"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -37,17 +35,4 @@ func named(namespace, name string) string {
 		return name
 	}
 	return namespace + "/" + name
-}
-
-// Managers returns the names of the field managers of a live object other than
-// us, sorted and unique.
-func Managers(live metav1.Object) []string {
-	var managers []string
-	for _, entry := range live.GetManagedFields() {
-		if entry.Manager != FieldManager {
-			managers = append(managers, entry.Manager)
-		}
-	}
-	slices.Sort(managers)
-	return slices.Compact(managers)
 }

@@ -3,7 +3,6 @@ package inventory
 import (
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -66,19 +65,5 @@ func TestOwner(t *testing.T) {
 				t.Errorf("want %q, got %q", test.want, got)
 			}
 		})
-	}
-}
-
-func TestManagersAreTheOthersSortedAndUnique(t *testing.T) {
-	t.Parallel()
-	live := &metav1.ObjectMeta{}
-	for _, manager := range []string{"kubectl", "caapb", "helm", "kubectl", "caapb"} {
-		live.ManagedFields = append(live.ManagedFields, metav1.ManagedFieldsEntry{Manager: manager})
-	}
-	if diff := cmp.Diff([]string{"helm", "kubectl"}, Managers(live)); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if got := Managers(&metav1.ObjectMeta{}); len(got) > 0 {
-		t.Errorf("want none, got %v", got)
 	}
 }
