@@ -17,9 +17,9 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	library "github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/bundle"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/outcome"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/report"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/wake"
 )

@@ -15,10 +15,10 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	library "github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/bundle"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/outcome"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/report"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/rollout"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/wake"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
 )

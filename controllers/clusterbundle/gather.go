@@ -17,10 +17,10 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	library "github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/bundle"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/inventory"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/release"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/rollout"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 )
 
 const (

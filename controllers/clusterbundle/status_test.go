@@ -11,9 +11,9 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/inventory"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/rollout"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 )
 
 var (

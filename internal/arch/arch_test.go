@@ -29,7 +29,7 @@ func TestRulesAreKept(t *testing.T) {
 	for _, broken := range violations(rules, units) {
 		t.Error(broken)
 	}
-	for _, path := range []string{".", "api/v1alpha1", "internal/plan"} {
+	for _, path := range []string{".", "api/v1alpha1", "internal/core/plan"} {
 		if !slices.ContainsFunc(units, func(u unit) bool { return u.Path == path && len(u.Imports) > 0 }) {
 			t.Errorf("%s was not looked at", path)
 		}
@@ -194,22 +194,22 @@ func TestViolationsAreFound(t *testing.T) {
 		want  int
 	}{
 		"api that imports a client":                 {unit{"api/v1alpha1", []string{"k8s.io/client-go/rest"}}, 1},
-		"api that imports internal":                 {unit{"api/v1alpha1", []string{"internal/fault"}}, 1},
+		"api that imports internal":                 {unit{"api/v1alpha1", []string{"internal/core/fault"}}, 1},
 		"api that imports apimachinery":             {unit{"api/v1alpha1", []string{"k8s.io/apimachinery/pkg", "fmt"}}, 0},
 		"internal that imports a controller":        {unit{"internal/store", []string{"controllers/bundle"}}, 1},
 		"a controller that imports another":         {unit{"controllers/bundle", []string{"controllers/clusterbundle"}}, 1},
 		"a controller that imports internal":        {unit{"controllers/bundle", []string{"internal/bundle", "os"}}, 0},
 		"main that imports the test clusters":       {unit{".", []string{"internal/testenv"}}, 1},
 		"a package that imports main":               {unit{"controllers/bundle", []string{"."}}, 1},
-		"a pure package that imports an edge":       {unit{"internal/plan", []string{"internal/store"}}, 1},
-		"a pure package that imports another":       {unit{"internal/plan", []string{"internal/manifest", "api/v1alpha1"}}, 0},
-		"a pure package with a file system":         {unit{"internal/manifest", []string{"os"}}, 1},
-		"a pure package with a network":             {unit{"internal/release", []string{"net", "net/http"}}, 2},
-		"a pure package with addresses":             {unit{"internal/release", []string{"net/url"}}, 0},
-		"a pure package with a client":              {unit{"internal/rollout", []string{reader}}, 1},
+		"a pure package that imports an edge":       {unit{"internal/core/plan", []string{"internal/store"}}, 1},
+		"a pure package that imports another":       {unit{"internal/core/plan", []string{"internal/core/manifest", "api/v1alpha1"}}, 0},
+		"a pure package with a file system":         {unit{"internal/core/manifest", []string{"os"}}, 1},
+		"a pure package with a network":             {unit{"internal/core/release", []string{"net", "net/http"}}, 2},
+		"a pure package with addresses":             {unit{"internal/core/release", []string{"net/url"}}, 0},
+		"a pure package with a client":              {unit{"internal/core/rollout", []string{reader}}, 1},
 		"a pure package with results":               {unit{"internal/outcome", []string{results}}, 0},
-		"an edge with a client, a pure one's name":  {unit{"internal/planner", []string{"k8s.io/client-go/rest"}}, 0},
-		"an edge that imports the core and network": {unit{"internal/source", []string{"internal/fault", "net"}}, 0},
+		"an edge with a client, a pure one's name":  {unit{"internal/corner", []string{"k8s.io/client-go/rest"}}, 0},
+		"an edge that imports the core and network": {unit{"internal/source", []string{"internal/core/fault", "net"}}, 0},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

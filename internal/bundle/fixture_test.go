@@ -18,9 +18,9 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/archive"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/manifest"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/release"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )

@@ -13,7 +13,7 @@ import (
 	"oras.land/oras-go/v2/registry"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
 // Mirrors that sent bytes that are of no use come last for a while.

@@ -14,7 +14,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
 // Bounds of listing tags: the size of a page that registries give, and how many

@@ -17,7 +17,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/archive"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/bundle"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/oci"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/oci/ocitest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/resolve"

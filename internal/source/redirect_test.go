@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
 func TestRedirectsAreFollowedOnTheSameHost(t *testing.T) {

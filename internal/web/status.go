@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
 // Bounds of the time that a server may ask to be left alone.

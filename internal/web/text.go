@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"os"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
 // maxErrorText bounds what of an error of the network goes into a message, in bytes.

@@ -17,9 +17,9 @@ import (
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/inventory"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/manifest"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/rollout"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 )
 
 const (

@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/apimachinery/pkg/util/wait"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/rollout"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 )
 
 const (

@@ -1,0 +1,99 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+)
+
+// steps are the steps of a phase in their order, with their gates.
+//
+// Webhooks and API services go behind the workloads that answer for them: a
+// webhook with failurePolicy Fail and no endpoints blocks the very Pods that
+// would be its endpoints. Instances go last since those webhooks and the
+// operator may have to see them.
+var steps = []Step{
+	{Name: StepNamespaces},
+	{Name: StepCRDs, Gate: GateCRDs},
+	{Name: StepConfig},
+	{Name: StepWorkloads, Gate: GateWorkloads},
+	{Name: StepWebhooks},
+	{Name: StepInstances},
+}
+
+// kindSteps holds the step of each built-in kind that is not configuration.
+var kindSteps = map[schema.GroupKind]StepName{
+	{Kind: "Namespace"}: StepNamespaces,
+
+	{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}: StepCRDs,
+
+	{Kind: "Pod"}:                        StepWorkloads,
+	{Kind: "ReplicationController"}:      StepWorkloads,
+	{Group: "apps", Kind: "ReplicaSet"}:  StepWorkloads,
+	{Group: "apps", Kind: "Deployment"}:  StepWorkloads,
+	{Group: "apps", Kind: "DaemonSet"}:   StepWorkloads,
+	{Group: "apps", Kind: "StatefulSet"}: StepWorkloads,
+	{Group: "batch", Kind: "Job"}:        StepWorkloads,
+	{Group: "batch", Kind: "CronJob"}:    StepWorkloads,
+
+	{Group: "apiregistration.k8s.io", Kind: "APIService"}: StepWebhooks,
+
+	{Group: "admissionregistration.k8s.io", Kind: "MutatingAdmissionPolicy"}:          StepWebhooks,
+	{Group: "admissionregistration.k8s.io", Kind: "MutatingAdmissionPolicyBinding"}:   StepWebhooks,
+	{Group: "admissionregistration.k8s.io", Kind: "MutatingWebhookConfiguration"}:     StepWebhooks,
+	{Group: "admissionregistration.k8s.io", Kind: "ValidatingAdmissionPolicy"}:        StepWebhooks,
+	{Group: "admissionregistration.k8s.io", Kind: "ValidatingAdmissionPolicyBinding"}: StepWebhooks,
+	{Group: "admissionregistration.k8s.io", Kind: "ValidatingWebhookConfiguration"}:   StepWebhooks,
+}
+
+// configRanks orders the kinds inside the step of configuration: who, may do
+// what, bound together. Kinds that are not here come behind these.
+var configRanks = map[schema.GroupKind]int{
+	{Kind: "ServiceAccount"}: -3,
+
+	{Group: "rbac.authorization.k8s.io", Kind: "ClusterRole"}:        -2,
+	{Group: "rbac.authorization.k8s.io", Kind: "Role"}:               -2,
+	{Group: "rbac.authorization.k8s.io", Kind: "ClusterRoleBinding"}: -1,
+	{Group: "rbac.authorization.k8s.io", Kind: "RoleBinding"}:        -1,
+}
+
+// stepOf returns the step of a kind. The version does not matter: a preview
+// version of a built-in kind keeps its place.
+func stepOf(kind schema.GroupKind) StepName {
+	if name, ok := kindSteps[kind]; ok {
+		return name
+	}
+	if manifest.IsBuiltIn(kind.Group, kind.Kind) {
+		return StepConfig
+	}
+	return StepInstances
+}
+
+// stepsOf sorts the objects of one phase into steps.
+func stepsOf(objects []Object) []Step {
+	var result []Step
+	for _, step := range steps {
+		for _, o := range objects {
+			if stepOf(o.GroupKind()) == step.Name {
+				step.Objects = append(step.Objects, o)
+			}
+		}
+		if len(step.Objects) == 0 {
+			continue
+		}
+		slices.SortFunc(step.Objects, compare)
+		result = append(result, step)
+	}
+	return result
+}
+
+// compare orders the objects of one step.
+func compare(a, b Object) int {
+	return cmp.Or(
+		cmp.Compare(configRanks[a.GroupKind()], configRanks[b.GroupKind()]),
+		a.Compare(b.Ref),
+	)
+}

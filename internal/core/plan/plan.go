@@ -1,0 +1,146 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+)
+
+// Input is one phase as the user wrote it.
+type Input struct {
+	// Name is the name of the phase.
+	Name string
+	// Blobs are its sources.
+	Blobs []Blob
+}
+
+// Blob is the index of one source.
+type Blob struct {
+	// Digest names the object file that the entries point into.
+	Digest string
+	// Entries are the objects of the source.
+	Entries []manifest.Entry
+}
+
+// Plan is a release in the order in which it is applied.
+type Plan struct {
+	// Phases are in the user's order. A phase without objects has no steps.
+	Phases []Phase
+}
+
+// Phase is a number of objects that are applied together.
+type Phase struct {
+	// Name is the name that the user gave.
+	Name string
+	// Steps are in the order in which they are applied. None is empty.
+	Steps []Step
+}
+
+// Step is a number of objects that may be applied at the same time, in an order
+// that is best kept.
+type Step struct {
+	// Name says what kinds of objects the step has.
+	Name StepName
+	// Gate must be open before the next step begins.
+	Gate Gate
+	// Objects are the objects of the step.
+	Objects []Object
+}
+
+// Object is an object in a plan. The namespace of its Ref is the one of the
+// object's path: empty for a resource of the cluster, and "default" where a
+// namespaced object names none. The stored JSON is as it was published.
+type Object struct {
+	manifest.Entry
+	// Blob is the digest of the file that the entry points into.
+	Blob string
+	// Resource says under which path the object is found, if Known.
+	Resource manifest.Resource
+	// Known is false for a kind that is neither defined in the bundle nor
+	// built in: discovery has to tell the resource.
+	Known bool
+}
+
+// StepName names a step.
+type StepName string
+
+// The steps of a phase, in their order.
+const (
+	// StepNamespaces has the Namespaces.
+	StepNamespaces StepName = "namespaces"
+	// StepCRDs has the CustomResourceDefinitions.
+	StepCRDs StepName = "crds"
+	// StepConfig has identity, RBAC, configuration and all other built-in kinds.
+	StepConfig StepName = "config"
+	// StepWorkloads has what runs containers.
+	StepWorkloads StepName = "workloads"
+	// StepWebhooks has what the API server calls or asks for each request:
+	// webhooks, admission policies and API services.
+	StepWebhooks StepName = "webhooks"
+	// StepInstances has the kinds that are not built in.
+	StepInstances StepName = "instances"
+)
+
+// Gate names what must hold before the next step or phase begins.
+type Gate string
+
+const (
+	// GateNone is always open.
+	GateNone Gate = ""
+	// GateCRDs is open when the CustomResourceDefinitions are served.
+	GateCRDs Gate = "CRDs"
+	// GateWorkloads is open when the workloads run as they should.
+	GateWorkloads Gate = "Workloads"
+)
+
+// Objects returns the number of objects.
+func (p *Plan) Objects() int {
+	n := 0
+	for range p.all {
+		n++
+	}
+	return n
+}
+
+// CRDs returns the number of CustomResourceDefinitions.
+func (p *Plan) CRDs() int {
+	n := 0
+	for o := range p.all {
+		if o.CRD != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// Bytes returns the sum of the lengths of the objects as JSON.
+func (p *Plan) Bytes() int64 {
+	var n int64
+	for o := range p.all {
+		n += o.Length
+	}
+	return n
+}
+
+// Images returns the images of all workloads, sorted and unique.
+func (p *Plan) Images() []string {
+	var images []string
+	for o := range p.all {
+		images = append(images, o.Images...)
+	}
+	slices.Sort(images)
+	return slices.Compact(images)
+}
+
+// all yields the objects in the order of the plan.
+func (p *Plan) all(yield func(*Object) bool) {
+	for _, phase := range p.Phases {
+		for _, step := range phase.Steps {
+			for i := range step.Objects {
+				if !yield(&step.Objects[i]) {
+					return
+				}
+			}
+		}
+	}
+}

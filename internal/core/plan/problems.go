@@ -1,0 +1,45 @@
+package plan
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+)
+
+// maxProblems is the number of problems that a message tells.
+const maxProblems = 10
+
+// problem is one thing that is wrong with a release.
+type problem struct{ text, reason string }
+
+// problems collects what is wrong, in any order.
+type problems []problem
+
+// add adds a problem that nothing but a change of the source mends.
+func (p *problems) add(reason, format string, args ...any) {
+	*p = append(*p, problem{text: fmt.Sprintf(format, args...), reason: reason})
+}
+
+// err returns the problems as one error of class Stall, or nil if there are
+// none. The text is sorted and tells the first ten; the reason is that of the
+// first one.
+func (p problems) err() error {
+	if len(p) == 0 {
+		return nil
+	}
+	slices.SortFunc(p, func(a, b problem) int {
+		return cmp.Or(strings.Compare(a.text, b.text), strings.Compare(a.reason, b.reason))
+	})
+	var texts []string
+	for _, problem := range p[:min(len(p), maxProblems)] {
+		texts = append(texts, problem.text)
+	}
+	if more := len(p) - maxProblems; more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
+	}
+	return fault.Terminal(p[0].reason, errors.New(strings.Join(texts, "; ")))
+}

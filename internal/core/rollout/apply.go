@@ -1,0 +1,89 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
+)
+
+// parallel is how many requests one pass has under way at once.
+const parallel = 8
+
+// apply applies the objects of a step side by side. One that fails does not
+// keep the others, unless the server asks to be left alone.
+func (p *pass) apply(ctx context.Context, step plan.Step) error {
+	return forEach(ctx, len(step.Objects), func(ctx context.Context, n int) error {
+		return p.applyObject(ctx, step.Objects[n])
+	})
+}
+
+// applyObject applies one object with the label of a member.
+func (p *pass) applyObject(ctx context.Context, object plan.Object) error {
+	resource, ref, err := p.kinds.locate(ctx, object)
+	if err != nil {
+		return err
+	}
+	if err := p.mayTake(ctx, resource, ref); err != nil {
+		return err
+	}
+	// In memory twice: as it is on disk, and with the label.
+	size := 2 * object.Length
+	if err := p.Budget.Acquire(ctx, size); err != nil {
+		return fmt.Errorf("%s: %w", ref, err)
+	}
+	defer p.Budget.Release(size)
+	body, err := p.Release.JSON(object)
+	if err != nil {
+		return err
+	}
+	body = manifest.WithLabel(body, object.LabelsAt, inventory.PartOfLabel, p.Parent.ID())
+	return p.Cluster.Apply(ctx, resource, ref, body)
+}
+
+// mayTake refuses an object that exists and that somebody else owns.
+func (p *pass) mayTake(ctx context.Context, resource manifest.Resource, ref manifest.Ref) error {
+	if p.Adoption == v1alpha1.AlwaysAdoption {
+		return nil
+	}
+	live, err := p.Cluster.Metadata(ctx, resource, ref)
+	if err != nil || live == nil {
+		return err
+	}
+	if owner := inventory.Owner(live, p.Parent.ID()); owner != "" {
+		return fault.Terminal(v1alpha1.CollisionReason, fmt.Errorf(
+			"%s is owned by %s: remove it there, or take it over with adoption: Always", ref, owner))
+	}
+	return nil
+}
+
+// forEach calls do for every index below n, a bounded number at once, and joins
+// the errors in the order of the indices. It begins no more once the context is
+// done or the server throttles.
+func forEach(ctx context.Context, n int, do func(context.Context, int) error) error {
+	errs := make([]error, n)
+	var stopped atomic.Bool
+	var group errgroup.Group
+	group.SetLimit(parallel)
+	for i := range n {
+		if stopped.Load() || ctx.Err() != nil {
+			break
+		}
+		group.Go(func() error {
+			errs[i] = do(ctx, i)
+			if fault.ReasonOf(errs[i], "") == v1alpha1.ThrottledReason {
+				stopped.Store(true)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // the functions return no error: errs has them in order
+	return fault.Join(append(errs, ctx.Err())...)
+}

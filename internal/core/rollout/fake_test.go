@@ -1,0 +1,277 @@
+package rollout
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+)
+
+var _ Cluster = (*memory)(nil)
+
+// memory is a workload cluster in memory.
+type memory struct {
+	t *testing.T
+	// discoveryDelay is how often a group version of an applied
+	// CustomResourceDefinition is read before it is served.
+	discoveryDelay int
+	// workloadDelay is how often a Deployment is read before it is ready.
+	workloadDelay int
+	// extra is served from the beginning, by group and version.
+	extra map[string][]metav1.APIResource
+	// fail returns the error of the n-th call, counted from 1, and whether the
+	// call takes effect nevertheless, as when the answer is lost.
+	fail func(n int, c call) (err error, effective bool)
+	// done is told of each call at its end.
+	done func(n int, c call)
+
+	mu      sync.Mutex
+	objects map[string]*stored
+	reads   map[string]int
+	calls   []call
+}
+
+// stored is one object with how often its bytes were changed and applied.
+type stored struct {
+	body    []byte
+	version int
+	applied int
+	status  map[string]any
+}
+
+// call is one call of the interface: a verb and the path of an object, or a
+// group version.
+type call struct{ verb, path string }
+
+func newMemory(t *testing.T) *memory {
+	t.Helper()
+	return &memory{t: t, objects: make(map[string]*stored), reads: make(map[string]int)}
+}
+
+func pathOf(r manifest.Resource, ref manifest.Ref) string {
+	return path.Join(r.Group, r.Version, ref.Namespace, r.Plural, ref.Name)
+}
+
+// count is called with the lock held.
+func (m *memory) count(ctx context.Context, c call, effect func()) error {
+	m.calls = append(m.calls, c)
+	n := len(m.calls)
+	if err := ctx.Err(); err != nil {
+		return fault.Failed(v1alpha1.ApplyFailedReason, fmt.Errorf("%s: %w", c.path, err))
+	}
+	err, effective := error(nil), true
+	if m.fail != nil {
+		err, effective = m.fail(n, c)
+	}
+	if err == nil || effective {
+		effect()
+	}
+	if m.done != nil {
+		m.done(n, c)
+	}
+	return err
+}
+
+func (m *memory) Apply(ctx context.Context, r manifest.Resource, ref manifest.Ref, body []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at := pathOf(r, ref)
+	return m.count(ctx, call{"apply", at}, func() {
+		m.check(r, ref, body)
+		if m.objects[at] == nil {
+			m.objects[at] = &stored{}
+		}
+		object := m.objects[at]
+		object.applied++
+		if !bytes.Equal(object.body, body) {
+			object.version++
+			object.body = slices.Clone(body)
+		}
+	})
+}
+
+// check holds what must be true of every apply.
+func (m *memory) check(r manifest.Resource, ref manifest.Ref, body []byte) {
+	object := &metav1.PartialObjectMetadata{}
+	if err := json.Unmarshal(body, object); err != nil || object.Name != ref.Name || object.Kind != ref.Kind {
+		m.t.Errorf("apply %s: the body is %s, %v", ref, body, err)
+	}
+	if r.Plural == "" || r.Namespaced != (ref.Namespace != "") {
+		m.t.Errorf("apply %s: the path is %q", ref, pathOf(r, ref))
+	}
+	parent := inventory.ParentOf("default", "cni")
+	if ref.Name == parent.Name() {
+		return
+	}
+	if m.objects[parentPath] == nil {
+		m.t.Errorf("apply %s: before the parent", ref)
+	}
+	if got := object.Labels[inventory.PartOfLabel]; got != parent.ID() {
+		m.t.Errorf("apply %s: want the label of a member, got %q", ref, got)
+	}
+	if _, ok := manifest.BuiltIn(ref.Group, ref.Version, ref.Kind); !ok && len(m.serves(ref.Group, ref.Version)) == 0 {
+		m.t.Errorf("apply %s: before its kind is served", ref)
+	}
+}
+
+func (m *memory) Metadata(
+	ctx context.Context, r manifest.Resource, ref manifest.Ref,
+) (live *metav1.PartialObjectMetadata, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at := pathOf(r, ref)
+	err = m.count(ctx, call{"metadata", at}, func() {
+		if object := m.objects[at]; object != nil {
+			live = &metav1.PartialObjectMetadata{}
+			if err := json.Unmarshal(object.body, live); err != nil {
+				m.t.Error(err)
+			}
+		}
+	})
+	return live, err
+}
+
+func (m *memory) Object(
+	ctx context.Context, r manifest.Resource, ref manifest.Ref,
+) (live *unstructured.Unstructured, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at := pathOf(r, ref)
+	err = m.count(ctx, call{"object", at}, func() {
+		object := m.objects[at]
+		if object == nil {
+			return
+		}
+		live = &unstructured.Unstructured{}
+		if err := json.Unmarshal(object.body, &live.Object); err != nil {
+			m.t.Error(err)
+		}
+		m.reads[at]++
+		live.SetGeneration(1)
+		if status := m.statusOf(object, live, at); status != nil {
+			live.Object["status"] = status
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return live, nil
+}
+
+func (m *memory) statusOf(object *stored, live *unstructured.Unstructured, at string) map[string]any {
+	switch {
+	case object.status != nil:
+		return object.status
+	case live.GetKind() == "Deployment" && m.reads[at] > m.workloadDelay:
+		return readyDeployment
+	}
+	return nil
+}
+
+var readyDeployment = map[string]any{
+	"observedGeneration": int64(1), "replicas": int64(1), "updatedReplicas": int64(1),
+	"readyReplicas": int64(1), "availableReplicas": int64(1),
+	"conditions": []any{map[string]any{"type": "Available", "status": "True"}},
+}
+
+func (m *memory) Resources(ctx context.Context, group, version string) (list []metav1.APIResource, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	gv := path.Join(group, version)
+	err = m.count(ctx, call{"resources", gv}, func() {
+		m.reads[gv]++
+		list = m.serves(group, version)
+	})
+	return list, err
+}
+
+// serves lists what discovery shows of a group version.
+func (m *memory) serves(group, version string) []metav1.APIResource {
+	gv := path.Join(group, version)
+	list := slices.Clone(m.extra[gv])
+	if m.reads[gv] <= m.discoveryDelay {
+		return list
+	}
+	for _, at := range slices.Sorted(maps.Keys(m.objects)) {
+		if !strings.Contains(at, "/customresourcedefinitions/") {
+			continue
+		}
+		var crd struct {
+			Spec struct {
+				Group, Scope string
+				Names        struct{ Plural, Kind string }
+				Versions     []struct{ Name string }
+			}
+		}
+		if err := json.Unmarshal(m.objects[at].body, &crd); err != nil {
+			m.t.Error(err)
+		}
+		if crd.Spec.Group == group && crd.Spec.Versions[0].Name == version {
+			list = append(list, metav1.APIResource{
+				Name: crd.Spec.Names.Plural, Kind: crd.Spec.Names.Kind, SingularName: strings.ToLower(crd.Spec.Names.Kind),
+				Namespaced: crd.Spec.Scope == "Namespaced", Verbs: metav1.Verbs{"create"},
+			})
+		}
+	}
+	return list
+}
+
+// take returns the calls of the given verb since the last take, in their order,
+// and forgets all calls.
+func (m *memory) take(verb string) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var paths []string
+	for _, c := range m.calls {
+		if c.verb == verb {
+			paths = append(paths, c.path)
+		}
+	}
+	m.calls = nil
+	return paths
+}
+
+// put stores an object as somebody else made it.
+func (m *memory) put(at string, object map[string]any) {
+	body, err := json.Marshal(object)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.objects[at] = &stored{body: body}
+}
+
+// parent returns the parent and what it holds.
+func (m *memory) parent() (*corev1.ConfigMap, inventory.Record) {
+	m.t.Helper()
+	parent := &corev1.ConfigMap{}
+	if object := m.objects[parentPath]; object != nil {
+		if err := json.Unmarshal(object.body, parent); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+	return parent, inventory.RecordOf(parent)
+}
+
+// bodies returns the content of the cluster.
+func (m *memory) bodies() map[string]string {
+	all := make(map[string]string)
+	for at, object := range m.objects {
+		all[at] = string(object.body)
+	}
+	return all
+}

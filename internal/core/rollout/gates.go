@@ -1,0 +1,247 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/readiness"
+)
+
+const (
+	// Timers beside the watches: discovery has no watch and lags behind the
+	// CustomResourceDefinitions, the others are only a second line.
+	crdRetry      = 2 * time.Second
+	workloadRetry = time.Minute
+
+	// CustomResourceDefinitions that take longer than this to be served are
+	// read, at most so many, to see what keeps them. Before, reading them
+	// would cost more than waiting.
+	diagnoseAfter = 5 * time.Second
+	maxDiagnosed  = 3
+
+	maxNamed = 3
+)
+
+// gate returns an error while the gate behind a step is closed.
+func (p *pass) gate(ctx context.Context, i int, step plan.Step) error {
+	switch step.Gate {
+	case plan.GateCRDs:
+		return p.crdGate(ctx, i, step.Objects)
+	case plan.GateWorkloads:
+		return p.workloadGate(ctx, i, step.Objects)
+	case plan.GateNone:
+	}
+	return nil
+}
+
+// crdGate is open when every CustomResourceDefinition of the step is
+// established and served with the names it asks for.
+func (p *pass) crdGate(ctx context.Context, i int, objects []plan.Object) error {
+	served, err := p.served(ctx, objects)
+	if err != nil {
+		return err
+	}
+	var closed []plan.Object
+	for _, object := range objects {
+		if object.CRD != nil && !readiness.CRDServed(*object.CRD, served[object.CRD.Group]).Ready {
+			closed = append(closed, object)
+		}
+	}
+	if len(closed) == 0 {
+		return nil
+	}
+	p.unready[i] += len(closed)
+	if err := p.watchMembers(ctx, closed); err != nil {
+		return err
+	}
+	if p.Now.Sub(p.record.Progress.Phases[i].Started) > diagnoseAfter {
+		if err := p.diagnose(ctx, closed); err != nil {
+			return err
+		}
+	}
+	return fault.Waiting(v1alpha1.CRDsNotServedReason, crdRetry, fmt.Errorf(
+		"%d of %d CustomResourceDefinitions are not served yet: %s", len(closed), len(objects), names(closed)))
+}
+
+// served reads the discovery documents of the group versions that the
+// CustomResourceDefinitions define, by group and version.
+func (p *pass) served(ctx context.Context, objects []plan.Object) (map[string]map[string][]metav1.APIResource, error) {
+	var groupVersions []metav1.GroupVersion
+	for _, object := range objects {
+		if object.CRD == nil {
+			continue
+		}
+		for _, version := range object.CRD.Served {
+			groupVersions = append(groupVersions, metav1.GroupVersion{Group: object.CRD.Group, Version: version})
+		}
+	}
+	slices.SortFunc(groupVersions, func(a, b metav1.GroupVersion) int { return strings.Compare(a.String(), b.String()) })
+	groupVersions = slices.Compact(groupVersions)
+
+	var mu sync.Mutex
+	served := make(map[string]map[string][]metav1.APIResource)
+	err := forEach(ctx, len(groupVersions), func(ctx context.Context, n int) error {
+		gv := groupVersions[n]
+		resources, err := p.Cluster.Resources(ctx, gv.Group, gv.Version)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if served[gv.Group] == nil {
+			served[gv.Group] = make(map[string][]metav1.APIResource)
+		}
+		served[gv.Group][gv.Version] = resources
+		return nil
+	})
+	return served, err
+}
+
+// diagnose reads some CustomResourceDefinitions that are not served and returns
+// what keeps them if waiting does not help.
+func (p *pass) diagnose(ctx context.Context, closed []plan.Object) error {
+	return forEach(ctx, min(len(closed), maxDiagnosed), func(ctx context.Context, n int) error {
+		live, _, err := p.live(ctx, closed[n])
+		if err != nil || live == nil {
+			return err
+		}
+		if found := readiness.Conditions(live); found.Failed {
+			return fault.Terminal(found.Reason, errors.New(found.Message))
+		}
+		return nil
+	})
+}
+
+// workloadGate is open when every workload of the step is current.
+func (p *pass) workloadGate(ctx context.Context, i int, objects []plan.Object) error {
+	if err := p.watchMembers(ctx, objects); err != nil {
+		return err
+	}
+	findings := make([]readiness.Finding, len(objects))
+	err := forEach(ctx, len(objects), func(ctx context.Context, n int) error {
+		live, ref, err := p.live(ctx, objects[n])
+		if err != nil {
+			return err
+		}
+		if live == nil {
+			findings[n] = readiness.Finding{Message: ref.String() + " does not exist"}
+			return nil
+		}
+		findings[n] = readiness.Workload(live)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return p.closed(i, v1alpha1.WorkloadsNotReadyReason, findings)
+}
+
+// readyWhen is open when every expression of the phase holds.
+func (p *pass) readyWhen(ctx context.Context, i int) error {
+	expressions := p.Release.Phases[i].ReadyWhen
+	findings := make([]readiness.Finding, 0, len(expressions))
+	for _, expression := range expressions {
+		ref := refOf(expression.Object())
+		resource, err := p.kinds.resourceOf(ctx, ref)
+		if err != nil {
+			return err
+		}
+		ref = located(resource, ref)
+		p.watch(Target{Resource: resource, Namespace: ref.Namespace, Name: ref.Name})
+		live, err := p.Cluster.Object(ctx, resource, ref)
+		if err != nil {
+			return err
+		}
+		findings = append(findings, expression.Evaluate(live))
+	}
+	return p.closed(i, v1alpha1.ReadyWhenReason, findings)
+}
+
+// closed turns findings that are not ready into the error of a closed gate.
+func (p *pass) closed(i int, reason string, findings []readiness.Finding) error {
+	var messages []string
+	failed := false
+	for _, finding := range findings {
+		if !finding.Ready {
+			messages = append(messages, finding.Message)
+			failed = failed || finding.Failed
+		}
+	}
+	if len(messages) == 0 {
+		return nil
+	}
+	if reason == v1alpha1.WorkloadsNotReadyReason {
+		p.unready[i] += len(messages)
+	}
+	err := errors.New(someOf(messages))
+	if failed {
+		return fault.Terminal(reason, err)
+	}
+	return fault.Waiting(reason, workloadRetry, err)
+}
+
+// live reads an object of the plan; nil if it does not exist.
+func (p *pass) live(ctx context.Context, object plan.Object) (*unstructured.Unstructured, manifest.Ref, error) {
+	resource, ref, err := p.kinds.locate(ctx, object)
+	if err != nil {
+		return nil, ref, err
+	}
+	live, err := p.Cluster.Object(ctx, resource, ref)
+	return live, ref, err
+}
+
+// watchMembers asks for a watch on our objects of each kind among the given.
+func (p *pass) watchMembers(ctx context.Context, objects []plan.Object) error {
+	for _, object := range objects {
+		resource, _, err := p.kinds.locate(ctx, object)
+		if err != nil {
+			return err
+		}
+		p.watch(Target{Resource: resource, Label: inventory.PartOfLabel + "=" + p.Parent.ID()})
+	}
+	return nil
+}
+
+// watch asks for a watch, once however often something is waited for.
+func (p *pass) watch(target Target) {
+	if !slices.Contains(p.targets, target) {
+		p.targets = append(p.targets, target)
+	}
+}
+
+func refOf(object v1alpha1.ObjectReference) manifest.Ref {
+	group, version, found := strings.Cut(object.APIVersion, "/")
+	if !found {
+		group, version = "", object.APIVersion
+	}
+	return manifest.Ref{Group: group, Version: version, Kind: object.Kind, Namespace: object.Namespace, Name: object.Name}
+}
+
+func names(objects []plan.Object) string {
+	all := make([]string, len(objects))
+	for i, object := range objects {
+		all[i] = object.Name
+	}
+	return someOf(all)
+}
+
+// someOf spells out the first few texts and counts the rest.
+func someOf(texts []string) string {
+	if more := len(texts) - maxNamed; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(texts[:maxNamed], ", "), more)
+	}
+	return strings.Join(texts, ", ")
+}

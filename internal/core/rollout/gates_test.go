@@ -1,0 +1,351 @@
+package rollout
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+)
+
+const never = 1 << 30
+
+// wantErr checks all that an error says to machines, and its message.
+func wantErr(t *testing.T, err error, class fault.Class, reason string, after time.Duration, message string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("want %q, got no error", message)
+	}
+	if fault.ClassOf(err) != class || fault.ReasonOf(err, "") != reason || fault.AfterOf(err) != after {
+		t.Errorf("want class %d, reason %s, after %s, got %d, %s, %s",
+			class, reason, after, fault.ClassOf(err), fault.ReasonOf(err, ""), fault.AfterOf(err))
+	}
+	if diff := cmp.Diff(message, err.Error()); diff != "" {
+		t.Errorf("message (-want +got):\n%s", diff)
+	}
+}
+
+// conditions returns a status with one condition.
+func conditions(kind, status, reason, message string) map[string]any {
+	return map[string]any{"observedGeneration": int64(1), "conditions": []any{
+		map[string]any{"type": kind, "status": status, "reason": reason, "message": message},
+	}}
+}
+
+func TestGateOfCRDs(t *testing.T) {
+	t.Parallel()
+	two := addOn()[0]
+	many := two
+	for _, name := range []string{"Cog", "Belt", "Nut"} {
+		many.documents = append(slices.Clone(many.documents), crd(strings.ToLower(name)+"s", name, "Cluster"))
+	}
+	const twoWait = "phase crds: 2 of 2 CustomResourceDefinitions are not served yet: " +
+		"gadgets.example.com, widgets.example.com"
+	conflict := conditions("NamesAccepted", "False", "KindConflict", `"Widget" is already in use`)
+	tests := map[string]struct {
+		givenPhase  written
+		givenStatus map[string]any
+		givenAge    time.Duration
+		wantClass   fault.Class
+		wantReason  string
+		wantAfter   time.Duration
+		wantMessage string
+		wantReads   int
+	}{
+		"definitions that are not served close it": {
+			givenPhase: two, wantClass: fault.Wait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: crdRetry,
+			wantMessage: twoWait,
+		},
+		"a long list is counted": {
+			givenPhase: many, wantClass: fault.Wait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: crdRetry,
+			wantMessage: "phase crds: 5 of 5 CustomResourceDefinitions are not served yet: " +
+				"belts.example.com, cogs.example.com, gadgets.example.com and 2 more",
+		},
+		"a conflict of names is not looked for at once": {
+			givenPhase: two, givenStatus: conflict, givenAge: 5 * time.Second,
+			wantClass: fault.Wait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: crdRetry, wantMessage: twoWait,
+		},
+		"a conflict of names is terminal after a while": {
+			givenPhase: two, givenStatus: conflict, givenAge: 6 * time.Second,
+			wantClass: fault.Stall, wantReason: v1alpha1.CRDNamesConflictReason, wantReads: 2,
+			wantMessage: "phase crds: CustomResourceDefinition widgets.example.com: KindConflict: \"Widget\" is already in use",
+		},
+		"definitions that are slow and not refused are waited for": {
+			givenPhase: two, givenStatus: conditions("Established", "False", "Installing", "in a moment"), givenAge: time.Minute,
+			wantClass: fault.Wait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: crdRetry,
+			wantMessage: twoWait, wantReads: 2,
+		},
+		"only some of many are read": {
+			givenPhase: many, givenAge: time.Minute, wantClass: fault.Wait, wantReason: v1alpha1.CRDsNotServedReason,
+			wantAfter: crdRetry, wantReads: maxDiagnosed,
+			wantMessage: "phase crds: 5 of 5 CustomResourceDefinitions are not served yet: " +
+				"belts.example.com, cogs.example.com, gadgets.example.com and 2 more",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := newMemory(t)
+			cluster.discoveryDelay = never
+			r := rolloutOf(cluster, releaseOf(t, "one", test.givenPhase))
+			r.Run(t.Context())
+			cluster.take("object")
+			cluster.objects[widgetsPath].status = test.givenStatus
+			o := r.at(test.givenAge).Run(t.Context())
+			wantErr(t, o.Err, test.wantClass, test.wantReason, test.wantAfter, test.wantMessage)
+			reads := slices.DeleteFunc(cluster.take("object"), func(at string) bool { return at == parentPath })
+			if len(reads) != test.wantReads {
+				t.Errorf("want %d definitions read, got %v", test.wantReads, reads)
+			}
+			want := []Target{membersOf("apiextensions.k8s.io", "customresourcedefinitions", false)}
+			if diff := cmp.Diff(want, o.Targets); diff != "" {
+				t.Errorf("targets (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// membersOf is the target for our objects of a resource in v1.
+func membersOf(group, plural string, namespaced bool) Target {
+	return Target{
+		Resource: manifest.Resource{Group: group, Version: "v1", Plural: plural, Namespaced: namespaced},
+		Label:    "applyset.kubernetes.io/part-of=" + inventory.ParentOf("default", "cni").ID(),
+	}
+}
+
+func TestGateOfWorkloads(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		givenStatus map[string]any
+		givenGone   bool
+		wantClass   fault.Class
+		wantAfter   time.Duration
+		wantMessage string
+	}{
+		"a Deployment that nobody has looked at closes it": {
+			wantClass: fault.Wait, wantAfter: workloadRetry,
+			wantMessage: "phase operator: Deployment operator/operator: not observed by its controller yet",
+		},
+		"a Deployment without a replica closes it": {
+			givenStatus: map[string]any{"observedGeneration": int64(1)}, wantClass: fault.Wait, wantAfter: workloadRetry,
+			wantMessage: "phase operator: Deployment operator/operator: Replicas: 0/1",
+		},
+		"a Deployment that is gone closes it": {
+			givenGone: true, wantClass: fault.Wait, wantAfter: workloadRetry,
+			wantMessage: "phase operator: Deployment operator/operator does not exist",
+		},
+		"a Deployment that gave up is terminal": {
+			givenStatus: conditions("Progressing", "False", "ProgressDeadlineExceeded", "gave up"), wantClass: fault.Stall,
+			wantMessage: "phase operator: Deployment operator/operator: Progress deadline exceeded",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := newMemory(t)
+			cluster.workloadDelay = never
+			r := rolloutOf(cluster, releaseOf(t, "one", addOn()...))
+			r.Run(t.Context())
+			cluster.objects[operatorPath].status = test.givenStatus
+			if test.givenGone {
+				delete(cluster.objects, operatorPath)
+			}
+			o := r.Run(t.Context())
+			wantErr(t, o.Err, test.wantClass, v1alpha1.WorkloadsNotReadyReason, test.wantAfter, test.wantMessage)
+			if diff := cmp.Diff([]Target{membersOf("apps", "deployments", true)}, o.Targets); diff != "" {
+				t.Errorf("targets (-want +got):\n%s", diff)
+			}
+			if cluster.objects[webhookPath] != nil {
+				t.Error("the webhook was applied before its workload was ready")
+			}
+		})
+	}
+}
+
+func TestReadyWhen(t *testing.T) {
+	t.Parallel()
+	widget := v1alpha1.ObjectReference{APIVersion: "example.com/v1", Kind: "Widget", Name: "default", Namespace: "stray"}
+	absent := v1alpha1.ObjectReference{APIVersion: "v1", Kind: "ConfigMap", Name: "absent"}
+	foreign := v1alpha1.ObjectReference{APIVersion: "other.org/v2", Kind: "Thing", Name: "one"}
+	widgets := Target{
+		Resource: manifest.Resource{Group: "example.com", Version: "v1", Plural: "widgets"}, Name: "default",
+	}
+	tests := map[string]struct {
+		givenWhen   []v1alpha1.ReadyWhen
+		wantReason  string
+		wantAfter   time.Duration
+		wantMessage string
+		wantTargets []Target
+	}{
+		"an expression that holds opens it": {
+			givenWhen:   []v1alpha1.ReadyWhen{{Object: widget, Expression: "self.metadata.name == 'default'"}},
+			wantTargets: []Target{widgets},
+		},
+		"an expression that does not hold closes it": {
+			givenWhen: []v1alpha1.ReadyWhen{
+				{Object: widget, Expression: "self.metadata.name == 'default'"},
+				{Object: widget, Expression: "self.metadata.name == 'other'"},
+			},
+			wantReason: v1alpha1.ReadyWhenReason, wantAfter: workloadRetry, wantTargets: []Target{widgets},
+			wantMessage: "phase resources: Widget stray/default: self.metadata.name == 'other' is false",
+		},
+		"an object that does not exist closes it": {
+			givenWhen:  []v1alpha1.ReadyWhen{{Object: absent, Expression: "true"}},
+			wantReason: v1alpha1.ReadyWhenReason, wantAfter: workloadRetry,
+			wantMessage: "phase resources: ConfigMap absent does not exist",
+			wantTargets: []Target{{
+				Resource: configMaps, Namespace: "default", Name: "absent",
+			}},
+		},
+		"a kind that is not served closes it": {
+			givenWhen:  []v1alpha1.ReadyWhen{{Object: foreign, Expression: "true"}},
+			wantReason: v1alpha1.KindNotServedReason, wantAfter: kindRetry,
+			wantMessage: "phase resources: Thing one: the workload cluster does not serve this kind in other.org/v2: " +
+				"is its CustomResourceDefinition missing?",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			phases := addOn()
+			phases[2].readyWhen = test.givenWhen
+			// Only the last phase is of interest.
+			phases[1].documents = phases[1].documents[3:]
+			cluster := newMemory(t)
+			o := rolloutOf(cluster, releaseOf(t, "one", phases...)).Run(t.Context())
+			if diff := cmp.Diff(test.wantTargets, o.Targets); diff != "" {
+				t.Errorf("targets (-want +got):\n%s", diff)
+			}
+			if !o.Applied() {
+				t.Error("want everything applied")
+			}
+			if test.wantReason != "" {
+				wantErr(t, o.Err, fault.Wait, test.wantReason, test.wantAfter, test.wantMessage)
+			} else if o.Err != nil {
+				t.Errorf("want it ready, got %v", o.Err)
+			}
+		})
+	}
+}
+
+func TestTimeoutOfAPhase(t *testing.T) {
+	t.Parallel()
+	const waits = "Deployment operator/operator: not observed by its controller yet"
+	tests := map[string]struct {
+		givenAge    time.Duration
+		wantClass   fault.Class
+		wantReason  string
+		wantAfter   time.Duration
+		wantMessage string
+	}{
+		"long before the deadline it waits as the gate says": {
+			time.Minute, fault.Wait, v1alpha1.WorkloadsNotReadyReason, workloadRetry, "phase operator: " + waits,
+		},
+		"shortly before the deadline it waits until that": {
+			4*time.Minute + 50*time.Second, fault.Wait, v1alpha1.WorkloadsNotReadyReason, 11 * time.Second,
+			"phase operator: " + waits,
+		},
+		"at the deadline it is stalled": {
+			5 * time.Minute, fault.Stall, v1alpha1.PhaseTimeoutReason, 0,
+			"phase operator: not ready after 5m0s: " + waits,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			phases := addOn()
+			phases[1].timeout = 5 * time.Minute
+			cluster := newMemory(t)
+			cluster.workloadDelay = never
+			r := rolloutOf(cluster, releaseOf(t, "one", phases...))
+			r.Run(t.Context())
+			o := r.at(test.givenAge).Run(t.Context())
+			wantErr(t, o.Err, test.wantClass, test.wantReason, test.wantAfter, test.wantMessage)
+		})
+	}
+}
+
+func TestWaitingForAWatchEndsAtTheDeadline(t *testing.T) {
+	t.Parallel()
+	cluster := newMemory(t)
+	cluster.fail = func(_ int, c call) (error, bool) {
+		if c.verb == "apply" && c.path == widgetsPath {
+			return fault.Waiting(v1alpha1.NamespaceTerminatingReason, 0, errBroken), false
+		}
+		return nil, true
+	}
+	o := rolloutOf(cluster, releaseOf(t, "one", addOn()...)).Run(t.Context())
+	wantErr(t, o.Err, fault.Wait, v1alpha1.NamespaceTerminatingReason, 10*time.Minute+time.Second,
+		"phase crds: the connection broke")
+}
+
+func TestStalledPhaseGoesOnWhenItsGateOpens(t *testing.T) {
+	t.Parallel()
+	cluster := newMemory(t)
+	cluster.workloadDelay = 2
+	r := rolloutOf(cluster, releaseOf(t, "one", addOn()...))
+	r.Run(t.Context())
+	if o := r.at(time.Hour).Run(t.Context()); fault.ClassOf(o.Err) != fault.Stall {
+		t.Fatalf("want it stalled, got %v", o.Err)
+	}
+	if o := r.at(2 * time.Hour).Run(t.Context()); o.Err != nil {
+		t.Errorf("want it ready, got %v", o.Err)
+	}
+}
+
+func TestKindsThatOnlyDiscoveryKnows(t *testing.T) {
+	t.Parallel()
+	served := map[string][]metav1.APIResource{
+		"other.org/v2": {{Name: "things/status", Kind: "Thing"}, {Name: "things", Kind: "Thing", Namespaced: true}},
+	}
+	phase := written{name: "things"}
+	var want []string
+	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"} {
+		phase.documents = append(phase.documents, object("other.org/v2", "Thing", "", name))
+		want = append(want, "other.org/v2/default/things/"+name)
+	}
+	cluster := newMemory(t)
+	r := rolloutOf(cluster, releaseOf(t, "one", phase))
+	o := r.Run(t.Context())
+	if fault.ClassOf(o.Err) != fault.Wait || fault.ReasonOf(o.Err, "") != v1alpha1.KindNotServedReason {
+		t.Errorf("want it to wait for the kind, got %v", o.Err)
+	}
+	if got := cluster.take("resources"); len(got) != 1 {
+		t.Errorf("want discovery read once, got %v", got)
+	}
+	cluster.extra = served
+	cluster.take("apply")
+	if o := r.Run(t.Context()); o.Err != nil {
+		t.Fatal(o.Err)
+	}
+	got := slices.DeleteFunc(cluster.take("apply"), func(at string) bool { return at == parentPath })
+	if diff := cmp.Diff(sets(want), sets(got)); diff != "" {
+		t.Errorf("applied (-want +got):\n%s", diff)
+	}
+}
+
+func TestWorkloadOfAPreviewVersionIsReadWhereDiscoveryHasIt(t *testing.T) {
+	t.Parallel()
+	cluster := newMemory(t)
+	cluster.extra = map[string][]metav1.APIResource{
+		"batch/v2beta1": {{Name: "cronjobs", Kind: "CronJob", Namespaced: true}},
+	}
+	r := rolloutOf(cluster, releaseOf(t, "one", written{
+		name: "jobs", documents: []string{object("batch/v2beta1", "CronJob", "", "nightly")},
+	}))
+	o := converge(t, r)
+	if !slices.Contains(cluster.take("object"), "batch/v2beta1/default/cronjobs/nightly") {
+		t.Error("want the gate to read the CronJob at its path")
+	}
+	want := manifest.Resource{Group: "batch", Version: "v2beta1", Plural: "cronjobs", Namespaced: true}
+	if len(o.Targets) != 1 || o.Targets[0].Resource != want {
+		t.Errorf("want a watch on %v, got %v", want, o.Targets)
+	}
+}

@@ -1,0 +1,157 @@
+package rollout
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
+)
+
+// kindRetry is when to look again for a kind that is not served: no watch tells.
+const kindRetry = 5 * time.Second
+
+type groupVersionKind struct{ group, version, kind string }
+
+// kinds tells the resource of a kind: from the table of built-in kinds, from
+// the CustomResourceDefinitions of the bundle, and only for the rest from the
+// discovery of the workload cluster, of which each group version is read at most
+// once a pass and never kept: kinds come and go.
+type kinds struct {
+	cluster Cluster
+
+	known map[groupVersionKind]manifest.Resource
+
+	mu     sync.Mutex
+	served map[metav1.GroupVersion]func() ([]metav1.APIResource, error)
+}
+
+func newKinds(cluster Cluster, p *plan.Plan) *kinds {
+	known := make(map[groupVersionKind]manifest.Resource)
+	for object := range objects(p) {
+		if object.CRD == nil {
+			continue
+		}
+		for _, version := range object.CRD.Served {
+			known[groupVersionKind{object.CRD.Group, version, object.CRD.Kind}] = manifest.Resource{
+				Group: object.CRD.Group, Version: version, Plural: object.CRD.Plural, Namespaced: object.CRD.Namespaced,
+			}
+		}
+	}
+	return &kinds{
+		cluster: cluster, known: known,
+		served: make(map[metav1.GroupVersion]func() ([]metav1.APIResource, error)),
+	}
+}
+
+// locate returns the resource of an object of the plan and its ref with the
+// namespace of its path.
+func (k *kinds) locate(ctx context.Context, object plan.Object) (manifest.Resource, manifest.Ref, error) {
+	if object.Known {
+		return object.Resource, located(object.Resource, object.Ref), nil
+	}
+	resource, err := k.resourceOf(ctx, object.Ref)
+	return resource, located(resource, object.Ref), err
+}
+
+// resourceOf returns the resource of a kind. One that the workload cluster does
+// not serve is a fault.Waiting.
+func (k *kinds) resourceOf(ctx context.Context, ref manifest.Ref) (manifest.Resource, error) {
+	if resource, ok := manifest.BuiltIn(ref.Group, ref.Version, ref.Kind); ok {
+		return resource, nil
+	}
+	if resource, ok := k.known[groupVersionKind{ref.Group, ref.Version, ref.Kind}]; ok {
+		return resource, nil
+	}
+	return k.discover(ctx, ref)
+}
+
+func (k *kinds) discover(ctx context.Context, ref manifest.Ref) (manifest.Resource, error) {
+	served, err := k.discovery(ctx, metav1.GroupVersion{Group: ref.Group, Version: ref.Version})()
+	if err != nil {
+		return manifest.Resource{}, err
+	}
+	for _, resource := range served {
+		if resource.Kind == ref.Kind && !strings.Contains(resource.Name, "/") {
+			return manifest.Resource{
+				Group: ref.Group, Version: ref.Version, Plural: resource.Name, Namespaced: resource.Namespaced,
+			}, nil
+		}
+	}
+	return manifest.Resource{}, fault.Waiting(v1alpha1.KindNotServedReason, kindRetry, fmt.Errorf(
+		"%s: the workload cluster does not serve this kind in %s: is its CustomResourceDefinition missing?",
+		ref, strings.TrimPrefix(ref.Group+"/"+ref.Version, "/")))
+}
+
+// discovery returns what reads the discovery document of a group version, once
+// however many ask for it.
+func (k *kinds) discovery(ctx context.Context, gv metav1.GroupVersion) func() ([]metav1.APIResource, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.served[gv] == nil {
+		k.served[gv] = sync.OnceValues(func() ([]metav1.APIResource, error) {
+			return k.cluster.Resources(ctx, gv.Group, gv.Version)
+		})
+	}
+	return k.served[gv]
+}
+
+// located returns the ref with the namespace of its path: none for a resource of
+// the cluster, and "default" where a namespaced object names none.
+func located(resource manifest.Resource, ref manifest.Ref) manifest.Ref {
+	if !resource.Namespaced {
+		ref.Namespace = ""
+		return ref
+	}
+	ref.Namespace = cmp.Or(ref.Namespace, metav1.NamespaceDefault)
+	return ref
+}
+
+// objects goes through all objects of a plan.
+func objects(p *plan.Plan) iter.Seq[plan.Object] {
+	return func(yield func(plan.Object) bool) {
+		for _, phase := range p.Phases {
+			for _, step := range phase.Steps {
+				for _, object := range step.Objects {
+					if !yield(object) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// groupKinds returns the kinds of a plan in the form of KEP-3659, sorted.
+func groupKinds(p *plan.Plan) []string {
+	var all []string
+	for object := range objects(p) {
+		all = append(all, strings.TrimSuffix(object.Kind+"."+object.Group, "."))
+	}
+	return union(all, nil)
+}
+
+// union returns the texts of both, sorted and unique.
+func union(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func phaseNames(p *plan.Plan) []string {
+	all := make([]string, len(p.Phases))
+	for i, phase := range p.Phases {
+		all[i] = phase.Name
+	}
+	return all
+}

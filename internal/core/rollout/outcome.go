@@ -1,0 +1,70 @@
+package rollout
+
+import (
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
+)
+
+// outcome says what the pass found and did.
+func (p *pass) outcome(err error) Outcome {
+	o := Outcome{Known: p.loaded, Targets: p.targets, Err: err, Current: p.record.Progress.Phase}
+	for i, phase := range p.Release.Plan.Phases {
+		o.Phases = append(o.Phases, p.phaseOutcome(i, phase, err))
+	}
+	return o
+}
+
+// phaseOutcome says how far one phase is. err is that of the whole pass, which
+// ended in the current phase.
+func (p *pass) phaseOutcome(i int, phase plan.Phase, err error) PhaseOutcome {
+	progress := p.record.Progress
+	o := PhaseOutcome{Name: phase.Name, State: v1alpha1.PendingPhaseState, Objects: count(phase.Steps)}
+	if i < len(progress.Phases) {
+		o.Times = progress.Phases[i]
+	}
+	switch {
+	case i < progress.Phase:
+		o.State, o.Ready, o.AllApplied = v1alpha1.ReadyPhaseState, o.Objects-p.unready[i], true
+		if worse := p.worse[i]; worse != nil {
+			o.State, o.Message = worseState(worse), worse.Error()
+		}
+	case i == progress.Phase && p.loaded:
+		o.AllApplied = progress.Steps == len(phase.Steps)
+		o.Ready = max(0, count(phase.Steps[:min(progress.Steps, len(phase.Steps))])-p.unready[i])
+		o.State = currentState(err)
+		if err != nil {
+			o.Message = err.Error()
+		}
+	}
+	return o
+}
+
+// currentState is the state of the phase in which a pass ended.
+func currentState(err error) v1alpha1.PhaseState {
+	switch fault.ClassOf(err) {
+	case fault.Wait:
+		return v1alpha1.WaitingPhaseState
+	case fault.Stall:
+		return v1alpha1.FailedPhaseState
+	case fault.Other:
+	}
+	return v1alpha1.ApplyingPhaseState
+}
+
+// worseState is the state of a complete phase that is no longer ready: all of
+// it was applied, so it waits, also where one could not look.
+func worseState(err error) v1alpha1.PhaseState {
+	if fault.ClassOf(err) == fault.Stall {
+		return v1alpha1.FailedPhaseState
+	}
+	return v1alpha1.WaitingPhaseState
+}
+
+func count(steps []plan.Step) int {
+	n := 0
+	for _, step := range steps {
+		n += len(step.Objects)
+	}
+	return n
+}

@@ -1,0 +1,124 @@
+package rollout
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/readiness"
+)
+
+// Cluster is a workload cluster as a pass sees it. Errors have their class and
+// name the object.
+type Cluster interface {
+	// Apply sends the JSON of an object as a server-side apply.
+	Apply(ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte) error
+	// Metadata reads the metadata of an object; nil if it does not exist.
+	Metadata(ctx context.Context, resource manifest.Resource, ref manifest.Ref) (*metav1.PartialObjectMetadata, error)
+	// Object reads an object; nil if it does not exist.
+	Object(ctx context.Context, resource manifest.Resource, ref manifest.Ref) (*unstructured.Unstructured, error)
+	// Resources reads what discovery lists in a group version; none if it is not served.
+	Resources(ctx context.Context, group, version string) ([]metav1.APIResource, error)
+}
+
+// Release is what is rolled out.
+type Release struct {
+	// Bundle is the namespace and name of the Bundle, Version that of the release.
+	Bundle, Version string
+	// Digest of the release.
+	Digest string
+	// Plan of the release.
+	Plan *plan.Plan
+	// Phases are the rules of the plan's phases, in the same order.
+	Phases []Phase
+	// JSON returns the bytes of an object of the plan.
+	JSON func(object plan.Object) ([]byte, error)
+}
+
+// Phase is what holds for a phase beside its objects.
+type Phase struct {
+	// ReadyWhen must hold before the phase is ready.
+	ReadyWhen []*readiness.Expression
+	// Timeout after which a phase that is not ready is stalled.
+	Timeout time.Duration
+}
+
+// Rollout is one release on one workload cluster.
+type Rollout struct {
+	Cluster Cluster
+	Parent  inventory.Parent
+	Release Release
+	// Adoption says whether objects of other owners are taken over.
+	Adoption v1alpha1.Adoption
+	// Budget bounds the bytes of objects in memory over all passes.
+	Budget *semaphore.Weighted
+	// Now is the time of the pass.
+	Now time.Time
+}
+
+// Outcome is what a pass found and did.
+type Outcome struct {
+	// Known tells whether the parent could be read, and written where it had to
+	// be. Without it Phases and Current say nothing.
+	Known bool
+	// Phases are the states of the phases, in the order of the plan.
+	Phases []PhaseOutcome
+	// Current is the index of the phase that the release is in, or the number
+	// of phases when all are complete.
+	Current int
+	// Targets are what to watch until the next pass.
+	Targets []Target
+	// Err is why the release is not ready; nil when it is.
+	Err error
+}
+
+// Applied tells whether every object of the release was applied.
+func (o Outcome) Applied() bool {
+	last := len(o.Phases) - 1
+	return o.Known && (o.Current > last || o.Current == last && o.Phases[last].AllApplied)
+}
+
+// PhaseOutcome is the state of one phase.
+type PhaseOutcome struct {
+	Name  string
+	State v1alpha1.PhaseState
+	// Objects in the phase, and how many of them are applied and ready.
+	Objects, Ready int
+	// AllApplied tells whether every object of the phase was applied.
+	AllApplied bool
+	// Times of the phase; zero before it begins.
+	Times inventory.PhaseTimes
+	// Message says what the phase waits for or what went wrong.
+	Message string
+}
+
+// Target is what to watch in a workload cluster: one object by its name, or the
+// objects of a kind that a label selects.
+type Target struct {
+	// Resource to watch.
+	Resource manifest.Resource
+	// Namespace to watch in; empty for all.
+	Namespace string
+	// Name of the object; empty for those that Label selects.
+	Name string
+	// Label is a label selector.
+	Label string
+}
+
+// Run makes one pass.
+func (r Rollout) Run(ctx context.Context) Outcome {
+	p := newPass(r)
+	err := p.walk(ctx)
+	if p.loaded {
+		err = fault.Join(err, p.save(ctx))
+	}
+	return p.outcome(err)
+}
