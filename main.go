@@ -28,11 +28,11 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/bundle"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/clusterbundle"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/clusterbundleset"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/archive"
-	library "github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/bundle"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/oci"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/resolve"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/wake"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
@@ -87,7 +87,7 @@ func run(ctx context.Context, opts *options) error {
 	}
 	defer kept.Close() //nolint:errcheck // what it holds is on the disk
 	opts.sources.UserAgent = name + "/" + version
-	opened, err := source.New(opts.sources)
+	opened, err := fetch.New(opts.sources)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func run(ctx context.Context, opts *options) error {
 	archives.Bytes, archives.Ratio = opts.sources.MaxBytes, opts.sources.MaxRatio
 	books := library.NewLibrary(ctx, library.Config{
 		Store: kept,
-		Sources: resolve.New(resolve.Config{
+		Sources: source.New(source.Config{
 			Sources: opened, Registries: registries, Objects: mgr.GetAPIReader(), Kubernetes: kubernetes, Store: kept,
 			RequireSignatures: opts.requireSigned,
 		}),
@@ -117,7 +117,7 @@ func run(ctx context.Context, opts *options) error {
 
 // newRegistries returns the client of OCI registries, whose connections go where
 // those of other sources may go.
-func newRegistries(opts *options, sources *source.Sources) (*oci.Client, error) {
+func newRegistries(opts *options, sources *fetch.Sources) (*oci.Client, error) {
 	cfg := oci.Config{
 		UserAgent:       opts.sources.UserAgent,
 		Dial:            sources.DialContext,

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
 )
 
 // options are the flags.
@@ -45,7 +45,7 @@ type options struct {
 	mirrorsFile     string
 	requireSigned   bool
 	denyCIDRs       []string
-	sources         source.Config
+	sources         fetch.Config
 	limits          manifest.Limits
 }
 
@@ -109,7 +109,7 @@ func (o *options) addSourceFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.sources.BundleDir, "bundle-dir", "",
 		"Directory below which sources of the kind file are. Empty: there are none.")
 	defaults := make([]string, 0)
-	for _, prefix := range source.DefaultDenyCIDRs() {
+	for _, prefix := range fetch.DefaultDenyCIDRs() {
 		defaults = append(defaults, prefix.String())
 	}
 	fs.StringSliceVar(&o.denyCIDRs, "source-deny-cidrs", defaults,

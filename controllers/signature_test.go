@@ -13,8 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/oci/ocitest"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/signature/signaturetest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci/ocitest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/signature/signaturetest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
 

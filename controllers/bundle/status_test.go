@@ -11,10 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
-	library "github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/bundle"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 )
 
 // openedWith returns an opened release of two objects with the given images.

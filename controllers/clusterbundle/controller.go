@@ -14,9 +14,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
-	library "github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/bundle"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/outcome"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/report"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/wake"

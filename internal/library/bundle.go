@@ -1,0 +1,96 @@
+package library
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/readiness"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
+)
+
+// Bundle is a release that was fetched, verified, indexed and planned. It is
+// immutable and shared by all clusters.
+type Bundle struct {
+	// Digest of the release.
+	Digest v1alpha1.Digest
+	// Plan of the release.
+	Plan *plan.Plan
+	// ReadyWhen are the compiled expressions of each phase.
+	ReadyWhen [][]*readiness.Expression
+	// Bytes of the sources as fetched.
+	Bytes int64
+	// VerifiedBy is who signed what had to be signed, sorted.
+	VerifiedBy []string
+	// Problem is why a source could not be resolved again lately. What is opened
+	// is what it stood for before.
+	Problem error
+
+	store *store.Store
+	parts map[string]Part // by the Blob of the objects
+}
+
+// JSON reads the bytes of an object of the plan. Bytes that are not those that
+// were indexed are an error, and what is on disk is removed, so that it is
+// fetched anew.
+func (b *Bundle) JSON(object plan.Object) ([]byte, error) {
+	part := b.parts[object.Blob]
+	file, err := b.store.OpenDerived(part.kind(objectsKind), part.Digest)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, b.damaged(object, errors.New("the object file is gone"))
+	}
+	if err != nil {
+		return nil, fault.Failed(v1alpha1.StoreFailedReason, fmt.Errorf("%s: %w", object.Ref, err))
+	}
+	defer file.Close() //nolint:errcheck // nothing is written
+	body := make([]byte, object.Length)
+	if _, err := io.ReadFull(io.NewSectionReader(file, object.Offset, object.Length), body); err != nil {
+		return nil, b.damaged(object, err)
+	}
+	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != object.SHA256 {
+		return nil, b.damaged(object, errors.New("its sha256 is not the one that was indexed"))
+	}
+	return body, nil
+}
+
+// Hold keeps the bytes of the Bundle from being evicted until release is called.
+func (b *Bundle) Hold() (release func()) {
+	digests := make([]digest.Digest, 0, len(b.parts))
+	for _, part := range b.parts {
+		digests = append(digests, part.Digest)
+	}
+	return b.store.Pin(digests...)
+}
+
+var errDamaged = errors.New("the cache directory is damaged")
+
+// damaged removes what is on disk of the object's source and says so.
+func (b *Bundle) damaged(object plan.Object, cause error) error {
+	err := fmt.Errorf("%s: %w: %w: it is fetched again", object.Ref, errDamaged, cause)
+	if removal := b.store.Remove(b.parts[object.Blob].Digest); removal != nil {
+		err = fmt.Errorf("%w; %w", err, removal)
+	}
+	return fault.Failed(v1alpha1.StoreFailedReason, err)
+}
+
+// compile compiles the expressions of each phase.
+func compile(phases []v1alpha1.Phase) ([][]*readiness.Expression, error) {
+	compiled := make([][]*readiness.Expression, len(phases))
+	var errs []error
+	for i, phase := range phases {
+		for _, when := range phase.ReadyWhen {
+			expression, err := readiness.Compile(when)
+			errs = append(errs, fault.Wrap("phase "+phase.Name, err))
+			compiled[i] = append(compiled[i], expression)
+		}
+	}
+	return compiled, fault.Join(errs...)
+}

@@ -1,0 +1,324 @@
+package library
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
+)
+
+func TestErrorsSayWhatAndWhere(t *testing.T) {
+	t.Parallel()
+	twice := func(value string) string {
+		return strings.ReplaceAll(configMap("twice"), "key: value", "key: "+value)
+	}
+	broken := strings.Repeat(configMap("ok"), 16) + "---\nkind: [\n" + configMap("never-read")
+	tests := map[string]struct {
+		given      func(*shelf) v1alpha1.Release
+		wantClass  fault.Class
+		wantReason string
+		wantWords  []string
+	}{
+		"bytes that are not those of the digest": {
+			given: func(s *shelf) v1alpha1.Release {
+				src := s.put("https://example.com/a.yaml", "expected")
+				s.put("https://example.com/a.yaml", "delivered")
+				return of(src)
+			},
+			wantClass: fault.Stall, wantReason: v1alpha1.DigestMismatchReason,
+			wantWords: []string{"phase phase-0", "https://example.com/a.yaml", "sha256:"},
+		},
+		"a source that cannot be opened": {
+			given: func(s *shelf) v1alpha1.Release {
+				src := s.put("https://example.com/a.yaml", "x")
+				s.fail("https://example.com/a.yaml", errors.New("the server answered 404 Not Found"))
+				return of(src)
+			},
+			wantClass: fault.Other, wantReason: v1alpha1.FetchFailedReason,
+			wantWords: []string{"phase phase-0: https://example.com/a.yaml: the server answered 404"},
+		},
+		"a source that is denied": {
+			given: func(s *shelf) v1alpha1.Release {
+				src := s.put("https://example.com/a.yaml", "x")
+				s.fail("https://example.com/a.yaml", fault.Terminalf(v1alpha1.SourceDeniedReason, "169.254.169.254 is denied"))
+				return of(src)
+			},
+			wantClass: fault.Stall, wantReason: v1alpha1.SourceDeniedReason,
+			wantWords: []string{"phase-0", "169.254.169.254"},
+		},
+		"YAML that is broken in the 17th document": {
+			given: func(s *shelf) v1alpha1.Release {
+				return phased([]v1alpha1.Source{s.put("https://example.com/ok.yaml", configMap("ok"))},
+					[]v1alpha1.Source{s.put("https://example.com/broken.yaml", broken)})
+			},
+			wantClass: fault.Stall, wantReason: v1alpha1.ManifestInvalidReason,
+			wantWords: []string{"phase phase-1", "broken.yaml, document 17"},
+		},
+		"one object with two contents": {
+			given: func(s *shelf) v1alpha1.Release {
+				return of(s.put("https://example.com/a.yaml", twice("one")), s.put("https://example.com/b.yaml", twice("two")))
+			},
+			wantClass: fault.Stall, wantReason: v1alpha1.ObjectConflictReason,
+			wantWords: []string{"ConfigMap default/twice", "a.yaml", "b.yaml"},
+		},
+		"a source that names no digest": {
+			given: func(*shelf) v1alpha1.Release {
+				return of(v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{URL: "https://example.com/a.yaml"}})
+			},
+			wantClass: fault.Stall, wantReason: v1alpha1.SourceInvalidReason,
+			wantWords: []string{"phase-0", "https://example.com/a.yaml", "digest"},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLibrary(t, t.TempDir(), newShelf())
+			r := tc.given(l.shelf)
+			_, err := l.settle(t, r)
+			wantFault(t, err, tc.wantClass, tc.wantReason, tc.wantWords...)
+			if _, again := l.settle(t, r); again.Error() != err.Error() {
+				t.Errorf("want the same text again:\n%s\n%s", err, again)
+			}
+		})
+	}
+}
+
+func TestAReleaseLargerThanTheLimit(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, t.TempDir(), newShelf())
+	a, b := configMap("a"), configMap("b")
+	both := of(l.shelf.put("https://example.com/a", a), l.shelf.put("https://example.com/b", b))
+
+	l.MaxBytes = int64(len(a) + len(b))
+	l.mustOpen(t, both)
+
+	l.MaxBytes--
+	both.Phases[0].Name = "again" // the plan above is kept under its content
+	_, err := l.settle(t, both)
+	wantFault(t, err, fault.Stall, v1alpha1.LimitExceededReason,
+		fmt.Sprintf("%d bytes together", len(a)+len(b)), fmt.Sprintf("limit is %d", l.MaxBytes))
+
+	l.MaxBytes = int64(len(a) - 1)
+	_, err = l.settle(t, of(l.shelf.put("https://example.com/c", configMap("c"))))
+	wantFault(t, err, fault.Stall, v1alpha1.LimitExceededReason, "https://example.com/c")
+}
+
+func TestAnExpressionThatDoesNotCompileIsToldBeforeAnyFetch(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, t.TempDir(), newShelf())
+	r := of(l.shelf.put("https://example.com/a", configMap("a")))
+	r.Phases[0].ReadyWhen = []v1alpha1.ReadyWhen{{
+		Object:     v1alpha1.ObjectReference{APIVersion: "v1", Kind: "ConfigMap", Name: "a"},
+		Expression: "self.status.",
+	}}
+	_, err := l.Open(calico, r)
+	wantFault(t, err, fault.Stall, v1alpha1.ExpressionInvalidReason, "phase phase-0")
+	if got := len(l.jobs); got != 0 {
+		t.Errorf("want no job, got %d", got)
+	}
+}
+
+func TestWhatStallsIsTriedAgainAfterAWhile(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, t.TempDir(), newShelf())
+	src := l.shelf.put("https://example.com/a", configMap("a"))
+	l.shelf.put("https://example.com/a", "something else")
+	r := of(src)
+
+	_, err := l.settle(t, r)
+	wantFault(t, err, fault.Stall, v1alpha1.DigestMismatchReason)
+	if got := fault.AfterOf(err); got != stalledRetry {
+		t.Errorf("want another try after %v, got %v", stalledRetry, got)
+	}
+
+	l.clock.Step(stalledRetry - time.Second)
+	_, err = l.Open(calico, r)
+	wantFault(t, err, fault.Stall, v1alpha1.DigestMismatchReason)
+	if got := fault.AfterOf(err); got != time.Second {
+		t.Errorf("want the time that is left, 1s, got %v", got)
+	}
+	if got := l.shelf.total(); got != 1 {
+		t.Errorf("want no download before the time has come, got %d", got)
+	}
+
+	l.clock.Step(time.Second)
+	l.shelf.put("https://example.com/a", configMap("a"))
+	_, err = l.Open(calico, r)
+	wantFault(t, err, fault.Stall, v1alpha1.DigestMismatchReason) // until it is known to be better
+	l.hear(t)
+	l.mustOpen(t, r)
+	if got := l.shelf.total(); got != 2 {
+		t.Errorf("want one more download, got %d", got)
+	}
+}
+
+func TestFailuresAreTriedAgainWithGrowingPauses(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, t.TempDir(), newShelf())
+	r := of(l.shelf.put("https://example.com/a", configMap("a")))
+	l.shelf.fail("https://example.com/a", errors.New("the server answered 503"))
+	_, err := l.settle(t, r)
+	var got []time.Duration
+	for range 11 {
+		wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason)
+		got = append(got, fault.AfterOf(err))
+		l.clock.Step(fault.AfterOf(err))
+		err = l.retry(t, r)
+	}
+	want := []time.Duration{
+		time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 32 * time.Second,
+		64 * time.Second, 128 * time.Second, 256 * time.Second, maxRetry, maxRetry,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("pauses (-want +got):\n%s", diff)
+	}
+	l.shelf.fail("https://example.com/a", nil)
+	l.clock.Step(maxRetry)
+	if err := l.retry(t, r); err != nil {
+		t.Errorf("want a Bundle once the source is well, got %v", err)
+	}
+}
+
+func TestAServerThatAsksToBeLeftAloneIs(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ givenAfter, want time.Duration }{
+		"for as long as it says":       {givenAfter: 42 * time.Second, want: 42 * time.Second},
+		"for a second at least":        {givenAfter: 0, want: time.Second},
+		"for longer than other pauses": {givenAfter: 10 * time.Minute, want: 10 * time.Minute},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLibrary(t, t.TempDir(), newShelf())
+			r := of(l.shelf.put("https://example.com/a", configMap("a")))
+			l.shelf.fail("https://example.com/a",
+				fault.Waiting(v1alpha1.ThrottledReason, tc.givenAfter, errors.New("the server answered 429")))
+			_, err := l.settle(t, r)
+			wantFault(t, err, fault.Wait, v1alpha1.ThrottledReason, "429")
+			if got := fault.AfterOf(err); got != tc.want {
+				t.Errorf("want another try after %v, got %v", tc.want, got)
+			}
+			l.clock.Step(tc.want - 1)
+			_, _ = l.Open(calico, r)
+			if got := l.shelf.total(); got != 1 {
+				t.Errorf("want no download before, got %d", got)
+			}
+			l.clock.Step(1)
+			l.shelf.fail("https://example.com/a", nil)
+			_, err = l.Open(calico, r)
+			wantFault(t, err, fault.Wait, v1alpha1.FetchingReason)
+			l.mustOpen(t, r)
+		})
+	}
+}
+
+func TestOneSourceThatFailsDoesNotKeepTheOthers(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, t.TempDir(), newShelf())
+	good, bad := l.shelf.put("https://example.com/good", configMap("a")), l.shelf.put("https://example.com/bad", "b")
+	l.shelf.fail("https://example.com/bad", errors.New("broken"))
+	_, err := l.settle(t, of(bad, good))
+	wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason, "https://example.com/bad: broken")
+	l.mustOpen(t, of(good))
+}
+
+func TestFailuresThatNobodyAsksAboutAreForgotten(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, t.TempDir(), newShelf())
+	old := of(l.shelf.put("https://example.com/old", "old"))
+	l.shelf.fail("https://example.com/old", errors.New("gone"))
+	if _, err := l.settle(t, old); err == nil {
+		t.Fatal("want an error")
+	}
+	l.clock.Step(firstRetry + forgetAfter)
+	l.mustOpen(t, of(l.shelf.put("https://example.com/a", configMap("a"))))
+	if got := len(l.jobs); got != 1 {
+		t.Errorf("want the failure kept for %v, got %d jobs", forgetAfter, got)
+	}
+	l.clock.Step(time.Second)
+	l.mustOpen(t, of(l.shelf.put("https://example.com/b", configMap("b"))))
+	if got := len(l.jobs); got != 0 {
+		t.Errorf("want no jobs left, got %d", got)
+	}
+}
+
+func TestWhoAsksAboutAFailureIsToldOfTheNextTry(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, t.TempDir(), newShelf())
+	r := of(l.shelf.put("https://example.com/a", configMap("a")))
+	l.shelf.fail("https://example.com/a", errors.New("gone"))
+	_, err := l.settle(t, r)
+	later := types.NamespacedName{Namespace: "default", Name: "a-later-one"}
+	_, _ = l.Open(later, r)
+	l.shelf.fail("https://example.com/a", nil)
+	l.clock.Step(fault.AfterOf(err))
+	_, _ = l.Open(calico, r)
+	got := []types.NamespacedName{l.hear(t), l.hear(t)}
+	if diff := cmp.Diff([]types.NamespacedName{later, calico}, got); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
+
+func TestRealServersThatMisbehave(t *testing.T) {
+	t.Parallel()
+	content := configMaps(100)
+	tests := map[string]struct {
+		given      http.HandlerFunc
+		wantClass  fault.Class
+		wantReason string
+		wantWords  []string
+	}{
+		"404": {
+			given:     http.NotFound,
+			wantClass: fault.Other, wantReason: v1alpha1.FetchFailedReason, wantWords: []string{"/a.yaml: ", "404"},
+		},
+		"too many requests": {
+			given: func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Retry-After", "7")
+				w.WriteHeader(http.StatusTooManyRequests)
+			},
+			wantClass: fault.Wait, wantReason: v1alpha1.ThrottledReason, wantWords: []string{"/a.yaml: ", "429"},
+		},
+		"a body that is cut off": {
+			given: func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Length", fmt.Sprint(len(content)))
+				_, _ = w.Write([]byte(content[:len(content)/2]))
+				panic(http.ErrAbortHandler)
+			},
+			wantClass: fault.Other, wantReason: v1alpha1.FetchFailedReason, wantWords: []string{"/a.yaml: ", "cut off"},
+		},
+		"a body that ends too early and says so": {
+			given:     func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(content[:len(content)/2])) },
+			wantClass: fault.Stall, wantReason: v1alpha1.DigestMismatchReason, wantWords: []string{"/a.yaml: "},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(tc.given)
+			t.Cleanup(server.Close)
+			sources, err := fetch.New(fetch.Config{DenyCIDRs: []netip.Prefix{}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := newLibrary(t, t.TempDir(), sources)
+			src := httpsSource(server.URL+"/a.yaml", content)
+			_, err = l.settle(t, of(src))
+			wantFault(t, err, tc.wantClass, tc.wantReason, append(tc.wantWords, "phase phase-0: ")...)
+			if _, ok := l.Store.Has(digestOf(src)); ok || l.indexed(l.part(src)) {
+				t.Error("want nothing kept of what was not verified")
+			}
+		})
+	}
+}

@@ -1,0 +1,333 @@
+package library
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
+)
+
+// patience bounds what a test waits for.
+const patience = 30 * time.Second
+
+var calico = types.NamespacedName{Namespace: "default", Name: "calico"}
+
+// shelf opens what is put on it, by URL, and counts.
+type shelf struct {
+	mu     sync.Mutex
+	bodies map[string]string
+	fails  map[string]error
+	opened map[string]int
+	// before, if set, is called with each URL before its bytes are handed out.
+	before func(ctx context.Context, url string) error
+}
+
+func newShelf() *shelf {
+	return &shelf{bodies: map[string]string{}, fails: map[string]error{}, opened: map[string]int{}}
+}
+
+// Open opens what is on the shelf.
+func (s *shelf) Open(ctx context.Context, src v1alpha1.Source) (io.ReadCloser, error) {
+	if src.Inline != nil {
+		return io.NopCloser(strings.NewReader(src.Inline.Manifests)), nil
+	}
+	url := src.HTTPS.URL
+	s.mu.Lock()
+	s.opened[url]++
+	before, body, err := s.before, s.bodies[url], s.fails[url]
+	s.mu.Unlock()
+	if before != nil {
+		if err := before(ctx, url); err != nil {
+			return nil, err
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", url, err)
+	}
+	return io.NopCloser(strings.NewReader(body)), nil
+}
+
+// put puts a body at a URL and returns its source.
+func (s *shelf) put(url, body string) v1alpha1.Source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bodies[url] = body
+	return httpsSource(url, body)
+}
+
+// fail makes a URL fail from now on, or not any more.
+func (s *shelf) fail(url string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fails[url] = err
+}
+
+// counts returns how often each URL was opened.
+func (s *shelf) counts() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.opened)
+}
+
+// total returns how often any URL was opened.
+func (s *shelf) total() int {
+	total := 0
+	for _, n := range s.counts() {
+		total += n
+	}
+	return total
+}
+
+// opener opens the bytes of a source.
+type opener interface {
+	Open(ctx context.Context, src v1alpha1.Source) (io.ReadCloser, error)
+}
+
+// resolver makes a Resolver of an opener: every source names its digest, but
+// for tags, which stand for what the test says.
+type resolver struct {
+	opener
+	tags *tags
+}
+
+func (r resolver) Static(src v1alpha1.Source) (Part, bool) {
+	if src.OCI != nil {
+		return Part{}, false
+	}
+	return Part{
+		Digest: digestOf(src), Name: fetch.Name(src), From: fetch.Describe(src),
+		Fetch: func(ctx context.Context, _ store.Partial) (store.Body, error) {
+			body, err := r.Open(ctx, src)
+			return store.Body{ReadCloser: body}, err
+		},
+	}, true
+}
+
+func (r resolver) Resolve(_ context.Context, query Query) ([]Part, error) {
+	src, err := r.tags.get(query.Source.OCI.Tag)
+	if err != nil {
+		return nil, err
+	}
+	part, _ := r.Static(src)
+	return []Part{part}, nil
+}
+
+func (r resolver) Describe(src v1alpha1.Source) string {
+	if src.OCI != nil {
+		return src.OCI.Repository + ":" + src.OCI.Tag
+	}
+	return fetch.Describe(src)
+}
+
+// tags are what moving sources stand for.
+type tags struct {
+	mu      sync.Mutex
+	sources map[string]v1alpha1.Source
+	errs    map[string]error
+	asked   int
+}
+
+func newTags() *tags {
+	return &tags{sources: make(map[string]v1alpha1.Source), errs: make(map[string]error)}
+}
+
+func (t *tags) get(tag string) (v1alpha1.Source, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.asked++
+	return t.sources[tag], t.errs[tag]
+}
+
+// set makes a tag stand for a source, or fail.
+func (t *tags) set(tag string, src v1alpha1.Source, err error) v1alpha1.Source {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sources[tag], t.errs[tag] = src, err
+	return v1alpha1.Source{OCI: &v1alpha1.OCISource{Repository: "registry.example.com/calico", Tag: tag}}
+}
+
+func digestOf(src v1alpha1.Source) digest.Digest { return digest.Digest(release.SourceDigest(src)) }
+
+func httpsSource(url, body string) v1alpha1.Source {
+	return v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{
+		URL: url, Digest: v1alpha1.Digest(digest.FromString(body)),
+	}}
+}
+
+// library is a Library with what the tests turn on it.
+type library struct {
+	*Library
+	dir   string
+	shelf *shelf
+	tags  *tags
+	clock *clocktesting.FakeClock
+	news  chan types.NamespacedName
+}
+
+func newLibrary(t testing.TB, dir string, sources opener) *library {
+	t.Helper()
+	kept, err := store.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	l := &library{
+		dir:   dir,
+		tags:  newTags(),
+		clock: clocktesting.NewFakeClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)),
+		news:  make(chan types.NamespacedName, 1000),
+	}
+	l.shelf, _ = sources.(*shelf)
+	l.Library = NewLibrary(ctx, Config{
+		Store: kept, Sources: resolver{opener: sources, tags: l.tags}, Interval: time.Minute, MaxBytes: 1 << 30,
+		Limits: manifest.DefaultLimits(), Archives: archive.DefaultLimits(), Clock: l.clock,
+	})
+	l.Subscribe(func(name types.NamespacedName) { l.news <- name })
+	t.Cleanup(func() {
+		cancel()
+		_ = kept.Close()
+	})
+	return l
+}
+
+// Open is Open for sources that do not depend on the version of Kubernetes.
+func (l *library) Open(owner types.NamespacedName, r v1alpha1.Release) (*Bundle, error) {
+	return l.Library.Open(owner, r, "")
+}
+
+// part is the part that a source stands for.
+func (l *library) part(src v1alpha1.Source) Part {
+	part, _ := l.Sources.Static(src)
+	return part
+}
+
+// hear waits for the next notification.
+func (l *library) hear(t testing.TB) types.NamespacedName {
+	t.Helper()
+	select {
+	case name := <-l.news:
+		return name
+	case <-time.After(patience):
+		t.Fatal("no notification")
+	}
+	return types.NamespacedName{}
+}
+
+// settle opens the release until none of its sources is being fetched.
+func (l *library) settle(t testing.TB, r v1alpha1.Release) (*Bundle, error) {
+	t.Helper()
+	for {
+		opened, err := l.Open(calico, r)
+		if err == nil || !strings.Contains(err.Error(), "is being fetched") {
+			return opened, err
+		}
+		l.hear(t)
+	}
+}
+
+// retry opens a release whose source has failed, which starts it anew, and
+// returns what Open says when it has failed again.
+func (l *library) retry(t testing.TB, r v1alpha1.Release) error {
+	t.Helper()
+	_, _ = l.Open(calico, r)
+	l.hear(t)
+	_, err := l.Open(calico, r)
+	return err
+}
+
+// mustOpen is settle for what is to succeed.
+func (l *library) mustOpen(t testing.TB, r v1alpha1.Release) *Bundle {
+	t.Helper()
+	opened, err := l.settle(t, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return opened
+}
+
+// derived is the path of a derived file of a source.
+func (l *library) derived(kind string, src v1alpha1.Source) string {
+	return filepath.Join(l.dir, "derived", kind, digestOf(src).Encoded())
+}
+
+// edit changes the bytes of a file in place, or removes it if change is nil.
+func edit(t *testing.T, path string, change func([]byte) []byte) {
+	t.Helper()
+	if change == nil {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, change(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// phased returns a release of one phase for each list of sources.
+func phased(phases ...[]v1alpha1.Source) v1alpha1.Release {
+	r := v1alpha1.Release{Version: "1.0.0"}
+	for i, sources := range phases {
+		r.Phases = append(r.Phases, v1alpha1.Phase{Name: fmt.Sprintf("phase-%d", i), Sources: sources})
+	}
+	return r
+}
+
+// of returns a release with one phase.
+func of(sources ...v1alpha1.Source) v1alpha1.Release { return phased(sources) }
+
+// configMap is a document.
+func configMap(name string) string {
+	return "---\napiVersion: v1\nkind: ConfigMap\n" +
+		"metadata:\n  name: " + name + "\n  namespace: default\ndata: {key: value}\n"
+}
+
+// configMaps are n documents.
+func configMaps(n int) string {
+	var all strings.Builder
+	for i := range n {
+		all.WriteString(configMap(fmt.Sprintf("cm-%03d", i)))
+	}
+	return all.String()
+}
+
+// wantFault checks class and reason of an error, and that its message has the words.
+func wantFault(t testing.TB, err error, class fault.Class, reason string, words ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("want an error with the reason %s, got none", reason)
+	}
+	if got := fault.ClassOf(err); got != class {
+		t.Errorf("class of %q: want %d, got %d", err, class, got)
+	}
+	if got := fault.ReasonOf(err, ""); got != reason {
+		t.Errorf("reason of %q: want %s, got %s", err, reason, got)
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("the message must name %q: %s", word, err)
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package source
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/helm"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
+)
+
+// chart is the archive of a chart.
+type chart struct {
+	digest digest.Digest
+	fetch  store.OpenFunc
+	// signer is who signed it, if it has to be signed.
+	signer string
+}
+
+// chart says which archive the source stands for.
+func (r *Resolver) chart(ctx context.Context, namespace string, src v1alpha1.HelmSource) (chart, error) {
+	found, err := r.locate(ctx, namespace, src)
+	if err != nil {
+		return chart{}, err
+	}
+	if src.Digest != "" && found.digest != digest.Digest(src.Digest) {
+		return chart{}, fault.Terminalf(v1alpha1.DigestMismatchReason, "the chart is %s, not %s", found.digest, src.Digest)
+	}
+	return found, nil
+}
+
+// locate finds a chart in a registry, in a chart repository, or at its URL.
+func (r *Resolver) locate(ctx context.Context, namespace string, src v1alpha1.HelmSource) (chart, error) {
+	if repository, ok := strings.CutPrefix(src.Chart, ociScheme); ok {
+		return r.chartInRegistry(ctx, namespace, repository, src)
+	}
+	at, err := r.chartURL(ctx, namespace, src)
+	if err != nil {
+		return chart{}, err
+	}
+	if strings.HasSuffix(at.Path, ".tgz") {
+		if src.Digest == "" {
+			return chart{}, fault.Terminalf(v1alpha1.SourceInvalidReason, "the URL of a chart archive needs its digest")
+		}
+		return r.chartAt(at, digest.Digest(src.Digest)), nil
+	}
+	return r.chartInRepository(ctx, at, src)
+}
+
+// chartInRegistry finds a chart whose version is a tag: Helm writes _ for +.
+func (r *Resolver) chartInRegistry(
+	ctx context.Context, namespace, repository string, src v1alpha1.HelmSource,
+) (chart, error) {
+	from := artifact{
+		resolver: r, namespace: namespace, secretRef: src.SecretRef, caRef: src.CARef, verify: src.Verify,
+		ref: oci.Reference{
+			Repository: repository, Tag: strings.ReplaceAll(src.Version, "+", "_"),
+			Insecure: src.Insecure != nil && *src.Insecure,
+		},
+	}
+	manifest, signer, err := from.manifest(ctx)
+	if err != nil {
+		return chart{}, err
+	}
+	layers, err := oci.Layers(manifest, []string{chartMediaType}, func(string, string) bool { return true })
+	if err != nil {
+		return chart{}, err
+	}
+	return chart{digest: layers[0].Digest, fetch: from.fetch(layers[0]), signer: signer}, nil
+}
+
+// chartInRepository finds a chart in the index of a chart repository.
+func (r *Resolver) chartInRepository(ctx context.Context, at *url.URL, src v1alpha1.HelmSource) (chart, error) {
+	repository := at.JoinPath("..")
+	index, err := r.fetchIndex(ctx, repository.JoinPath("index.yaml"))
+	if err != nil {
+		return chart{}, err
+	}
+	found, sum, err := helm.ChartURL(index, repository, path.Base(at.Path), src.Version)
+	if err != nil {
+		return chart{}, err
+	}
+	if sum = cmp.Or(sum, digest.Digest(src.Digest)); sum == "" {
+		return chart{}, fault.Terminalf(v1alpha1.SourceInvalidReason,
+			"the index of the chart repository has no digest of the chart: the source needs one")
+	}
+	archive, err := url.Parse(found)
+	if err != nil {
+		return chart{}, fault.Terminalf(v1alpha1.SourceInvalidReason, "the index of the chart repository has a bad URL")
+	}
+	if archive.Host == at.Host && archive.Scheme == at.Scheme {
+		archive.User = at.User
+	}
+	return r.chartAt(archive, sum), nil
+}
+
+// chartAt is the archive at a URL.
+func (r *Resolver) chartAt(at *url.URL, sum digest.Digest) chart {
+	src := v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{URL: at.String(), Digest: v1alpha1.Digest(sum)}}
+	part, _ := r.Static(src)
+	return chart{digest: sum, fetch: part.Fetch}
+}
+
+// fetchIndex reads the index of a chart repository whole: it changes, and has no digest.
+func (r *Resolver) fetchIndex(ctx context.Context, at *url.URL) ([]byte, error) {
+	src := v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{URL: at.String()}}
+	body, err := r.Sources.Open(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(body, helm.MaxIndexBytes+1))
+	return text, errors.Join(err, body.Close())
+}
+
+// chartURL is the URL of a chart with the credentials of the source. They leave
+// it again before anything is said of it.
+func (r *Resolver) chartURL(ctx context.Context, namespace string, src v1alpha1.HelmSource) (*url.URL, error) {
+	at, err := url.Parse(src.Chart)
+	if err != nil {
+		return nil, fault.Terminalf(v1alpha1.SourceInvalidReason, "the URL of the chart cannot be parsed")
+	}
+	if src.CARef.Name != "" {
+		return nil, fault.Terminalf(v1alpha1.SourceInvalidReason, "caRef is for charts in an OCI registry")
+	}
+	secret, err := r.optionalSecret(ctx, namespace, src.SecretRef)
+	if err != nil {
+		return nil, err
+	}
+	if len(secret.Data["username"]) > 0 {
+		at.User = url.UserPassword(string(secret.Data["username"]), string(secret.Data["password"]))
+	}
+	return at, nil
+}

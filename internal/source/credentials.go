@@ -1,0 +1,41 @@
+package source
+
+import (
+	"context"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
+)
+
+// credentials reads the Secrets that a source names for a server: host is what
+// its address begins with, up to the first slash.
+func (r *Resolver) credentials(
+	ctx context.Context, namespace, address string, secretRef, caRef v1alpha1.LocalReference,
+) (oci.Credentials, error) {
+	secret, err := r.optionalSecret(ctx, namespace, secretRef)
+	if err != nil {
+		return oci.Credentials{}, err
+	}
+	authorities, err := r.optionalSecret(ctx, namespace, caRef)
+	if err != nil {
+		return oci.Credentials{}, err
+	}
+	host, _, _ := strings.Cut(address, "/")
+	creds, err := oci.CredentialsFrom(host, string(secret.Type), secret.Data, authorities.Data)
+	return creds, fault.Wrap("Secret "+secretRef.Name, err)
+}
+
+// optionalSecret reads a Secret if one is named; an empty one stands for none.
+func (r *Resolver) optionalSecret(
+	ctx context.Context, namespace string, ref v1alpha1.LocalReference,
+) (*corev1.Secret, error) {
+	secret := &corev1.Secret{}
+	if ref.Name == "" {
+		return secret, nil
+	}
+	return secret, fault.Wrap("Secret "+ref.Name, r.read(ctx, namespace, ref.Name, secret))
+}

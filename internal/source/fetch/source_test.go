@@ -1,0 +1,253 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+)
+
+const someDigest = "sha256:192f8b2d934ef24b62e86b7e1a6e1762d1c8af26a916f78057bc13fa5ed60f71"
+
+func TestDigestNameAndDescribe(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		given        v1alpha1.Source
+		wantName     string
+		wantDescribe string
+	}{
+		"a file on a web server": {
+			given:        https("https://example.org/v1/operator.yaml"),
+			wantName:     "operator.yaml",
+			wantDescribe: "https://example.org/v1/operator.yaml",
+		},
+		"a URL that holds secrets": {
+			given:        https("https://user:hunter2@example.org:8443/v1/operator.yaml?token=hunter2#hunter2"),
+			wantName:     "operator.yaml",
+			wantDescribe: "https://example.org:8443/v1/operator.yaml",
+		},
+		"a URL without a path": {
+			given:        https("https://user:hunter2@example.org?token=hunter2"),
+			wantName:     "example.org",
+			wantDescribe: "https://example.org",
+		},
+		"a URL that ends in a slash": {
+			given:        https("https://example.org/v1/"),
+			wantName:     "v1",
+			wantDescribe: "https://example.org/v1/",
+		},
+		"a URL with an escaped newline": {
+			given:        https("https://example.org/a%0Ab%2Fc"),
+			wantName:     "a%0Ab%2Fc",
+			wantDescribe: "https://example.org/a%0Ab%2Fc",
+		},
+		"a URL that cannot be parsed": {
+			given:        https("https://user:hunter2@exa mple.org/%zz"),
+			wantName:     "invalid url",
+			wantDescribe: "invalid url",
+		},
+		"a file": {
+			given:        file("calico/operator.yaml"),
+			wantName:     "calico/operator.yaml",
+			wantDescribe: "calico/operator.yaml",
+		},
+		"inline manifests": {
+			given:        inline("abc"),
+			wantName:     "inline",
+			wantDescribe: "inline",
+		},
+		"nothing": {wantName: "empty source", wantDescribe: "empty source"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := Name(tc.given); got != tc.wantName {
+				t.Errorf("Name: want %q, got %q", tc.wantName, got)
+			}
+			if got := Describe(tc.given); got != tc.wantDescribe {
+				t.Errorf("Describe: want %q, got %q", tc.wantDescribe, got)
+			}
+		})
+	}
+}
+
+func TestNewFillsInTheDefaults(t *testing.T) {
+	t.Parallel()
+	got := sources(t, Config{}).cfg
+	want := Config{
+		DenyCIDRs:       DefaultDenyCIDRs(),
+		UserAgent:       "cluster-api-addon-provider-bundle",
+		MaxBytes:        512 * 1024 * 1024,
+		MaxRatio:        200,
+		MaxRedirects:    5,
+		ConnectTimeout:  10 * time.Second,
+		HeaderTimeout:   30 * time.Second,
+		StallTimeout:    30 * time.Second,
+		DownloadTimeout: 10 * time.Minute,
+	}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Config{}, "Proxy"),
+		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+	if got.Proxy == nil {
+		t.Error("want the proxy of the environment")
+	}
+	if got := sources(t, Config{DenyCIDRs: []netip.Prefix{}}).cfg.DenyCIDRs; len(got) != 0 {
+		t.Errorf("want an empty slice to deny nothing, got %v", got)
+	}
+}
+
+func TestNewWiresTheTimeoutsOfTheTransport(t *testing.T) {
+	t.Parallel()
+	if got := newDialer(Config{ConnectTimeout: 3 * time.Second}).Timeout; got != 3*time.Second {
+		t.Errorf("connect: want 3s, got %v", got)
+	}
+	s := sources(t, Config{ConnectTimeout: 3 * time.Second, HeaderTimeout: 4 * time.Second})
+	transport, ok := s.transport.(*http.Transport)
+	if !ok {
+		t.Fatalf("want a *http.Transport, got %T", s.transport)
+	}
+	if got := transport.TLSHandshakeTimeout; got != 3*time.Second {
+		t.Errorf("TLS handshake: want 3s, got %v", got)
+	}
+	if got := transport.ResponseHeaderTimeout; got != 4*time.Second {
+		t.Errorf("header: want 4s, got %v", got)
+	}
+}
+
+func TestNewRefusesBoundsThatMakeNoSense(t *testing.T) {
+	t.Parallel()
+	tests := map[string]Config{
+		"negative bytes":            {MaxBytes: -1},
+		"negative ratio":            {MaxRatio: -1},
+		"negative redirects":        {MaxRedirects: -1},
+		"negative connect timeout":  {ConnectTimeout: -1},
+		"negative header timeout":   {HeaderTimeout: -1},
+		"negative stall timeout":    {StallTimeout: -1},
+		"negative download timeout": {DownloadTimeout: -1},
+		"an invalid prefix":         {DenyCIDRs: []netip.Prefix{{}}},
+	}
+	for name, given := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := New(given); err == nil {
+				t.Error("want an error")
+			}
+		})
+	}
+}
+
+func TestOpenInline(t *testing.T) {
+	t.Parallel()
+	body, err := sources(t, Config{MaxBytes: 3}).Open(t.Context(), inline("abc"))
+	wantBody(t, body, err, "abc")
+
+	body, err = sources(t, Config{MaxBytes: 2}).Open(t.Context(), inline("abc"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.ReadAll(body)
+	wantFault(t, err, fault.Stall, v1alpha1.LimitExceededReason, "inline", "limit of 2 bytes")
+}
+
+func TestOpenRefusesAnEmptySource(t *testing.T) {
+	t.Parallel()
+	_, err := sources(t, Config{}).Open(t.Context(), v1alpha1.Source{})
+	wantFault(t, err, fault.Stall, v1alpha1.SourceInvalidReason, "none of https, file and inline")
+}
+
+func TestOpenStopsAtAContextThatIsDone(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, src := range []v1alpha1.Source{https("https://example.org/a.yaml"), file("a.yaml"), inline("a")} {
+		_, err := sources(t, Config{}).Open(ctx, src)
+		wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason, Describe(src))
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("want %v in the chain, got %v", context.Canceled, err)
+		}
+	}
+}
+
+func https(url string) v1alpha1.Source {
+	return v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{URL: url, Digest: someDigest}}
+}
+
+func file(path string) v1alpha1.Source {
+	return v1alpha1.Source{File: &v1alpha1.FileSource{Path: path, Digest: someDigest}}
+}
+
+func inline(manifests string) v1alpha1.Source {
+	return v1alpha1.Source{Inline: &v1alpha1.InlineSource{Manifests: manifests}}
+}
+
+// sources returns Sources for cfg that take no proxy from the environment.
+func sources(t *testing.T, cfg Config) *Sources {
+	t.Helper()
+	if cfg.Proxy == nil {
+		cfg.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
+	}
+	s, err := New(cfg)
+	if err != nil {
+		t.Fatalf("New: %v", err)
+	}
+	return s
+}
+
+func wantBody(t *testing.T, body io.ReadCloser, err error, want string) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("Open: %v", err)
+	}
+	defer body.Close()
+	got, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatalf("read: %v", err)
+	}
+	if string(got) != want {
+		t.Errorf("want %d bytes %.40q, got %d bytes %.40q", len(want), want, len(got), got)
+	}
+}
+
+// readAll opens src and reads it to its end, and returns the first error.
+func readAll(ctx context.Context, s *Sources, src v1alpha1.Source) error {
+	body, err := s.Open(ctx, src)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	_, err = io.Copy(io.Discard, body)
+	return err
+}
+
+func wantFault(t *testing.T, err error, class fault.Class, reason string, texts ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("want an error with the reason %s, got none", reason)
+	}
+	if fault.ClassOf(err) != class || fault.ReasonOf(err, "") != reason {
+		t.Errorf("want class %d and reason %s, got %d and %q: %v",
+			class, reason, fault.ClassOf(err), fault.ReasonOf(err, ""), err)
+	}
+	for _, text := range texts {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("want %q in the message, got %q", text, err)
+		}
+	}
+	for _, secret := range []string{"hunter2", "token", "user:", "user@"} {
+		if strings.Contains(err.Error(), secret) {
+			t.Errorf("want no %q in the message, got %q", secret, err)
+		}
+	}
+}

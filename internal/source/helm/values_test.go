@@ -1,0 +1,194 @@
+package helm_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/helm"
+)
+
+// documents returns the texts as documents Secret 0 and so on.
+func documents(texts ...string) []helm.Document {
+	var all []helm.Document
+	for i, text := range texts {
+		all = append(all, helm.Document{Name: "Secret " + string(rune('0'+i)), YAML: []byte(text)})
+	}
+	return all
+}
+
+func TestValues(t *testing.T) {
+	t.Parallel()
+	type m = map[string]any
+	tests := map[string]struct {
+		given  []helm.Document
+		inline string
+		want   m
+	}{
+		"nothing":                    {nil, "", m{}},
+		"empty texts":                {documents("", "# comment\n", "---\n", "{}"), " ", m{}},
+		"an inline null":             {documents("a: b"), "null", m{"a": "b"}},
+		"the later over the earlier": {documents("a: 1\nb: 1", "a: 2"), "", m{"a": 2.0, "b": 1.0}},
+		"inline over all":            {documents("a: 1", "a: 2"), `{"a": 3}`, m{"a": 3.0}},
+		"mappings are merged": {
+			documents("a: {b: {c: 1}}", "a: {b: {d: 2}}"),
+			`{"a":{"e":3}}`, m{"a": m{"b": m{"c": 1.0, "d": 2.0}, "e": 3.0}},
+		},
+		"lists are replaced":            {documents("a: [1, 2]", "a: [3]"), "", m{"a": []any{3.0}}},
+		"a mapping replaces a text":     {documents("a: b", "a: {c: d}"), "", m{"a": m{"c": "d"}}},
+		"a text replaces a mapping":     {documents("a: {c: d}", "a: b"), "", m{"a": "b"}},
+		"a null stays for the defaults": {documents("a: {b: c}", "a: null"), "", m{"a": nil}},
+		"several documents in a text":   {documents("a: 1\n---\nb: 2\n---\na: 3"), "", m{"a": 3.0, "b": 2.0}},
+		"JSON is YAML":                  {documents(`{"a": {"b": "c"}}`), "", m{"a": m{"b": "c"}}},
+		"an anchor":                     {documents("a: &x {b: c}\nd: *x"), "", m{"a": m{"b": "c"}, "d": m{"b": "c"}}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := helm.Values(test.given, []byte(test.inline))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestValuesThatAreNone(t *testing.T) {
+	t.Parallel()
+	large := "a: " + strings.Repeat("x", 3<<20)
+	bomb := "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+	for c := 'b'; c < 'k'; c++ {
+		bomb += strings.ReplaceAll("X: &X [*Y,*Y,*Y,*Y,*Y,*Y,*Y,*Y,*Y,*Y]\n", "X", string(c))
+		bomb = strings.ReplaceAll(bomb, "Y", string(c-1))
+	}
+	invalid := v1alpha1.ReferenceInvalidReason
+	tests := map[string]struct {
+		given  []helm.Document
+		inline string
+		reason string
+		names  []string
+	}{
+		"a text":   {documents("a: b", secret), "", invalid, []string{"Secret 1: ", "not a mapping"}},
+		"a list":   {documents("- " + secret), "", invalid, []string{"Secret 0: ", "not a mapping"}},
+		"a number": {documents("7"), "", invalid, []string{"Secret 0: ", "not a mapping"}},
+		"broken YAML": {
+			documents("a: b\nc: " + secret + ": d"), "", invalid, []string{"Secret 0: ", "line 2"},
+		},
+		"a broken one further": {
+			documents("a: b\n---\nb: c\nc: " + secret + ": d"), "", invalid,
+			[]string{"Secret 0: ", "line 2 of document 2"},
+		},
+		"a key twice": {
+			documents("a: b\n" + secret + ": c\n" + secret + ": d"), "", invalid, []string{"Secret 0: ", "not YAML"},
+		},
+		"a number without end":   {documents("a: .inf"), "", invalid, []string{"Secret 0: "}},
+		"bytes that are no text": {documents("a: \xff"), "", invalid, []string{"Secret 0: "}},
+		"aliases of aliases":     {documents(bomb), "", invalid, []string{"Secret 0: "}},
+		"too much":               {documents(large), "", v1alpha1.LimitExceededReason, []string{"Secret 0: ", "3145728"}},
+		"too much inline": {
+			nil, `{"a": "` + large + `"}`, v1alpha1.LimitExceededReason, []string{"values: ", "3145728"},
+		},
+		"an inline text":         {nil, `"` + secret + `"`, v1alpha1.SourceInvalidReason, []string{"values: "}},
+		"an inline list":         {nil, `[1]`, v1alpha1.SourceInvalidReason, []string{"values: "}},
+		"inline that is no JSON": {nil, `{` + secret, v1alpha1.SourceInvalidReason, []string{"values: "}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := helm.Values(test.given, []byte(test.inline))
+			wantTerminal(t, err, test.reason, test.names...)
+			if got != nil {
+				t.Errorf("want no values, got %v", got)
+			}
+		})
+	}
+}
+
+func TestValuesOverTheDefaultsOfAChart(t *testing.T) {
+	t.Parallel()
+	chart := files{
+		"values.yaml":      "a: {b: 1, c: 2}\nd: [1, 2]\ne: f\n",
+		"templates/x.yaml": "kind: X\nall: '{{ toJson .Values }}'\n",
+	}.with(nil)
+	given, err := helm.Values(documents("a: {b: null}\nd: [3]\ne: null"), []byte(`{"a":{"g":4}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // what is given is not changed by a rendering
+		got, err := render(t, chart, options(given))
+		if want := `all: '{"a":{"c":2,"g":4},"d":[3]}'`; err != nil || !strings.Contains(got, want) {
+			t.Errorf("want %s, got %v:\n%s", want, err, got)
+		}
+	}
+}
+
+const chartDigest = digest.Digest("sha256:192f8b2d934ef24b62e86b7e1a6e1762d1c8af26a916f78057bc13fa5ed60f71")
+
+func identity(t *testing.T, chart digest.Digest, change func(*helm.Options)) string {
+	t.Helper()
+	opts := options(map[string]any{"b": []any{1.0, "x", nil}, "a": map[string]any{"z": true, "y": 0.5}})
+	change(&opts)
+	got, err := helm.Identity(chart, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestIdentity(t *testing.T) {
+	t.Parallel()
+	// It names files on the disks of managers: a change makes them all render again.
+	const golden = "sha256:afe15a539536eaee92f77f881715b0f2eec5383caf68f1050994ba2a82d98af9"
+	same := map[string]func(*helm.Options){
+		"as it is":           func(*helm.Options) {},
+		"another patch":      func(o *helm.Options) { o.KubeVersion = "1.36.9" },
+		"refusing by itself": func(o *helm.Options) { o.Hooks = "" },
+	}
+	for name, change := range same {
+		if got := identity(t, chartDigest, change); got != golden {
+			t.Errorf("%s: want %s, got %s", name, golden, got)
+		}
+	}
+	seen := map[string]string{golden: "as it is"}
+	for name, change := range map[string]func(*helm.Options){
+		"another minor version": func(o *helm.Options) { o.KubeVersion = "v1.37" },
+		"another name":          func(o *helm.Options) { o.ReleaseName = "webs" },
+		"another namespace":     func(o *helm.Options) { o.Namespace = "hop" },
+		"name and namespace":    func(o *helm.Options) { o.ReleaseName, o.Namespace = "webs", "hop" },
+		"without definitions":   func(o *helm.Options) { o.IncludeCRDs = false },
+		"with hooks":            func(o *helm.Options) { o.Hooks = v1alpha1.ApplyHooks },
+		"another value":         func(o *helm.Options) { o.Values["a"] = "x" },
+		"a null":                func(o *helm.Options) { o.Values["c"] = nil },
+		"no values":             func(o *helm.Options) { o.Values = nil },
+	} {
+		got := identity(t, chartDigest, change)
+		if other, ok := seen[got]; ok {
+			t.Errorf("%s has the identity of %s", name, other)
+		}
+		seen[got] = name
+	}
+	none := func(o *helm.Options) { o.Values = map[string]any{} }
+	if identity(t, chartDigest, none) != identity(t, chartDigest, func(o *helm.Options) { o.Values = nil }) {
+		t.Error("no values and empty values differ")
+	}
+	if _, ok := seen[identity(t, digest.FromString("other"), func(*helm.Options) {})]; ok {
+		t.Error("the chart does not count")
+	}
+}
+
+func TestIdentityOfWhatCannotBeRendered(t *testing.T) {
+	t.Parallel()
+	opts := options(map[string]any{"a": func() {}})
+	_, err := helm.Identity(chartDigest, opts)
+	wantTerminal(t, err, v1alpha1.ChartInvalidReason, "values")
+	opts = options(nil)
+	opts.KubeVersion = "newest"
+	_, err = helm.Identity(chartDigest, opts)
+	wantTerminal(t, err, v1alpha1.ConstraintInvalidReason, "newest")
+}

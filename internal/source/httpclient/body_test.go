@@ -1,0 +1,116 @@
+package httpclient
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+)
+
+func TestABodyStallsOnlyWhileItIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	const stall = 30 * time.Second
+	tests := map[string]struct {
+		givenPause   time.Duration // of the server, before every byte
+		givenConsume time.Duration // of the reader, after every byte
+		wantErr      error
+	}{
+		"a slow server that keeps sending": {givenPause: 29 * time.Second, wantErr: io.EOF},
+		"a slow consumer":                  {givenConsume: time.Hour, wantErr: io.EOF},
+		"both are slow":                    {givenPause: 29 * time.Second, givenConsume: 29 * time.Second, wantErr: io.EOF},
+		"a server that pauses too long":    {givenPause: 31 * time.Second, wantErr: ErrStalled},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cut := context.WithCancelCause(t.Context())
+				defer cut(nil)
+				body := &pausing{ctx: ctx, pause: tc.givenPause, left: 5}
+				raw := NewBody(ctx, body, stall, cut)
+				var err error
+				for err == nil {
+					_, err = raw.Read(make([]byte, 1))
+					time.Sleep(tc.givenConsume) //nolint:forbidigo // in a bubble of synctest it takes no time
+				}
+				if !errors.Is(err, tc.wantErr) {
+					t.Errorf("want %v, got %v", tc.wantErr, err)
+				}
+				if err := raw.Close(); err != nil {
+					t.Errorf("Close: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// pausing is a body of single bytes that come after a pause each.
+type pausing struct {
+	ctx   context.Context //nolint:containedctx // it stands for the one of a request
+	pause time.Duration
+	left  int
+}
+
+func (b *pausing) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	select {
+	case <-time.After(b.pause):
+		b.left--
+		return copy(p, "x"), nil
+	case <-b.ctx.Done():
+		return 0, b.ctx.Err()
+	}
+}
+
+func (b *pausing) Close() error { return nil }
+
+func TestABodyThatEndsTooEarly(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		givenFrom, givenPromise int64
+		want                    string
+	}{
+		"of a size that is known":     {givenPromise: 10, want: "cut off after 5 of 10 bytes: unexpected EOF"},
+		"of a size that is not known": {givenPromise: -1, want: "cut off after 5 bytes: unexpected EOF"},
+		"from the middle on":          {givenFrom: 90, givenPromise: 10, want: "cut off after 95 of 100 bytes: unexpected EOF"},
+		"from the middle to anywhere": {givenFrom: 90, givenPromise: -1, want: "cut off after 95 bytes: unexpected EOF"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cut := context.WithCancelCause(t.Context())
+			defer cut(nil)
+			sent := io.MultiReader(strings.NewReader("bytes"), iotest.ErrReader(io.ErrUnexpectedEOF))
+			body := NewBody(ctx, io.NopCloser(sent), time.Hour, cut)
+			body.Expect(tc.givenFrom, tc.givenPromise)
+			got, err := io.ReadAll(body)
+			wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason, tc.want)
+			if string(got) != "bytes" || body.Received() != 5 {
+				t.Errorf("want the 5 bytes before the end, got %q, %d", got, body.Received())
+			}
+		})
+	}
+}
+
+func TestClosingABodyEndsItsRequest(t *testing.T) {
+	t.Parallel()
+	ctx, cut := context.WithCancelCause(t.Context())
+	defer cut(nil)
+	closed := false
+	body := NewBody(ctx, &closing{func() { closed = true }}, time.Hour, cut)
+	if err := body.Close(); err != nil || !closed {
+		t.Errorf("want the body closed, got %v, %v", closed, err)
+	}
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("want the request's context canceled, got %v", err)
+	}
+}

@@ -1,0 +1,112 @@
+package httpclient
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+)
+
+// defaultPorts are the ports of the schemes that are spoken.
+var defaultPorts = map[string]string{"http": "80", "https": "443"}
+
+// Redirects says how the redirects of one request are followed.
+type Redirects struct {
+	// Max bounds them.
+	Max int
+
+	// Advice ends the message about one that is not followed. It may be empty.
+	Advice string
+}
+
+// Follow calls send with first and then with every URL that an answer leads to.
+// It returns the first answer that is no redirect, whose body is still open, and
+// the URL that it came from.
+//
+// The errors of send are made Plain for ctx and say which host they are about.
+// More redirects than Max are a terminal LimitExceeded. A redirect must keep the
+// scheme, and without TLS the host too, for anybody on the way could have sent
+// it: else it is a terminal SourceDenied. One to no URL at all is FetchFailed.
+func (r Redirects) Follow(
+	ctx context.Context, first *url.URL, send func(*url.URL) (*http.Response, error),
+) (*http.Response, *url.URL, error) {
+	u := first
+	for redirects := 0; ; redirects++ {
+		resp, err := send(u)
+		if err != nil {
+			return nil, nil, Hop(first, u, Plain(ctx, err))
+		}
+		if !redirected(resp) {
+			return resp, u, nil
+		}
+		_ = resp.Body.Close()
+		if redirects == r.Max {
+			return nil, nil, fault.Terminalf(v1alpha1.LimitExceededReason, "more than %d redirects", r.Max)
+		}
+		if u, err = r.next(u, resp.Header.Get("Location")); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+// next returns where a redirect from one URL leads.
+func (r Redirects) next(from *url.URL, location string) (*url.URL, error) {
+	to, err := from.Parse(location)
+	if err != nil || to.Host == "" {
+		return nil, fault.Failed(v1alpha1.FetchFailedReason, errors.New("redirected to an invalid url"))
+	}
+	if to.Scheme != from.Scheme {
+		return nil, r.denied("redirected to another scheme", to)
+	}
+	if from.Scheme == "http" && !SameOrigin(from, to) {
+		return nil, r.denied("redirected without TLS to another host", to)
+	}
+	return to, nil
+}
+
+func (r Redirects) denied(why string, to *url.URL) error {
+	text := why + ", " + Origin(to)
+	if r.Advice != "" {
+		text += ": " + r.Advice
+	}
+	return fault.Terminal(v1alpha1.SourceDeniedReason, errors.New(text))
+}
+
+func redirected(resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return resp.Header.Get("Location") != ""
+	}
+	return false
+}
+
+// IsHTTP reports whether the scheme of u is http or https.
+func IsHTTP(u *url.URL) bool { return defaultPorts[u.Scheme] != "" }
+
+// SameOrigin reports whether two URLs have scheme, host and port in common.
+func SameOrigin(a, b *url.URL) bool {
+	port := func(u *url.URL) string { return cmp.Or(u.Port(), defaultPorts[u.Scheme]) }
+	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
+}
+
+// Origin returns the scheme and the host of u, for messages. The path of a
+// redirect is not shown: it may be signed.
+func Origin(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
+}
+
+// Hop says which host err is about when a redirect led away from the first one.
+// It returns nil for nil.
+func Hop(first, u *url.URL, err error) error {
+	if err == nil || SameOrigin(first, u) {
+		return err
+	}
+	return fmt.Errorf("redirected to %s: %w", Origin(u), err)
+}

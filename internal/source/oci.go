@@ -1,0 +1,180 @@
+package source
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
+)
+
+// artifact is an artifact in a registry and how to speak with it.
+type artifact struct {
+	resolver  *Resolver
+	ref       oci.Reference
+	namespace string
+	secretRef v1alpha1.LocalReference
+	caRef     v1alpha1.LocalReference
+	verify    *v1alpha1.Verify
+}
+
+func (r *Resolver) artifact(namespace string, src v1alpha1.OCISource) artifact {
+	return artifact{
+		resolver: r, namespace: namespace, secretRef: src.SecretRef, caRef: src.CARef,
+		ref: referenceOf(src), verify: src.Verify,
+	}
+}
+
+func referenceOf(src v1alpha1.OCISource) oci.Reference {
+	return oci.Reference{
+		Repository: src.Repository, Tag: src.Tag, Digest: string(src.Digest), SemVer: src.SemVer,
+		Insecure: src.Insecure != nil && *src.Insecure,
+	}
+}
+
+// oci returns a part for each layer of an artifact.
+func (r *Resolver) oci(ctx context.Context, namespace string, src v1alpha1.OCISource) ([]library.Part, error) {
+	from := r.artifact(namespace, src)
+	manifest, signer, err := from.manifest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	layers, err := from.layers(ctx, manifest, src.Layers)
+	if err != nil {
+		return nil, fault.Wrap(from.ref.String(), err)
+	}
+	parts := make([]library.Part, len(layers))
+	for i, layer := range layers {
+		format, _ := archive.FormatOfMediaType(layer.MediaType, layer.Title)
+		parts[i] = library.Part{
+			Digest: layer.Digest, Name: cmp.Or(layer.Title, src.Repository), From: from.ref.String(),
+			Format: format, VerifiedBy: signer, Fetch: from.fetch(layer),
+		}
+		if format.IsArchive() {
+			parts[i].Files = src.Files
+		}
+	}
+	return parts, nil
+}
+
+// manifest returns the manifest that the reference stands for now, and who signed
+// it if it has to be signed. One that was read before comes from the store.
+func (a artifact) manifest(ctx context.Context) (manifest []byte, signer string, err error) {
+	creds, err := a.credentials(ctx)
+	if err != nil {
+		return nil, "", fault.Wrap(a.ref.String(), err)
+	}
+	d, err := a.resolver.Registries.Resolve(ctx, a.ref, creds)
+	if err != nil {
+		return nil, "", err
+	}
+	// Of an index it is the index that is signed.
+	if signer, err = a.verified(ctx, d, creds); err != nil {
+		return nil, "", err
+	}
+	defer a.resolver.turn(d)()
+	if kept, err := a.resolver.stored(d); err == nil {
+		return kept, signer, nil
+	}
+	manifest, err = a.resolver.Registries.Manifest(ctx, a.ref, d, creds)
+	if err != nil {
+		return nil, "", err
+	}
+	// That of an index is the manifest in it, with a digest of its own.
+	_, err = a.resolver.Store.Commit(ctx, digest.FromBytes(manifest), bytes.NewReader(manifest), int64(len(manifest)))
+	return manifest, signer, err
+}
+
+// layers returns the layers of a manifest to read: of one in the provider's own
+// layout those of its phases, in their order, wanted by the name of the phase.
+func (a artifact) layers(ctx context.Context, manifest []byte, wanted []string) ([]oci.Layer, error) {
+	plan, ok, err := oci.PlanOf(manifest)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return oci.Layers(manifest, wanted, func(mediaType, title string) bool {
+			_, known := archive.FormatOfMediaType(mediaType, title)
+			return known
+		})
+	}
+	config, err := a.small(ctx, plan)
+	if err != nil {
+		return nil, err
+	}
+	phases, err := oci.Phases(manifest, config)
+	if err != nil {
+		return nil, err
+	}
+	var layers []oci.Layer
+	for _, phase := range phases {
+		if len(wanted) == 0 || slices.Contains(wanted, phase.Name) {
+			layers = append(layers, phase.Layer)
+		}
+	}
+	if len(layers) == 0 {
+		return nil, fault.Terminalf(v1alpha1.ArtifactInvalidReason, "it has none of the phases %q", wanted)
+	}
+	return layers, nil
+}
+
+// maxConfig bounds the config of an artifact in the provider's own layout.
+const maxConfig = 1 << 20
+
+// small reads a small blob whole.
+func (a artifact) small(ctx context.Context, layer oci.Layer) ([]byte, error) {
+	if layer.Size > maxConfig {
+		return nil, fault.Terminalf(v1alpha1.LimitExceededReason, "config of %d bytes: the limit is %d", layer.Size, maxConfig)
+	}
+	defer a.resolver.turn(layer.Digest)()
+	if kept, err := a.resolver.stored(layer.Digest); err == nil {
+		return kept, nil
+	}
+	if _, err := a.resolver.Store.Resume(ctx, layer.Digest, a.fetch(layer), maxConfig); err != nil {
+		return nil, err
+	}
+	return a.resolver.stored(layer.Digest)
+}
+
+// fetch opens a layer with the credentials of the time.
+func (a artifact) fetch(layer oci.Layer) store.OpenFunc {
+	return func(ctx context.Context, have store.Partial) (store.Body, error) {
+		creds, err := a.credentials(ctx)
+		if err != nil {
+			return store.Body{}, fault.Wrap(a.ref.String(), err)
+		}
+		body, at, err := a.resolver.Registries.Blob(ctx, a.ref, layer, have.Offset, creds)
+		// The digest is the validator: the same name is always the same bytes.
+		return store.Body{ReadCloser: body, Offset: at, Validator: string(layer.Digest)}, err
+	}
+}
+
+// credentials reads the Secrets that the source names.
+func (a artifact) credentials(ctx context.Context) (oci.Credentials, error) {
+	return a.resolver.credentials(ctx, a.namespace, a.ref.Repository, a.secretRef, a.caRef)
+}
+
+// stored reads a small blob from the store.
+func (r *Resolver) stored(d digest.Digest) ([]byte, error) {
+	file, err := r.Store.Open(d)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // nothing is written
+	kept, err := io.ReadAll(file)
+	if err == nil && digest.FromBytes(kept) != d {
+		return nil, errors.Join(fs.ErrNotExist, r.Store.Remove(d))
+	}
+	return kept, err
+}

@@ -1,0 +1,154 @@
+package oci
+
+import (
+	"cmp"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"oras.land/oras-go/v2/registry"
+	"sigs.k8s.io/yaml"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
+)
+
+// Bounds of a mirror file.
+const (
+	maxMirrorFile = 1 << 20
+	maxMirrors    = 256
+	maxEndpoints  = 16
+)
+
+// Mirror says where repositories are served too.
+type Mirror struct {
+	// Prefix is a registry, perhaps with the first elements of a path, for
+	// example ghcr.io or ghcr.io/example. Of several that fit, the longest is used.
+	Prefix string `json:"prefix"`
+
+	// Endpoints are tried in this order before the registry itself. Each stands
+	// in place of the prefix: with ghcr.io at https://mirror.example/ghcr,
+	// ghcr.io/a/b is mirror.example/ghcr/a/b. Without a scheme it is https.
+	Endpoints []string `json:"endpoints"`
+
+	// CA is the authorities in PEM that the endpoints are verified with. Empty
+	// stands for those of the system.
+	CA string `json:"ca,omitempty"`
+}
+
+// ReadMirrors returns the mirrors of a file of this form:
+//
+//	mirrors:
+//	- prefix: ghcr.io
+//	  endpoints: [https://mirror.example/ghcr]
+//
+// An unknown field, a prefix that stands twice and an endpoint that is not one
+// are errors, and so is a file over 1 MiB.
+func ReadMirrors(file []byte) ([]Mirror, error) {
+	if len(file) > maxMirrorFile {
+		return nil, fmt.Errorf("larger than %d bytes", maxMirrorFile)
+	}
+	var parsed struct {
+		Mirrors []Mirror `json:"mirrors"`
+	}
+	if err := yaml.UnmarshalStrict(file, &parsed); err != nil {
+		return nil, httpclient.Bounded(err)
+	}
+	if len(parsed.Mirrors) > maxMirrors {
+		return nil, fmt.Errorf("%d mirrors are more than %d", len(parsed.Mirrors), maxMirrors)
+	}
+	seen := map[string]bool{}
+	for i, m := range parsed.Mirrors {
+		if err := m.validate(); err != nil {
+			return nil, fmt.Errorf("mirrors[%d]: %w", i, err)
+		}
+		if seen[m.Prefix] {
+			return nil, fmt.Errorf("mirrors[%d]: the prefix %s stands twice", i, m.Prefix)
+		}
+		seen[m.Prefix] = true
+	}
+	return parsed.Mirrors, nil
+}
+
+func (m Mirror) validate() error {
+	host, below, _ := strings.Cut(m.Prefix, "/")
+	probe := registry.Reference{Registry: host, Repository: cmp.Or(below, "any")}
+	if strings.HasSuffix(m.Prefix, "/") || probe.ValidateRegistry() != nil || probe.ValidateRepository() != nil {
+		return errors.New("the prefix is not of the form host or host/path")
+	}
+	if len(m.Endpoints) == 0 || len(m.Endpoints) > maxEndpoints {
+		return fmt.Errorf("%d endpoints are not 1 to %d", len(m.Endpoints), maxEndpoints)
+	}
+	for i, endpoint := range m.Endpoints {
+		if _, err := parseEndpoint(endpoint, "any"); err != nil {
+			return fmt.Errorf("endpoints[%d]: %w", i, err)
+		}
+	}
+	_, err := m.roots()
+	return err
+}
+
+func (m Mirror) roots() (*x509.CertPool, error) {
+	if m.CA == "" {
+		return nil, nil
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(m.CA)) {
+		return nil, errors.New("ca holds no certificate")
+	}
+	return pool, nil
+}
+
+// parseEndpoint returns the place of a repository below an endpoint.
+func parseEndpoint(endpoint, repository string) (place, error) {
+	if !strings.Contains(endpoint, "://") {
+		endpoint = "https://" + endpoint
+	}
+	u, err := url.Parse(endpoint)
+	if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !httpclient.IsHTTP(u) {
+		return place{}, errors.New("not a host and a path with http://, https:// or nothing in front")
+	}
+	path := strings.TrimSuffix(u.Path, "/") + "/" + repository
+	ref := registry.Reference{Registry: u.Host, Repository: strings.TrimPrefix(path, "/")}
+	if u.Host == "" || ref.ValidateRegistry() != nil || ref.ValidateRepository() != nil {
+		return place{}, errors.New("not a host and a path that a repository may have")
+	}
+	return place{ref: ref, plain: u.Scheme == "http", mirror: true}, nil
+}
+
+// placesOf returns where ref is looked for: at the endpoints of the mirror with
+// the longest prefix, then at the registry itself.
+func placesOf(ref registry.Reference, insecure bool, mirrors []Mirror) ([]place, error) {
+	var places []place
+	if m, ok := longest(mirrors, ref); ok {
+		roots, err := m.roots()
+		if err != nil {
+			return nil, err
+		}
+		rest := strings.TrimPrefix(ref.Registry+"/"+ref.Repository, m.Prefix+"/")
+		for _, endpoint := range m.Endpoints {
+			p, err := parseEndpoint(endpoint, rest)
+			if err != nil {
+				return nil, fmt.Errorf("mirror of %s: %w", m.Prefix, err)
+			}
+			p.roots = roots
+			places = append(places, p)
+		}
+	}
+	return append(places, place{ref: ref, plain: insecure}), nil
+}
+
+// longest returns the mirror of ref with the longest prefix. A prefix that is a
+// whole repository is not one: nothing would be left below the endpoint.
+func longest(mirrors []Mirror, ref registry.Reference) (Mirror, bool) {
+	full := ref.Registry + "/" + ref.Repository
+	fitting := slices.DeleteFunc(slices.Clone(mirrors), func(m Mirror) bool {
+		return !strings.HasPrefix(full, m.Prefix+"/")
+	})
+	if len(fitting) == 0 {
+		return Mirror{}, false
+	}
+	return slices.MaxFunc(fitting, func(a, b Mirror) int { return cmp.Compare(len(a.Prefix), len(b.Prefix)) }), true
+}

@@ -1,0 +1,127 @@
+package oci
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
+)
+
+const (
+	maxSessions = 64
+	maxTokens   = 1000
+)
+
+// session is one identity at one registry: connections and tokens are never
+// shared between two.
+type session struct {
+	cfg      *Config
+	identity identity
+	now      func() time.Time
+
+	// own is for the registry, and others is for where it leads: they are not
+	// shown the client certificate.
+	own, others *http.Transport
+
+	mu     sync.Mutex
+	tokens map[string]string // the value of Authorization by repository
+}
+
+// identity is what tells sessions apart.
+type identity struct {
+	scheme, host string
+	login        Login
+	roots        *x509.CertPool
+	certificate  *tls.Certificate
+}
+
+func (i identity) equal(o identity) bool {
+	return i.scheme == o.scheme && i.host == o.host && i.login == o.login &&
+		i.roots.Equal(o.roots) && sameCertificate(i.certificate, o.certificate)
+}
+
+func sameCertificate(a, b *tls.Certificate) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return slices.EqualFunc(a.Certificate, b.Certificate, bytes.Equal)
+}
+
+// repository is one repository as one identity sees it.
+type repository struct {
+	*session
+	place    place
+	name     string
+	penalise func()
+}
+
+func (c *Client) repository(p place, creds Credentials) *repository {
+	i := identity{scheme: p.scheme(), host: p.ref.Host(), login: creds.loginFor(p.ref), roots: p.roots}
+	if !p.mirror {
+		i.roots, i.certificate = creds.RootCAs, creds.ClientCertificate
+	}
+	return &repository{session: c.session(i), place: p, name: p.ref.Repository, penalise: func() { c.penalise(p) }}
+}
+
+// session returns the session of i, the most recently used at the end.
+func (c *Client) session(i identity) *session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at := slices.IndexFunc(c.sessions, func(s *session) bool { return s.identity.equal(i) })
+	if at >= 0 {
+		found := c.sessions[at]
+		c.sessions = append(slices.Delete(c.sessions, at, at+1), found)
+		return found
+	}
+	if len(c.sessions) >= maxSessions {
+		c.sessions[0].own.CloseIdleConnections()
+		c.sessions[0].others.CloseIdleConnections()
+		c.sessions = slices.Delete(c.sessions, 0, 1)
+	}
+	s := &session{cfg: &c.cfg, identity: i, now: c.now, own: newTransport(c.cfg, i), tokens: map[string]string{}}
+	i.certificate = nil
+	s.others = newTransport(c.cfg, i)
+	c.sessions = append(c.sessions, s)
+	return s
+}
+
+func newTransport(cfg Config, i identity) *http.Transport {
+	return httpclient.NewTransport(httpclient.Transport{
+		Dial:           cfg.Dial,
+		Proxy:          cfg.Proxy,
+		RootCAs:        i.roots,
+		Certificate:    i.certificate,
+		ConnectTimeout: cfg.ConnectTimeout,
+		HeaderTimeout:  cfg.HeaderTimeout,
+	})
+}
+
+// transportTo returns the transport for requests to u.
+func (s *session) transportTo(u *url.URL) *http.Transport {
+	if httpclient.SameOrigin(u, &url.URL{Scheme: s.identity.scheme, Host: s.identity.host}) {
+		return s.own
+	}
+	return s.others
+}
+
+// token returns the value of Authorization that the repository took last.
+func (s *session) token(repository string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tokens[repository]
+}
+
+func (s *session) keepToken(repository, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.tokens) >= maxTokens {
+		clear(s.tokens)
+	}
+	s.tokens[repository] = value
+}

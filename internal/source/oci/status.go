@@ -1,0 +1,73 @@
+package oci
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
+)
+
+// statusError is an answer that is no success.
+type statusError struct {
+	code int
+	text string
+	// missing is true where the registry says that there is no such thing.
+	missing bool
+}
+
+func (e *statusError) Error() string { return e.text }
+
+// Is has what is missing satisfy errors.Is(err, fs.ErrNotExist).
+func (e *statusError) Is(target error) bool { return e.missing && target == fs.ErrNotExist }
+
+// hasStatus reports whether err is an answer with the given status.
+func hasStatus(err error, code int) bool {
+	e, ok := errors.AsType[*statusError](err)
+	return ok && e.code == code
+}
+
+// check returns what the status of an answer to a request to u means, nil for success.
+func (r *repository) check(u *url.URL, got answer) error {
+	code := got.StatusCode
+	denied := code == http.StatusUnauthorized || code == http.StatusForbidden
+	switch {
+	case code == http.StatusOK || code == http.StatusPartialContent:
+		return nil
+	case denied && httpclient.SameOrigin(u, got.from):
+		return r.refused("the registry", code)
+	case code == http.StatusNotFound:
+		return httpclient.Hop(u, got.from, missing("not found ("+httpclient.StatusText(code)+")"))
+	}
+	return httpclient.Hop(u, got.from, statusFault(got, r.now()))
+}
+
+// statusFault returns what a status means that says nothing about registries.
+func statusFault(got answer, now time.Time) error {
+	text := "the server answered " + httpclient.StatusText(got.StatusCode)
+	return httpclient.Refusal(got.Response, now, &statusError{code: got.StatusCode, text: text})
+}
+
+// refused says that who, the registry or its token server, did not let us in.
+func (s *session) refused(who string, code int) error {
+	if s.identity.login == (Login{}) {
+		return statusFailed(code, fmt.Sprintf("%s wants credentials (%s), and there are none for it: "+
+			"check secretRef and the repository", who, httpclient.StatusText(code)))
+	}
+	return statusFailed(code, fmt.Sprintf("%s refused the credentials (%s)", who, httpclient.StatusText(code)))
+}
+
+func statusFailed(code int, text string) error {
+	return fault.Failed(v1alpha1.FetchFailedReason, &statusError{code: code, text: text})
+}
+
+// missing says that a registry does not have what was asked for.
+func missing(text string) error {
+	return fault.Failed(v1alpha1.FetchFailedReason,
+		&statusError{code: http.StatusNotFound, text: text, missing: true})
+}

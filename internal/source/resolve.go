@@ -1,0 +1,100 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"net/url"
+
+	"github.com/opencontainers/go-digest"
+	"k8s.io/utils/keymutex"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
+)
+
+// Config is what a Resolver works with. All fields but RequireSignatures are
+// required.
+type Config struct {
+	// Sources opens files on web servers and in the image.
+	Sources *fetch.Sources
+	// Registries reads artifacts.
+	Registries *oci.Client
+	// Objects reads ConfigMaps and Secrets of the management cluster, without a cache.
+	Objects client.Reader
+	// Kubernetes is the version that charts are rendered for where there is no
+	// cluster: for the status of a Bundle.
+	Kubernetes string
+	// Store keeps what it takes to resolve a source again without a download.
+	Store *store.Store
+	// RequireSignatures refuses every source that is not verified.
+	RequireSignatures bool
+}
+
+// Resolver resolves sources. It is safe for concurrent use.
+type Resolver struct {
+	Config
+
+	turns keymutex.KeyMutex // by the digest of what is downloaded
+}
+
+// manyTurns is how many locks the digests share: so many that a download hardly
+// ever waits for one of another digest.
+const manyTurns = 1 << 12
+
+// New returns a Resolver.
+func New(cfg Config) *Resolver { return &Resolver{Config: cfg, turns: keymutex.NewHashed(manyTurns)} }
+
+// turn waits until nobody else downloads the digest, and returns what ends the
+// turn: two sources that stand for the same bytes are one download.
+func (r *Resolver) turn(d digest.Digest) (end func()) {
+	r.turns.LockKey(d.String())
+	return func() { _ = r.turns.UnlockKey(d.String()) } // it never fails
+}
+
+// Resolve returns the parts that a source stands for now. Its errors name the source.
+func (r *Resolver) Resolve(ctx context.Context, query library.Query) ([]library.Part, error) {
+	if err := r.unsigned(query.Source); err != nil {
+		return nil, err
+	}
+	switch src := query.Source; {
+	case src.OCI != nil:
+		return r.oci(ctx, query.Namespace, *src.OCI)
+	case src.Helm != nil:
+		return r.helm(ctx, query)
+	case src.ConfigMap != nil:
+		return r.configMap(ctx, query.Namespace, *src.ConfigMap)
+	case src.Secret != nil:
+		return r.secret(ctx, query.Namespace, *src.Secret)
+	}
+	return nil, fault.Terminal(v1alpha1.SourceInvalidReason, errors.New("the source is of no kind that is known"))
+}
+
+// Describe says whole where a source is, without what is secret.
+func (r *Resolver) Describe(src v1alpha1.Source) string {
+	switch {
+	case src.OCI != nil:
+		return referenceOf(*src.OCI).String()
+	case src.Helm != nil:
+		return describeChart(*src.Helm)
+	case src.ConfigMap != nil:
+		return "ConfigMap " + src.ConfigMap.Name
+	case src.Secret != nil:
+		return "Secret " + src.Secret.Name
+	}
+	return fetch.Describe(src)
+}
+
+// describeChart names a chart without the userinfo that its URL may have.
+func describeChart(src v1alpha1.HelmSource) string {
+	at, err := url.Parse(src.Chart)
+	if err != nil {
+		return "chart " + src.Version
+	}
+	at.User = nil
+	return "chart " + at.String() + " " + src.Version
+}

@@ -1,0 +1,210 @@
+package source
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/signature"
+)
+
+const (
+	// verifiedKind is the kind of a file with who signed an artifact, under the
+	// identity of the artifact and the policy that it satisfied.
+	verifiedKind = "verified-v1"
+
+	// maxSigner bounds the name of who signed, in bytes.
+	maxSigner = 1024
+
+	// publicKeySuffix ends the keys of a Secret that hold public keys.
+	publicKeySuffix = ".pub"
+
+	// trustedRootKey is the key of a ConfigMap that holds a trusted root.
+	trustedRootKey = "trusted_root.json"
+)
+
+// unsigned refuses a source that is not from a registry where it has to be
+// signed; nil where it need not.
+func (r *Resolver) unsigned(src v1alpha1.Source) error {
+	asked := ""
+	switch {
+	case src.OCI != nil, src.Helm != nil && strings.HasPrefix(src.Helm.Chart, ociScheme):
+		return nil
+	case src.Helm != nil && src.Helm.Verify != nil:
+		asked = "verify asks for a signature"
+	case r.RequireSignatures:
+		asked = requiredText
+	default:
+		return nil
+	}
+	return fault.Terminalf(v1alpha1.SignatureMissingReason,
+		"%s: %s, and only artifacts of a registry can be signed", r.Describe(src), asked)
+}
+
+// requiredText says why a source without verify has to be signed.
+const requiredText = "the manager's flag --require-signatures asks for a signature"
+
+// verified returns who signed the artifact with digest d, by the policy of the
+// source; empty where there is none. What was found once is kept.
+func (a artifact) verified(ctx context.Context, d digest.Digest, creds oci.Credentials) (string, error) {
+	if a.verify == nil {
+		if a.resolver.RequireSignatures {
+			return "", fault.Terminalf(v1alpha1.SignatureMissingReason,
+				"%s: %s, and the source has no verify", a.ref, requiredText)
+		}
+		return "", nil
+	}
+	policy, err := a.resolver.policy(ctx, a.namespace, *a.verify)
+	if err != nil {
+		return "", fault.Wrap(a.ref.String()+": verify", err)
+	}
+	identity, err := policyIdentity(d, policy)
+	if err != nil {
+		return "", err
+	}
+	if by, err := a.resolver.verifiedBefore(identity); err == nil {
+		return by, nil
+	}
+	verifier, err := signature.NewVerifier(policy)
+	if err != nil {
+		return "", fault.Wrap(a.ref.String()+": verify", err)
+	}
+	registry := signatures{registries: a.resolver.Registries, insecure: a.ref.Insecure, creds: creds}
+	result, err := verifier.Verify(ctx, registry, a.ref.Repository, d)
+	if err != nil {
+		return "", err
+	}
+	return result.By, a.resolver.Store.Derive(verifiedKind, identity, func(w io.Writer) error {
+		_, err := io.WriteString(w, result.By)
+		return err
+	})
+}
+
+// policy reads what a policy names.
+func (r *Resolver) policy(ctx context.Context, namespace string, v v1alpha1.Verify) (signature.Policy, error) {
+	policy := signature.Policy{Identities: make([]signature.Identity, len(v.Identities))}
+	for i, identity := range v.Identities {
+		policy.Identities[i] = signature.Identity(identity)
+	}
+	var err error
+	if v.SecretRef.Name != "" {
+		policy.Key, err = r.publicKeys(ctx, namespace, v.SecretRef.Name)
+		if err != nil {
+			return signature.Policy{}, fault.Wrap("Secret "+v.SecretRef.Name, err)
+		}
+	}
+	if v.TrustedRootRef.Name != "" {
+		policy.TrustedRoot, err = r.trustedRoot(ctx, namespace, v.TrustedRootRef.Name)
+		if err != nil {
+			return signature.Policy{}, fault.Wrap("ConfigMap "+v.TrustedRootRef.Name, err)
+		}
+	}
+	return policy, nil
+}
+
+// publicKeys returns the public keys of a Secret, in the order of their names.
+func (r *Resolver) publicKeys(ctx context.Context, namespace, name string) ([]byte, error) {
+	secret := &corev1.Secret{}
+	if err := r.read(ctx, namespace, name, secret); err != nil {
+		return nil, err
+	}
+	var found [][]byte
+	for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
+		if strings.HasSuffix(key, publicKeySuffix) {
+			found = append(found, secret.Data[key])
+		}
+	}
+	text := bytes.Join(found, []byte("\n"))
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, fault.Waiting(v1alpha1.ReferenceNotFoundReason, missingRetry,
+			fmt.Errorf("it has no public key under a key that ends in %s", publicKeySuffix))
+	}
+	return text, nil
+}
+
+// trustedRoot returns the trusted root in a ConfigMap.
+func (r *Resolver) trustedRoot(ctx context.Context, namespace, name string) ([]byte, error) {
+	configMap := &corev1.ConfigMap{}
+	if err := r.read(ctx, namespace, name, configMap); err != nil {
+		return nil, err
+	}
+	text := cmp.Or(configMap.Data[trustedRootKey], string(configMap.BinaryData[trustedRootKey]))
+	if text == "" {
+		return nil, fault.Waiting(v1alpha1.ReferenceNotFoundReason, missingRetry,
+			fmt.Errorf("it has no key %q", trustedRootKey))
+	}
+	return []byte(text), nil
+}
+
+// policyIdentity is the identity of an artifact and a policy that it satisfies.
+func policyIdentity(d digest.Digest, p signature.Policy) (digest.Digest, error) {
+	form, err := json.Marshal(struct {
+		Artifact digest.Digest
+		Policy   signature.Policy
+	}{d, p})
+	return digest.FromBytes(form), err
+}
+
+// verifiedBefore reads who signed, from when it was verified.
+func (r *Resolver) verifiedBefore(identity digest.Digest) (string, error) {
+	file, err := r.Store.OpenDerived(verifiedKind, identity)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close() //nolint:errcheck // nothing is written
+	by, err := io.ReadAll(io.LimitReader(file, maxSigner+1))
+	if err == nil && (len(by) == 0 || len(by) > maxSigner) {
+		err = errors.New("the file is damaged")
+	}
+	return string(by), err
+}
+
+// signatures is what a registry has beside an artifact.
+type signatures struct {
+	registries *oci.Client
+	insecure   bool
+	creds      oci.Credentials
+}
+
+var _ signature.Registry = signatures{}
+
+// Referrers returns what refers to an artifact.
+func (s signatures) Referrers(
+	ctx context.Context, repository string, d digest.Digest, artifactType string,
+) ([]ocispec.Descriptor, error) {
+	return s.registries.Referrers(ctx, s.at(repository), d, artifactType, s.creds)
+}
+
+// Manifest returns a manifest by its tag or its digest.
+func (s signatures) Manifest(ctx context.Context, repository, ref string) ([]byte, error) {
+	at := s.at(repository)
+	if digest.Digest(ref).Validate() == nil {
+		at.Digest = ref
+	} else {
+		at.Tag = ref
+	}
+	return s.registries.RawManifest(ctx, at, s.creds)
+}
+
+// Blob returns a small blob.
+func (s signatures) Blob(ctx context.Context, repository string, d digest.Digest, limit int64) ([]byte, error) {
+	return s.registries.SmallBlob(ctx, s.at(repository), d, limit, s.creds)
+}
+
+func (s signatures) at(repository string) oci.Reference {
+	return oci.Reference{Repository: repository, Insecure: s.insecure}
+}

@@ -1,0 +1,344 @@
+package source_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/sigstore/sigstore-go/pkg/root"
+	"github.com/sigstore/sigstore-go/pkg/testing/ca"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci/ocitest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/signature/signaturetest"
+)
+
+// signedArtifact is what the tests of signatures push.
+func signedArtifact() ocitest.Artifact {
+	return ocitest.NewArtifact(ocitest.File{MediaType: "application/yaml", Content: []byte("kind: A")})
+}
+
+// keysSecret is a Secret with public keys and something else.
+func keysSecret(keys ...signaturetest.Key) *corev1.Secret {
+	secret := &corev1.Secret{ObjectMeta: meta("cosign"), Data: map[string][]byte{"cosign.key": []byte("hunter2")}}
+	for i, key := range keys {
+		secret.Data[string(rune('a'+i))+".pub"] = key.PEM()
+	}
+	return secret
+}
+
+// withKeys is the policy of keysSecret.
+func withKeys() *v1alpha1.Verify {
+	return &v1alpha1.Verify{SecretRef: v1alpha1.LocalReference{Name: "cosign"}}
+}
+
+// withIdentities is a policy of an identity.
+func withIdentities() *v1alpha1.Verify {
+	return &v1alpha1.Verify{
+		Identities:     []v1alpha1.Identity{{Issuer: "https://accounts.example.com", Subject: "release@example.com"}},
+		TrustedRootRef: v1alpha1.LocalReference{Name: "sigstore"},
+	}
+}
+
+// trustedRoot is a ConfigMap with the trusted root of an instance of its own.
+func trustedRoot(t *testing.T) *corev1.ConfigMap {
+	t.Helper()
+	sigstore, err := ca.NewVirtualSigstore()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := root.NewTrustedRoot(root.TrustedRootMediaType01, sigstore.FulcioCertificateAuthorities(),
+		sigstore.CTLogs(), sigstore.TimestampingAuthorities(), sigstore.RekorLogs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(tr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &corev1.ConfigMap{ObjectMeta: meta("sigstore"), Data: map[string]string{"trusted_root.json": string(text)}}
+}
+
+// signedSource is the artifact with the tag v1 at a registry under a policy.
+func signedSource(r *ocitest.Registry, v *v1alpha1.Verify) v1alpha1.Source {
+	return v1alpha1.Source{OCI: &v1alpha1.OCISource{
+		Repository: r.Host() + "/app", Tag: "v1", Insecure: new(true), Verify: v,
+	}}
+}
+
+// repository is the repository app of a registry.
+type repository struct {
+	*testing.T
+	*ocitest.Registry
+}
+
+// push publishes an artifact.
+func (r repository) push(a ocitest.Artifact, tags ...string) {
+	r.Helper()
+	r.Push(r.T, "app", a, tags...)
+}
+
+func TestASignedArtifactSaysWhoSignedIt(t *testing.T) {
+	t.Parallel()
+	key, other := signaturetest.NewKey(t), signaturetest.NewKey(t)
+	signed := signedArtifact()
+	subject := signed.Digest()
+	tests := map[string]struct {
+		referrers bool
+		given     func(repository)
+	}{
+		"in a bundle": {true, func(r repository) {
+			r.push(key.Bundle(r.T, subject))
+		}},
+		"in a bundle that a tag lists": {false, func(r repository) {
+			b := key.Bundle(r.T, subject)
+			r.push(b)
+			r.push(signaturetest.List(r.T, b), signaturetest.ListTag(subject))
+		}},
+		"by simple signing": {true, func(r repository) {
+			r.push(key.Simple(r.T, subject), signaturetest.SimpleTag(subject))
+		}},
+		"by another key too": {true, func(r repository) {
+			r.push(signaturetest.NewKey(r.T).Bundle(r.T, subject))
+			r.push(key.Simple(r.T, subject), signaturetest.SimpleTag(subject))
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			registry := ocitest.New(t, ocitest.Options{Referrers: test.referrers})
+			registry.Push(t, "app", signed, "v1")
+			test.given(repository{t, registry})
+			r := newResolver(t, keysSecret(other, key))
+			r.RequireSignatures = true
+			parts := resolved(t, r, signedSource(registry, withKeys()))
+			if len(parts) != 1 || parts[0].VerifiedBy != key.Name() {
+				t.Errorf("want one part of %s, got %+v", key.Name(), parts)
+			}
+		})
+	}
+}
+
+func TestOfAnIndexTheIndexIsSigned(t *testing.T) {
+	t.Parallel()
+	key := signaturetest.NewKey(t)
+	inside := signedArtifact()
+	index := ocitest.NewIndex(inside.Digest())
+	for name, test := range map[string]struct {
+		subject    digest.Digest
+		wantReason string
+	}{
+		"the index":          {index.Digest(), ""},
+		"what is in it only": {inside.Digest(), v1alpha1.SignatureMissingReason},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			registry := ocitest.New(t, ocitest.Options{Referrers: true})
+			registry.Push(t, "app", inside)
+			registry.Push(t, "app", index, "v1")
+			registry.Push(t, "app", key.Bundle(t, test.subject))
+			_, err := newResolver(t, keysSecret(key)).Resolve(t.Context(),
+				library.Query{Namespace: namespace, Source: signedSource(registry, withKeys())})
+			if got := fault.ReasonOf(err, ""); got != test.wantReason {
+				t.Errorf("want the reason %q, got %v", test.wantReason, err)
+			}
+		})
+	}
+}
+
+func TestASignatureIsVerifiedOncePerDigestAndPolicy(t *testing.T) {
+	t.Parallel()
+	key, other := signaturetest.NewKey(t), signaturetest.NewKey(t)
+	registry := ocitest.New(t, ocitest.Options{Referrers: true})
+	registry.Push(t, "app", signedArtifact(), "v1")
+	registry.Push(t, "app", key.Bundle(t, signedArtifact().Digest()))
+	first := newResolver(t, keysSecret(key))
+	resolved(t, first, signedSource(registry, withKeys()))
+
+	before := len(registry.Requests())
+	restarted := source.New(first.Config)
+	parts := resolved(t, restarted, signedSource(registry, withKeys()))
+	if parts[0].VerifiedBy != key.Name() {
+		t.Errorf("want it known who signed, got %+v", parts)
+	}
+	for _, request := range registry.Requests()[before:] {
+		if strings.HasPrefix(request, "GET") && !strings.HasSuffix(request, "/v2/") {
+			t.Errorf("want nothing read again, got %s", request)
+		}
+	}
+
+	changed := keysSecret(other)
+	changed.ResourceVersion = ""
+	policy := source.New(first.Config)
+	policy.Objects = newResolver(t, changed).Objects
+	_, err := policy.Resolve(t.Context(), library.Query{Namespace: namespace, Source: signedSource(registry, withKeys())})
+	if fault.ReasonOf(err, "") != v1alpha1.SignatureInvalidReason {
+		t.Errorf("want another policy to be asked anew, got %v", err)
+	}
+}
+
+func TestAnArtifactThatIsNotSignedAsItMust(t *testing.T) {
+	t.Parallel()
+	key, other := signaturetest.NewKey(t), signaturetest.NewKey(t)
+	subject := signedArtifact().Digest()
+	noKeys := keysSecret()
+	broken := keysSecret()
+	broken.Data["cosign.pub"] = []byte("-----BEGIN hunter2")
+	tests := map[string]struct {
+		given      []client.Object
+		verify     *v1alpha1.Verify
+		required   bool
+		push       func(repository)
+		wantClass  fault.Class
+		wantReason string
+		wantSays   string
+	}{
+		"not at all": {
+			given: []client.Object{keysSecret(key)}, verify: withKeys(),
+			wantClass: fault.Stall, wantReason: v1alpha1.SignatureMissingReason, wantSays: "has no cosign signature",
+		},
+		"by another key": {
+			given: []client.Object{keysSecret(key)}, verify: withKeys(),
+			push:      func(r repository) { r.push(other.Bundle(r.T, subject)) },
+			wantClass: fault.Stall, wantReason: v1alpha1.SignatureInvalidReason, wantSays: "not signed by " + key.Name(),
+		},
+		"by a key in place of an identity": {
+			given: []client.Object{trustedRoot(t)}, verify: withIdentities(),
+			push:      func(r repository) { r.push(key.Bundle(r.T, subject)) },
+			wantClass: fault.Stall, wantReason: v1alpha1.SignatureInvalidReason,
+			wantSays: "signed by a key, and not by release@example.com issued by https://accounts.example.com",
+		},
+		"a signature of another artifact": {
+			given: []client.Object{keysSecret(key)}, verify: withKeys(),
+			push: func(r repository) {
+				r.push(key.Simple(r.T, digest.FromString("other")), signaturetest.SimpleTag(subject))
+			},
+			wantClass: fault.Stall, wantReason: v1alpha1.SignatureInvalidReason, wantSays: subject.String(),
+		},
+		"the Secret does not exist": {
+			verify:    withKeys(),
+			wantClass: fault.Wait, wantReason: v1alpha1.ReferenceNotFoundReason,
+			wantSays: "app:v1: verify: Secret cosign: it does not exist",
+		},
+		"the Secret has no public key": {
+			given: []client.Object{noKeys}, verify: withKeys(),
+			wantClass: fault.Wait, wantReason: v1alpha1.ReferenceNotFoundReason,
+			wantSays: "verify: Secret cosign: it has no public key under a key that ends in .pub",
+		},
+		"the public key is none": {
+			given: []client.Object{broken}, verify: withKeys(),
+			wantClass: fault.Stall, wantReason: v1alpha1.ReferenceInvalidReason, wantSays: "app:v1: verify: public key: holds no PEM",
+		},
+		"the trusted root does not exist": {
+			verify:    withIdentities(),
+			wantClass: fault.Wait, wantReason: v1alpha1.ReferenceNotFoundReason,
+			wantSays: "verify: ConfigMap sigstore: it does not exist",
+		},
+		"the ConfigMap has no trusted root": {
+			given: []client.Object{&corev1.ConfigMap{ObjectMeta: meta("sigstore")}}, verify: withIdentities(),
+			wantClass: fault.Wait, wantReason: v1alpha1.ReferenceNotFoundReason,
+			wantSays: `verify: ConfigMap sigstore: it has no key "trusted_root.json"`,
+		},
+		"the trusted root is none": {
+			given: []client.Object{&corev1.ConfigMap{
+				ObjectMeta: meta("sigstore"), Data: map[string]string{"trusted_root.json": "hunter2"},
+			}},
+			verify: withIdentities(), wantClass: fault.Stall, wantReason: v1alpha1.ReferenceInvalidReason,
+			wantSays: "verify: trusted root: ",
+		},
+		"an identity that matches anything": {
+			given: []client.Object{trustedRoot(t)}, verify: &v1alpha1.Verify{
+				Identities: []v1alpha1.Identity{{Subject: "a"}}, TrustedRootRef: v1alpha1.LocalReference{Name: "sigstore"},
+			},
+			wantClass: fault.Stall, wantReason: v1alpha1.ReferenceInvalidReason, wantSays: "issuer",
+		},
+		"a key and identities": {
+			given: []client.Object{keysSecret(key), trustedRoot(t)}, verify: &v1alpha1.Verify{
+				SecretRef: withKeys().SecretRef, Identities: withIdentities().Identities,
+				TrustedRootRef: withIdentities().TrustedRootRef,
+			},
+			wantClass: fault.Stall, wantReason: v1alpha1.ReferenceInvalidReason, wantSays: "not both",
+		},
+		"a policy of nothing": {
+			verify: &v1alpha1.Verify{}, wantClass: fault.Stall, wantReason: v1alpha1.ReferenceInvalidReason,
+			wantSays: "a policy needs a key or identities",
+		},
+		"no policy where signatures are required": {
+			required: true, wantClass: fault.Stall, wantReason: v1alpha1.SignatureMissingReason,
+			wantSays: "app:v1: the manager's flag --require-signatures asks for a signature, and the source has no verify",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			registry := ocitest.New(t, ocitest.Options{Referrers: true})
+			registry.Push(t, "app", signedArtifact(), "v1")
+			if test.push != nil {
+				test.push(repository{t, registry})
+			}
+			r := newResolver(t, test.given...)
+			r.RequireSignatures = test.required
+			_, err := r.Resolve(t.Context(), library.Query{Namespace: namespace, Source: signedSource(registry, test.verify)})
+			wantFault(t, err, test.wantClass, test.wantReason, test.wantSays)
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("want nothing secret in %q", err)
+			}
+		})
+	}
+}
+
+func wantFault(t *testing.T, err error, class fault.Class, reason, says string) {
+	t.Helper()
+	if err == nil || fault.ClassOf(err) != class || fault.ReasonOf(err, "") != reason {
+		t.Fatalf("want class %d and reason %s, got %v", class, reason, err)
+	}
+	if !strings.Contains(err.Error(), says) {
+		t.Errorf("want %q in %q", says, err)
+	}
+}
+
+func TestOnlyArtifactsOfARegistryCanBeSigned(t *testing.T) {
+	t.Parallel()
+	const flag = ": the manager's flag --require-signatures asks for a signature, and only artifacts of a registry can be signed"
+	tests := map[string]struct {
+		given    v1alpha1.Source
+		wantSays string
+	}{
+		"a file on a web server": {
+			v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{URL: "https://example.com/a.yaml"}}, "example.com/a.yaml" + flag,
+		},
+		"a file":      {v1alpha1.Source{File: &v1alpha1.FileSource{Path: "a.yaml"}}, "a.yaml" + flag},
+		"inline":      {v1alpha1.Source{Inline: &v1alpha1.InlineSource{Manifests: "kind: A"}}, flag},
+		"a ConfigMap": {v1alpha1.Source{ConfigMap: &v1alpha1.ConfigMapSource{Name: "crs"}}, "ConfigMap crs" + flag},
+		"a Secret":    {v1alpha1.Source{Secret: &v1alpha1.SecretSource{Name: "crs"}}, "Secret crs" + flag},
+		"a chart on a web server": {
+			v1alpha1.Source{Helm: &v1alpha1.HelmSource{Chart: "https://example.com/agent", Version: "1.0.0"}},
+			"example.com/agent 1.0.0" + flag,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newResolver(t)
+			r.RequireSignatures = true
+			if part, ok := r.Static(test.given); ok {
+				t.Errorf("want it to be asked for, got %+v", part)
+			}
+			_, err := r.Resolve(t.Context(), library.Query{Namespace: namespace, Source: test.given})
+			wantFault(t, err, fault.Stall, v1alpha1.SignatureMissingReason, test.wantSays)
+		})
+	}
+	artifact := signedSource(ocitest.New(t, ocitest.Options{}), nil)
+	if _, err := newResolver(t).Resolve(t.Context(), library.Query{Source: artifact}); fault.ClassOf(err) != fault.Other {
+		t.Errorf("want an artifact looked for, got %v", err)
+	}
+	chart := v1alpha1.Source{Helm: &v1alpha1.HelmSource{Chart: "https://example.com/agent", Verify: withKeys()}}
+	_, err := newResolver(t).Resolve(t.Context(), library.Query{Namespace: namespace, Source: chart})
+	wantFault(t, err, fault.Stall, v1alpha1.SignatureMissingReason, "only artifacts of a registry can be signed")
+}
