@@ -34,7 +34,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/wake"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/trigger"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
 )
 
@@ -203,12 +203,12 @@ func cacheOptions(opts *options) cache.Options {
 func addControllers(ctx context.Context, mgr ctrl.Manager, opts *options, books *library.Library) error {
 	watched := predicates.ResourceHasFilterLabel(mgr.GetScheme(), mgr.GetLogger(), opts.watchFilter)
 	events := mgr.GetEventRecorder(name)
-	var news [3]*wake.Channel
+	var news [3]*trigger.Channel
 	for i := range news {
-		news[i] = wake.NewChannel(ctx)
+		news[i] = trigger.NewChannel(ctx)
 		books.Subscribe(news[i].Wake)
 	}
-	happened := wake.NewChannel(ctx)
+	happened := trigger.NewChannel(ctx)
 
 	sets := &clusterbundleset.Reconciler{Client: mgr.GetClient(), Recorder: events, Library: books, News: news[0]}
 	clusters, err := workload.SetupClusterCache(ctx, mgr, workload.ClusterCacheOptions{

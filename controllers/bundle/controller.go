@@ -19,9 +19,8 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/outcome"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/report"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/wake"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/trigger"
 )
 
 // opener opens releases without blocking.
@@ -39,7 +38,7 @@ type Reconciler struct {
 	// Interval after which a Bundle whose sources can change is looked at again.
 	Interval time.Duration
 	// News names the Bundles of which the Library has news.
-	News *wake.Channel
+	News *trigger.Channel
 }
 
 // SetupWithManager adds the reconciler to the manager. objects is a cache of the
@@ -73,17 +72,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	releases, err := r.open(req.NamespacedName, bundle.Spec)
 	bundle.Status.Releases = releases
 	bundle.Status.ObservedGeneration = bundle.Generation
-	outcome.SetReady(bundle, err, "")
+	status.SetReady(bundle, err, "")
 	if !equality.Semantic.DeepEqual(before.Status, bundle.Status) {
 		if patch := r.Client.Status().Patch(ctx, bundle, client.MergeFrom(before)); patch != nil {
 			return ctrl.Result{}, client.IgnoreNotFound(patch)
 		}
-		report.Transition(r.Recorder, bundle, before, err)
+		status.Transition(r.Recorder, bundle, before, err)
 	}
 	if err == nil && slices.ContainsFunc(bundle.Spec.Releases, r.Library.Moves) {
 		return ctrl.Result{RequeueAfter: r.Interval}, nil
 	}
-	return outcome.Result(err)
+	return status.Result(err)
 }
 
 // open opens every release: one that fails does not keep the others.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/outcome"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 )
 
 // The bounds of the lists in the API.
@@ -16,29 +16,29 @@ const (
 
 // statusOf says what is known of a release: opened, or why it is not.
 func statusOf(r v1alpha1.Release, opened *library.Bundle, err error) v1alpha1.ReleaseStatus {
-	status := v1alpha1.ReleaseStatus{Version: r.Version}
+	result := v1alpha1.ReleaseStatus{Version: r.Version}
 	if err != nil {
-		status.Message = outcome.Message(err.Error())
+		result.Message = status.Message(err.Error())
 	}
 	if opened == nil {
-		return status
+		return result
 	}
-	status.Digest = opened.Digest
-	status.Objects = int32(opened.Plan.Objects()) //nolint:gosec // at most 10,000 by the limits
-	status.CRDs = int32(opened.Plan.CRDs())       //nolint:gosec // at most 10,000 by the limits
-	status.Bytes = opened.Bytes
+	result.Digest = opened.Digest
+	result.Objects = int32(opened.Plan.Objects()) //nolint:gosec // at most 10,000 by the limits
+	result.CRDs = int32(opened.Plan.CRDs())       //nolint:gosec // at most 10,000 by the limits
+	result.Bytes = opened.Bytes
 	images := imagesOf(r, opened)
 	if len(images) > maxImages {
-		status.Message = "the release names more images than are listed here"
+		result.Message = "the release names more images than are listed here"
 		images = images[:maxImages]
 	}
-	status.Images = images
-	status.VerifiedBy = opened.VerifiedBy
-	if len(status.VerifiedBy) > maxSigners {
-		status.Message = "the release is signed by more than are listed here"
-		status.VerifiedBy = status.VerifiedBy[:maxSigners]
+	result.Images = images
+	result.VerifiedBy = opened.VerifiedBy
+	if len(result.VerifiedBy) > maxSigners {
+		result.Message = "the release is signed by more than are listed here"
+		result.VerifiedBy = result.VerifiedBy[:maxSigners]
 	}
-	return status
+	return result
 }
 
 // imagesOf returns what the pod templates of a release name and what the Bundle

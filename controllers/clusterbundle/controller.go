@@ -17,9 +17,8 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/outcome"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/report"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/wake"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/trigger"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
 )
 
@@ -40,9 +39,9 @@ type Reconciler struct {
 	Budget *semaphore.Weighted
 	Clock  clock.PassiveClock
 	// BundleNews names the Bundles of which the Library has news.
-	BundleNews *wake.Channel
+	BundleNews *trigger.Channel
 	// ClusterNews names the ClusterBundles in whose workload cluster something happened.
-	ClusterNews *wake.Channel
+	ClusterNews *trigger.Channel
 
 	holds holds
 }
@@ -63,11 +62,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		if err := r.Client.Status().Patch(ctx, clusterBundle, client.MergeFrom(before)); err != nil {
 			return ctrl.Result{}, client.IgnoreNotFound(err)
 		}
-		report.Transition(r.Recorder, clusterBundle, before, found.err)
+		status.Transition(r.Recorder, clusterBundle, before, found.err)
 		r.reportPhases(clusterBundle, before)
 	}
 	observePhases(clusterBundle, before)
-	return outcome.Result(found.err)
+	return status.Result(found.err)
 }
 
 // findings are what a reconcile found: why no pass was made, or what it did.

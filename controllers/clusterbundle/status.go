@@ -11,7 +11,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/outcome"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 )
 
 // setStatus computes the status from what a reconcile found.
@@ -20,9 +20,9 @@ func setStatus(cb *v1alpha1.ClusterBundle, found findings) {
 		return
 	}
 	cb.Status.ObservedGeneration = cb.Generation
-	outcome.SetReady(cb, found.err, "")
+	status.SetReady(cb, found.err, "")
 	setPaused(cb, found.paused)
-	outcome.Set(cb, v1alpha1.DeletingCondition, false, v1alpha1.NotDeletingReason, "")
+	status.Set(cb, v1alpha1.DeletingCondition, false, v1alpha1.NotDeletingReason, "")
 	if found.passed == nil || !found.passed.Known {
 		// What the last pass found is still the best that is known.
 		return
@@ -42,18 +42,18 @@ func saysNothing(cb *v1alpha1.ClusterBundle, found findings) bool {
 
 func setPaused(cb *v1alpha1.ClusterBundle, paused bool) {
 	if paused {
-		outcome.Set(cb, v1alpha1.PausedCondition, true, v1alpha1.PausedReason, "")
+		status.Set(cb, v1alpha1.PausedCondition, true, v1alpha1.PausedReason, "")
 		return
 	}
-	outcome.Set(cb, v1alpha1.PausedCondition, false, v1alpha1.NotPausedReason, "")
+	status.Set(cb, v1alpha1.PausedCondition, false, v1alpha1.NotPausedReason, "")
 }
 
 func setApplied(cb *v1alpha1.ClusterBundle, passed rollout.Outcome) {
 	if passed.Applied() {
-		outcome.Set(cb, v1alpha1.AppliedCondition, true, v1alpha1.AppliedReason, "")
+		status.Set(cb, v1alpha1.AppliedCondition, true, v1alpha1.AppliedReason, "")
 		return
 	}
-	outcome.Set(cb, v1alpha1.AppliedCondition, false, v1alpha1.ProgressingReason, "")
+	status.Set(cb, v1alpha1.AppliedCondition, false, v1alpha1.ProgressingReason, "")
 }
 
 func phaseStatuses(phases []rollout.PhaseOutcome) []v1alpha1.PhaseStatus {
@@ -66,7 +66,7 @@ func phaseStatuses(phases []rollout.PhaseOutcome) []v1alpha1.PhaseStatus {
 			Ready:          int32(phase.Ready),   //nolint:gosec // at most 10,000 by the limits
 			StartTime:      timeOf(phase.Times.Started),
 			CompletionTime: timeOf(phase.Times.Completed),
-			Message:        outcome.Message(phase.Message),
+			Message:        status.Message(phase.Message),
 		}
 	}
 	return statuses

@@ -10,9 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/outcome"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/report"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/wake"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/trigger"
 )
 
 // versions tells the Kubernetes version of a workload cluster. One that is not
@@ -35,13 +34,13 @@ type Reconciler struct {
 	Versions versions
 	Library  digests
 	// News names the Bundles of which the Library has news.
-	News *wake.Channel
+	News *trigger.Channel
 }
 
 // Reconcile looks after one placement, or counts the placements of one set.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	if p, ok := placementOf(req); ok {
-		return outcome.Result(r.place(ctx, p))
+		return status.Result(r.place(ctx, p))
 	}
 	return r.count(ctx, req.NamespacedName)
 }
@@ -67,6 +66,6 @@ func (r *Reconciler) count(ctx context.Context, key types.NamespacedName) (ctrl.
 	if err := r.Client.Status().Patch(ctx, set, client.MergeFrom(before)); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	report.Transition(r.Recorder, set, before, found)
+	status.Transition(r.Recorder, set, before, found)
 	return ctrl.Result{}, nil
 }

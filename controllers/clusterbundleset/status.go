@@ -15,7 +15,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/outcome"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 )
 
 // maxNamed is how many Clusters a message names.
@@ -93,7 +93,7 @@ func setStatus(set *v1alpha1.ClusterBundleSet, g gathered) error {
 	set.Status.ObservedGeneration = set.Generation
 
 	found := notReady(set, g, missing, failed)
-	outcome.SetReady(set, found, fmt.Sprintf("%d Clusters are ready", ready))
+	status.SetReady(set, found, fmt.Sprintf("%d Clusters are ready", ready))
 	setPaused(set)
 	return found
 }
@@ -115,10 +115,10 @@ func notReady(set *v1alpha1.ClusterBundleSet, g gathered, missing []string, fail
 
 func setPaused(set *v1alpha1.ClusterBundleSet) {
 	if annotations.HasPaused(set) {
-		outcome.Set(set, v1alpha1.PausedCondition, true, v1alpha1.PausedReason, "")
+		status.Set(set, v1alpha1.PausedCondition, true, v1alpha1.PausedReason, "")
 		return
 	}
-	outcome.Set(set, v1alpha1.PausedCondition, false, v1alpha1.NotPausedReason, "")
+	status.Set(set, v1alpha1.PausedCondition, false, v1alpha1.NotPausedReason, "")
 }
 
 func suspended(set *v1alpha1.ClusterBundleSet) bool {

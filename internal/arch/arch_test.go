@@ -207,7 +207,7 @@ func TestViolationsAreFound(t *testing.T) {
 		"a pure package with a network":             {unit{"internal/core/release", []string{"net", "net/http"}}, 2},
 		"a pure package with addresses":             {unit{"internal/core/release", []string{"net/url"}}, 0},
 		"a pure package with a client":              {unit{"internal/core/rollout", []string{reader}}, 1},
-		"a pure package with results":               {unit{"internal/outcome", []string{results}}, 0},
+		"a pure package with results":               {unit{"internal/core/plan", []string{results}}, 0},
 		"an edge with a client, a pure one's name":  {unit{"internal/corner", []string{"k8s.io/client-go/rest"}}, 0},
 		"an edge that imports the core and network": {unit{"internal/source", []string{"internal/core/fault", "net"}}, 0},
 	}

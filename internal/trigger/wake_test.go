@@ -1,4 +1,4 @@
-package wake_test
+package trigger_test
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/wake"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/trigger"
 )
 
 type requests = workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -47,7 +47,7 @@ func TestSourceCollectsNewsForAPause(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		channel := wake.NewChannel(ctx)
+		channel := trigger.NewChannel(ctx)
 		queue := started(ctx, t, channel.Source(time.Second))
 		for range 10 {
 			channel.Wake(named("a"))
@@ -82,7 +82,7 @@ func TestSourceWithoutAPauseIsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		channel := wake.NewChannel(ctx)
+		channel := trigger.NewChannel(ctx)
 		queue := started(ctx, t, channel.Source(0))
 		before := time.Now()
 		channel.Wake(named("a"))
@@ -100,7 +100,7 @@ func TestMappedPutsInWhatTheFunctionReturns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		channel := wake.NewChannel(ctx)
+		channel := trigger.NewChannel(ctx)
 		queue := started(ctx, t, channel.Mapped(func(_ context.Context, object client.Object) []reconcile.Request {
 			return []reconcile.Request{
 				{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName() + "-1"}},
@@ -123,7 +123,7 @@ func TestWakeWaitsForAController(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		channel := wake.NewChannel(ctx)
+		channel := trigger.NewChannel(ctx)
 		returned := false
 		go func() {
 			channel.Wake(named("a"))
@@ -148,7 +148,7 @@ func TestWakeReturnsWhenItsContextIsDone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		channel := wake.NewChannel(ctx)
+		channel := trigger.NewChannel(ctx)
 		returned := false
 		go func() {
 			channel.Wake(named("a"))

@@ -1,4 +1,4 @@
-// Package outcome turns the error of a reconcile into conditions for people and
+// Package status turns the error of a reconcile into conditions for people and
 // a result for the queue, at one place, by the class that package fault gave it:
 //
 //	class | Ready | Stalled | result
@@ -7,5 +7,6 @@
 //	Stall | False | True    | slowly, after ten minutes: the spec or the source has to change
 //	Other | False | False   | back-off
 //
-// The package is pure.
-package outcome
+// Events are recorded on transitions only: a reconcile that finds what the one
+// before found records nothing.
+package status

@@ -1,23 +1,15 @@
-package report
+package status
 
 import (
 	"cmp"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
-
-// Object is an object with conditions that events can be about.
-type Object interface {
-	runtime.Object
-	GetConditions() []metav1.Condition
-}
 
 // Transition records an event when the Ready condition of an object went over
 // to another status or another reason. It is a Warning unless err, the error of

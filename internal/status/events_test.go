@@ -1,4 +1,4 @@
-package report_test
+package status_test
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/report"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 )
 
 // having returns a Bundle with one condition, or none of an empty type.
@@ -68,7 +68,7 @@ func TestEventsAreOnTransitionsOnly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			recorder := events.NewFakeRecorder(2)
-			report.Transition(recorder, test.givenAfter, test.givenBefore, test.givenErr)
+			status.Transition(recorder, test.givenAfter, test.givenBefore, test.givenErr)
 			close(recorder.Events)
 			var got []string
 			for recorded := range recorder.Events {

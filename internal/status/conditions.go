@@ -1,4 +1,4 @@
-package outcome
+package status
 
 import (
 	"strings"
@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -24,7 +25,7 @@ const (
 
 // Object is an object with conditions.
 type Object interface {
-	metav1.Object
+	client.Object
 	GetConditions() []metav1.Condition
 	SetConditions([]metav1.Condition)
 }

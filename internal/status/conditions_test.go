@@ -1,4 +1,4 @@
-package outcome_test
+package status_test
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/outcome"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 )
 
 var errBroken = errors.New("it broke")
@@ -90,13 +90,13 @@ func TestTable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			object := &v1alpha1.Bundle{ObjectMeta: metav1.ObjectMeta{Generation: 7}}
-			outcome.SetReady(object, test.given, "all is well")
+			status.SetReady(object, test.given, "all is well")
 			want := []metav1.Condition{test.wantReady, test.wantStalled}
 			ignore := cmpopts.IgnoreFields(metav1.Condition{}, "LastTransitionTime")
 			if diff := cmp.Diff(want, object.GetConditions(), ignore); diff != "" {
 				t.Errorf("conditions (-want +got):\n%s", diff)
 			}
-			result, err := outcome.Result(test.given)
+			result, err := status.Result(test.given)
 			if result != test.wantResult || !errors.Is(err, test.wantErr) {
 				t.Errorf("want %+v, %v, got %+v, %v", test.wantResult, test.wantErr, result, err)
 			}
@@ -129,7 +129,7 @@ func TestTimeOfAConditionChangesWithItsStatusOnly(t *testing.T) {
 				Type: "Ready", Status: metav1.ConditionTrue, Reason: "Ready", Message: "three",
 				LastTransitionTime: long, ObservedGeneration: 1,
 			}}
-			outcome.Set(object, "Ready", test.givenStatus, test.givenReason, test.givenMessage)
+			status.Set(object, "Ready", test.givenStatus, test.givenReason, test.givenMessage)
 			if diff := cmp.Diff(other, object.Status.Conditions[0]); diff != "" {
 				t.Errorf("the other condition (-want +got):\n%s", diff)
 			}
@@ -163,11 +163,11 @@ func TestMessage(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := outcome.Message(test.given)
+			got := status.Message(test.given)
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if len(got) > most || !utf8.ValidString(got) || outcome.Message(got) != got {
+			if len(got) > most || !utf8.ValidString(got) || status.Message(got) != got {
 				t.Errorf("%q is too long, not UTF-8 or not stable", got)
 			}
 		})
@@ -177,7 +177,7 @@ func TestMessage(t *testing.T) {
 func TestConditionHoldsAMessageThatFits(t *testing.T) {
 	t.Parallel()
 	object := &v1alpha1.ClusterBundleSet{}
-	outcome.SetReady(object, fault.Terminal("Bad", errors.New(strings.Repeat("line\n", 1000))), "")
+	status.SetReady(object, fault.Terminal("Bad", errors.New(strings.Repeat("line\n", 1000))), "")
 	for _, c := range object.Status.Conditions {
 		if len(c.Message) > 1024 || strings.Contains(c.Message, "\n") || !strings.HasPrefix(c.Message, "line line") {
 			t.Errorf("%s: want one line of at most 1 KiB, got %q", c.Type, c.Message)
