@@ -28,6 +28,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/bundle"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/clusterbundle"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/clusterbundleset"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
@@ -189,7 +190,7 @@ func cacheOptions(opts *options) cache.Options {
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}: {
 				Label:     labels.NewSelector().Add(*ofCluster),
-				Transform: workload.KeepKubeconfigs,
+				Transform: capi.KeepKubeconfigs,
 			},
 		},
 	}
@@ -211,7 +212,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opts *options, books 
 	happened := trigger.NewChannel(ctx)
 
 	sets := &clusterbundleset.Reconciler{Client: mgr.GetClient(), Recorder: events, Library: books, News: news[0]}
-	clusters, err := workload.SetupClusterCache(ctx, mgr, workload.ClusterCacheOptions{
+	clusters, err := capi.SetupClusterCache(ctx, mgr, capi.ClusterCacheOptions{
 		Name:        name,
 		WatchFilter: opts.watchFilter,
 		Selects:     func(cluster *clusterv1.Cluster) bool { return sets.Selects(ctx, cluster) },
@@ -253,7 +254,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opts *options, books 
 func metadataCache(mgr ctrl.Manager, opts *options) (cache.Cache, error) {
 	options := cacheOptions(opts)
 	options.HTTPClient, options.Scheme, options.Mapper = mgr.GetHTTPClient(), mgr.GetScheme(), mgr.GetRESTMapper()
-	options.ByObject, options.DefaultTransform = nil, workload.KeepNames
+	options.ByObject, options.DefaultTransform = nil, capi.KeepNames
 	objects, err := cache.New(mgr.GetConfig(), options)
 	if err != nil {
 		return nil, err

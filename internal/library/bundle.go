@@ -53,6 +53,9 @@ func (b *Bundle) JSON(object plan.Object) ([]byte, error) {
 	defer file.Close() //nolint:errcheck // nothing is written
 	body := make([]byte, object.Length)
 	if _, err := io.ReadFull(io.NewSectionReader(file, object.Offset, object.Length), body); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF // the end of this file is not the end of the Bundle
+		}
 		return nil, b.damaged(object, err)
 	}
 	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != object.SHA256 {

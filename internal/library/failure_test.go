@@ -15,6 +15,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
 )
 
@@ -86,7 +87,7 @@ func TestErrorsSayWhatAndWhere(t *testing.T) {
 			l := newLibrary(t, t.TempDir(), newShelf())
 			r := tc.given(l.shelf)
 			_, err := l.settle(t, r)
-			wantFault(t, err, tc.wantClass, tc.wantReason, tc.wantWords...)
+			faulttest.Want(t, err, tc.wantClass, tc.wantReason, tc.wantWords...)
 			if _, again := l.settle(t, r); again.Error() != err.Error() {
 				t.Errorf("want the same text again:\n%s\n%s", err, again)
 			}
@@ -106,12 +107,12 @@ func TestAReleaseLargerThanTheLimit(t *testing.T) {
 	l.MaxBytes--
 	both.Phases[0].Name = "again" // the plan above is kept under its content
 	_, err := l.settle(t, both)
-	wantFault(t, err, fault.Stall, v1alpha1.LimitExceededReason,
+	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason,
 		fmt.Sprintf("%d bytes together", len(a)+len(b)), fmt.Sprintf("limit is %d", l.MaxBytes))
 
 	l.MaxBytes = int64(len(a) - 1)
 	_, err = l.settle(t, of(l.shelf.put("https://example.com/c", configMap("c"))))
-	wantFault(t, err, fault.Stall, v1alpha1.LimitExceededReason, "https://example.com/c")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, "https://example.com/c")
 }
 
 func TestAnExpressionThatDoesNotCompileIsToldBeforeAnyFetch(t *testing.T) {
@@ -123,7 +124,7 @@ func TestAnExpressionThatDoesNotCompileIsToldBeforeAnyFetch(t *testing.T) {
 		Expression: "self.status.",
 	}}
 	_, err := l.Open(calico, r)
-	wantFault(t, err, fault.Stall, v1alpha1.ExpressionInvalidReason, "phase phase-0")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.ExpressionInvalidReason, "phase phase-0")
 	if got := len(l.jobs); got != 0 {
 		t.Errorf("want no job, got %d", got)
 	}
@@ -137,14 +138,14 @@ func TestWhatStallsIsTriedAgainAfterAWhile(t *testing.T) {
 	r := of(src)
 
 	_, err := l.settle(t, r)
-	wantFault(t, err, fault.Stall, v1alpha1.DigestMismatchReason)
+	faulttest.Want(t, err, fault.Stall, v1alpha1.DigestMismatchReason)
 	if got := fault.AfterOf(err); got != stalledRetry {
 		t.Errorf("want another try after %v, got %v", stalledRetry, got)
 	}
 
 	l.clock.Step(stalledRetry - time.Second)
 	_, err = l.Open(calico, r)
-	wantFault(t, err, fault.Stall, v1alpha1.DigestMismatchReason)
+	faulttest.Want(t, err, fault.Stall, v1alpha1.DigestMismatchReason)
 	if got := fault.AfterOf(err); got != time.Second {
 		t.Errorf("want the time that is left, 1s, got %v", got)
 	}
@@ -155,7 +156,7 @@ func TestWhatStallsIsTriedAgainAfterAWhile(t *testing.T) {
 	l.clock.Step(time.Second)
 	l.shelf.put("https://example.com/a", configMap("a"))
 	_, err = l.Open(calico, r)
-	wantFault(t, err, fault.Stall, v1alpha1.DigestMismatchReason) // until it is known to be better
+	faulttest.Want(t, err, fault.Stall, v1alpha1.DigestMismatchReason) // until it is known to be better
 	l.hear(t)
 	l.mustOpen(t, r)
 	if got := l.shelf.total(); got != 2 {
@@ -171,7 +172,7 @@ func TestFailuresAreTriedAgainWithGrowingPauses(t *testing.T) {
 	_, err := l.settle(t, r)
 	var got []time.Duration
 	for range 11 {
-		wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason)
+		faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason)
 		got = append(got, fault.AfterOf(err))
 		l.clock.Step(fault.AfterOf(err))
 		err = l.retry(t, r)
@@ -205,7 +206,7 @@ func TestAServerThatAsksToBeLeftAloneIs(t *testing.T) {
 			l.shelf.fail("https://example.com/a",
 				fault.Waiting(v1alpha1.ThrottledReason, tc.givenAfter, errors.New("the server answered 429")))
 			_, err := l.settle(t, r)
-			wantFault(t, err, fault.Wait, v1alpha1.ThrottledReason, "429")
+			faulttest.Want(t, err, fault.Wait, v1alpha1.ThrottledReason, "429")
 			if got := fault.AfterOf(err); got != tc.want {
 				t.Errorf("want another try after %v, got %v", tc.want, got)
 			}
@@ -217,7 +218,7 @@ func TestAServerThatAsksToBeLeftAloneIs(t *testing.T) {
 			l.clock.Step(1)
 			l.shelf.fail("https://example.com/a", nil)
 			_, err = l.Open(calico, r)
-			wantFault(t, err, fault.Wait, v1alpha1.FetchingReason)
+			faulttest.Want(t, err, fault.Wait, v1alpha1.FetchingReason)
 			l.mustOpen(t, r)
 		})
 	}
@@ -229,7 +230,7 @@ func TestOneSourceThatFailsDoesNotKeepTheOthers(t *testing.T) {
 	good, bad := l.shelf.put("https://example.com/good", configMap("a")), l.shelf.put("https://example.com/bad", "b")
 	l.shelf.fail("https://example.com/bad", errors.New("broken"))
 	_, err := l.settle(t, of(bad, good))
-	wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason, "https://example.com/bad: broken")
+	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "https://example.com/bad: broken")
 	l.mustOpen(t, of(good))
 }
 
@@ -315,7 +316,7 @@ func TestRealServersThatMisbehave(t *testing.T) {
 			l := newLibrary(t, t.TempDir(), sources)
 			src := httpsSource(server.URL+"/a.yaml", content)
 			_, err = l.settle(t, of(src))
-			wantFault(t, err, tc.wantClass, tc.wantReason, append(tc.wantWords, "phase phase-0: ")...)
+			faulttest.Want(t, err, tc.wantClass, tc.wantReason, append(tc.wantWords, "phase phase-0: ")...)
 			if _, ok := l.Store.Has(digestOf(src)); ok || l.indexed(l.part(src)) {
 				t.Error("want nothing kept of what was not verified")
 			}

@@ -17,7 +17,6 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
@@ -311,23 +310,4 @@ func configMaps(n int) string {
 		all.WriteString(configMap(fmt.Sprintf("cm-%03d", i)))
 	}
 	return all.String()
-}
-
-// wantFault checks class and reason of an error, and that its message has the words.
-func wantFault(t testing.TB, err error, class fault.Class, reason string, words ...string) {
-	t.Helper()
-	if err == nil {
-		t.Fatalf("want an error with the reason %s, got none", reason)
-	}
-	if got := fault.ClassOf(err); got != class {
-		t.Errorf("class of %q: want %d, got %d", err, class, got)
-	}
-	if got := fault.ReasonOf(err, ""); got != reason {
-		t.Errorf("reason of %q: want %s, got %s", err, reason, got)
-	}
-	for _, word := range words {
-		if !strings.Contains(err.Error(), word) {
-			t.Errorf("the message must name %q: %s", word, err)
-		}
-	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 )
 
 // asked returns how often tags were resolved.
@@ -22,7 +23,7 @@ func TestAMovingSourceIsResolvedOnceInAnInterval(t *testing.T) {
 	l := newLibrary(t, t.TempDir(), newShelf())
 	r := of(l.tags.set("stable", l.shelf.put("https://example.com/a", configMap("a")), nil))
 	_, err := l.Digest(calico, r, "")
-	wantFault(t, err, fault.Wait, v1alpha1.FetchingReason, "registry.example.com/calico:stable is being fetched")
+	faulttest.Want(t, err, fault.Wait, v1alpha1.FetchingReason, "registry.example.com/calico:stable is being fetched")
 	opened := l.mustOpen(t, r)
 	digest, err := l.Digest(calico, r, "")
 	if err != nil || digest != opened.Digest {
@@ -108,7 +109,7 @@ func TestASourceThatCannotBeResolvedAgainKeepsWhatItStoodFor(t *testing.T) {
 	if after.Digest != before.Digest {
 		t.Error("want what it stood for before")
 	}
-	wantFault(t, after.Problem, fault.Other, v1alpha1.FetchFailedReason, "phase phase-0", "401")
+	faulttest.Want(t, after.Problem, fault.Other, v1alpha1.FetchFailedReason, "phase phase-0", "401")
 
 	l.tags.set("stable", src, nil)
 	l.clock.Step(firstRetry)
@@ -148,7 +149,7 @@ func TestASourceWhoseObjectChangesWhileItIsResolvedIsResolvedAgain(t *testing.T)
 	_, err := l.Digest(calico, r, "")
 	l.Changed(calico.Namespace, func(v1alpha1.Source) bool { return true })
 	l.tags.mu.Unlock()
-	wantFault(t, err, fault.Wait, v1alpha1.FetchingReason, "stable")
+	faulttest.Want(t, err, fault.Wait, v1alpha1.FetchingReason, "stable")
 	l.mustOpen(t, r)
 	deadline := time.After(patience)
 	for l.tags.count() < 2 {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci/ocitest"
@@ -285,21 +286,11 @@ func TestAnArtifactThatIsNotSignedAsItMust(t *testing.T) {
 			r := newResolver(t, test.given...)
 			r.RequireSignatures = test.required
 			_, err := r.Resolve(t.Context(), library.Query{Namespace: namespace, Source: signedSource(registry, test.verify)})
-			wantFault(t, err, test.wantClass, test.wantReason, test.wantSays)
+			faulttest.Want(t, err, test.wantClass, test.wantReason, test.wantSays)
 			if strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("want nothing secret in %q", err)
 			}
 		})
-	}
-}
-
-func wantFault(t *testing.T, err error, class fault.Class, reason, says string) {
-	t.Helper()
-	if err == nil || fault.ClassOf(err) != class || fault.ReasonOf(err, "") != reason {
-		t.Fatalf("want class %d and reason %s, got %v", class, reason, err)
-	}
-	if !strings.Contains(err.Error(), says) {
-		t.Errorf("want %q in %q", says, err)
 	}
 }
 
@@ -331,7 +322,7 @@ func TestOnlyArtifactsOfARegistryCanBeSigned(t *testing.T) {
 				t.Errorf("want it to be asked for, got %+v", part)
 			}
 			_, err := r.Resolve(t.Context(), library.Query{Namespace: namespace, Source: test.given})
-			wantFault(t, err, fault.Stall, v1alpha1.SignatureMissingReason, test.wantSays)
+			faulttest.Want(t, err, fault.Stall, v1alpha1.SignatureMissingReason, test.wantSays)
 		})
 	}
 	artifact := signedSource(ocitest.New(t, ocitest.Options{}), nil)
@@ -340,5 +331,5 @@ func TestOnlyArtifactsOfARegistryCanBeSigned(t *testing.T) {
 	}
 	chart := v1alpha1.Source{Helm: &v1alpha1.HelmSource{Chart: "https://example.com/agent", Verify: withKeys()}}
 	_, err := newResolver(t).Resolve(t.Context(), library.Query{Namespace: namespace, Source: chart})
-	wantFault(t, err, fault.Stall, v1alpha1.SignatureMissingReason, "only artifacts of a registry can be signed")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.SignatureMissingReason, "only artifacts of a registry can be signed")
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 )
 
 func TestWhatWasNotUsedForLongestIsEvictedFirst(t *testing.T) {
@@ -340,7 +341,7 @@ func wantBlobs(t *testing.T, s *Store, want ...string) {
 
 func wantNoRoom(t *testing.T, s *Store, err error, texts ...string) {
 	t.Helper()
-	wantFault(t, err, fault.Other, v1alpha1.StoreFailedReason, append(texts, "cache directory "+s.dir,
+	faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason, append(texts, "cache directory "+s.dir,
 		fmt.Sprintf("the limit of %d bytes (flag --cache-max-bytes) leaves no room", s.maxBytes))...)
 }
 

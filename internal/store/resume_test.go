@@ -16,6 +16,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 )
 
 const (
@@ -69,7 +70,7 @@ func TestResumeDoesNotOpenWhatIsThereAlready(t *testing.T) {
 		t.Errorf("want %d bytes, got %d, %v", len(wholeText), size, err)
 	}
 	_, err = s.Resume(t.Context(), wholeDigest, from.open, 4)
-	wantFault(t, err, fault.Stall, v1alpha1.LimitExceededReason, wholeDigest.String(), "limit of 4 bytes")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, wholeDigest.String(), "limit of 4 bytes")
 	from.wantAsked(t)
 }
 
@@ -110,7 +111,7 @@ func TestADownloadGoesOnAfterARestart(t *testing.T) {
 			size, err := s.Resume(t.Context(), wholeDigest, tc.given.open, 100)
 			tc.given.wantAsked(t, tc.wantAsked...)
 			if tc.wantErr {
-				wantFault(t, err, fault.Stall, v1alpha1.DigestMismatchReason, wholeDigest.String(),
+				faulttest.Want(t, err, fault.Stall, v1alpha1.DigestMismatchReason, wholeDigest.String(),
 					digest.FromString(changed).String())
 				wantFiles(t, s)
 				return
@@ -241,7 +242,7 @@ func TestWhatCannotGoOnIsNotKept(t *testing.T) {
 			t.Parallel()
 			s := open(t, t.TempDir())
 			_, err := s.Resume(t.Context(), wholeDigest, tc.given.open, tc.givenLimit)
-			wantFault(t, err, tc.wantClass, tc.wantReason, "blob "+wholeDigest.String())
+			faulttest.Want(t, err, tc.wantClass, tc.wantReason, "blob "+wholeDigest.String())
 			tc.given.wantAsked(t, Partial{})
 			wantFiles(t, s)
 		})
@@ -253,7 +254,7 @@ func TestTheLimitCountsFromTheBeginningOfTheFile(t *testing.T) {
 	from := &remote{content: wholeText, validator: "v1", ranges: true}
 	s := open(t, interrupted(t))
 	_, err := s.Resume(t.Context(), wholeDigest, from.open, int64(len(wholeText))-1)
-	wantFault(t, err, fault.Stall, v1alpha1.LimitExceededReason, "limit of 24 bytes")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, "limit of 24 bytes")
 	from.wantAsked(t, Partial{10, "v1"})
 	wantFiles(t, s)
 
@@ -286,7 +287,7 @@ func TestASourceThatBeginsElsewhereIsABug(t *testing.T) {
 	_, err := s.Resume(t.Context(), wholeDigest, func(context.Context, Partial) (Body, error) {
 		return Body{ReadCloser: io.NopCloser(strings.NewReader("x")), Offset: 3}, nil
 	}, 100)
-	wantFault(t, err, fault.Other, v1alpha1.InternalErrorReason, "byte 3")
+	faulttest.Want(t, err, fault.Other, v1alpha1.InternalErrorReason, "byte 3")
 }
 
 func TestTwoStoresResumeTheSameDigestAtOnce(t *testing.T) {
@@ -328,7 +329,7 @@ func TestTheSecondOfTwoStoresLeavesThePartialDownloadAlone(t *testing.T) {
 		return Body{ReadCloser: io.NopCloser(strings.NewReader("x")), Offset: 10}, nil
 	}
 	_, err = second.Resume(t.Context(), wholeDigest, elsewhere, 100)
-	wantFault(t, err, fault.Other, v1alpha1.InternalErrorReason, "byte 10")
+	faulttest.Want(t, err, fault.Other, v1alpha1.InternalErrorReason, "byte 10")
 	wantFiles(t, first, partFile, tagFile)
 }
 
@@ -381,7 +382,7 @@ func TestADiskThatFailsGetsThePartialDownloadsSpaceBack(t *testing.T) {
 			}
 			from := &remote{content: wholeText, validator: "v1"}
 			_, err := s.Resume(t.Context(), wholeDigest, from.open, 100)
-			wantFault(t, err, fault.Other, v1alpha1.StoreFailedReason,
+			faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason,
 				"cache directory "+s.dir, "write blob "+wholeDigest.String(), tc.wantText)
 			wantStable(t, err)
 			wantFiles(t, s)

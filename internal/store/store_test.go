@@ -17,6 +17,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 )
 
 // hostileDigests are digests that must not become a path.
@@ -163,7 +164,7 @@ func TestOpenReportsADirectoryThatCannotBeUsed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := Open(tc.givenDir)
-			wantFault(t, err, fault.Other, v1alpha1.StoreFailedReason, "cache directory "+tc.givenDir)
+			faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason, "cache directory "+tc.givenDir)
 		})
 	}
 }
@@ -180,7 +181,7 @@ func TestOpenReportsADirectoryThatIsNotWritable(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dir, "tmp"), 0o700) })
 	_, err := Open(dir)
-	wantFault(t, err, fault.Other, v1alpha1.StoreFailedReason, "permission denied", "let the provider's user write")
+	faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason, "permission denied", "let the provider's user write")
 }
 
 func TestFilesAreForTheProviderAlone(t *testing.T) {
@@ -268,21 +269,5 @@ func wantFiles(t *testing.T, s *Store, want ...string) {
 	slices.Sort(want)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("files of the store (-want +got):\n%s", diff)
-	}
-}
-
-func wantFault(t *testing.T, err error, class fault.Class, reason string, texts ...string) {
-	t.Helper()
-	if err == nil {
-		t.Fatalf("want an error with the reason %s, got none", reason)
-	}
-	if fault.ClassOf(err) != class || fault.ReasonOf(err, "") != reason {
-		t.Errorf("want class %d and reason %s, got %d and %q: %v",
-			class, reason, fault.ClassOf(err), fault.ReasonOf(err, ""), err)
-	}
-	for _, text := range texts {
-		if !strings.Contains(err.Error(), text) {
-			t.Errorf("want %q in the message, got %q", text, err)
-		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 )
 
 func TestOpenSweepsWhatAKilledProcessLeft(t *testing.T) {
@@ -156,5 +157,5 @@ func TestScratchReportsADiskThatFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := s.Scratch()
-	wantFault(t, err, fault.Other, v1alpha1.StoreFailedReason, "cache directory "+s.dir, "create a scratch file")
+	faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason, "cache directory "+s.dir, "create a scratch file")
 }

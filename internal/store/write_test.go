@@ -15,6 +15,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 )
 
 var errTorn = errors.New("torn")
@@ -124,7 +125,7 @@ func TestCommitLeavesNothingWhenItDoesNotComeToAnEnd(t *testing.T) {
 			t.Parallel()
 			s := open(t, t.TempDir())
 			_, err := s.Commit(t.Context(), want, tc.givenReader, tc.givenLimit)
-			wantFault(t, err, tc.wantClass, tc.wantReason, tc.wantTexts...)
+			faulttest.Want(t, err, tc.wantClass, tc.wantReason, tc.wantTexts...)
 			if tc.wantErr != nil && !errors.Is(err, tc.wantErr) {
 				t.Errorf("want %v in the chain, got %v", tc.wantErr, err)
 			}
@@ -142,7 +143,7 @@ func TestCommitDoesNotReadWhatIsThereAlready(t *testing.T) {
 		t.Errorf("want 5 bytes, got %d, %v", size, err)
 	}
 	_, err = s.Commit(t.Context(), d, iotest.ErrReader(errTorn), 4)
-	wantFault(t, err, fault.Stall, v1alpha1.LimitExceededReason, d.String(), "limit of 4 bytes")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, d.String(), "limit of 4 bytes")
 }
 
 func TestCommitStopsWhenTheContextIsDone(t *testing.T) {
@@ -232,13 +233,13 @@ func TestADiskThatFailsIsReportedWithWhatToDo(t *testing.T) {
 			texts := append([]string{"cache directory " + s.dir}, tc.wantTexts...)
 
 			_, err := s.Commit(t.Context(), d, strings.NewReader("right"), 5)
-			wantFault(t, err, fault.Other, v1alpha1.StoreFailedReason, append(texts, "write blob "+d.String())...)
+			faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason, append(texts, "write blob "+d.String())...)
 			wantStable(t, err)
 			err = s.Derive("index", d, func(w io.Writer) error {
 				_, err := io.WriteString(w, strings.Repeat("x", 2*bufferSize))
 				return err
 			})
-			wantFault(t, err, fault.Other, v1alpha1.StoreFailedReason, append(texts, "write index of "+d.String())...)
+			faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason, append(texts, "write index of "+d.String())...)
 			wantStable(t, err)
 			wantFiles(t, s)
 		})
@@ -256,7 +257,7 @@ func TestDeriveReportsADiskErrorThatItsWriterSwallows(t *testing.T) {
 		_, _ = io.WriteString(w, strings.Repeat("x", 2*bufferSize))
 		return nil
 	})
-	wantFault(t, err, fault.Other, v1alpha1.StoreFailedReason, "no space left on device")
+	faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason, "no space left on device")
 	wantFiles(t, s)
 }
 
@@ -277,7 +278,7 @@ func TestDerive(t *testing.T) {
 		_, _ = io.WriteString(w, "half of the th")
 		return fault.Terminal(v1alpha1.ManifestInvalidReason, errTorn)
 	})
-	wantFault(t, err, fault.Stall, v1alpha1.ManifestInvalidReason, "torn")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.ManifestInvalidReason, "torn")
 	f, err = s.OpenDerived("index", d)
 	wantContent(t, f, err, "second")
 	wantFiles(t, s, "derived/index/"+d.Encoded())

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
@@ -155,5 +156,26 @@ func (s *shared[T]) get(tb testing.TB) T {
 func (s *shared[T]) end() {
 	if s.started {
 		s.value.Stop()
+	}
+}
+
+// eventuallyPatience is how long Eventually waits for what must happen at last:
+// long, since several API servers share the machine.
+const eventuallyPatience = 30 * time.Second
+
+// Eventually waits until the condition holds, and fails the test if it does not
+// within 30 seconds. what says in words what is waited for.
+func Eventually(tb testing.TB, what string, holds func() bool) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), eventuallyPatience)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			tb.Fatalf("not within %v: %s", eventuallyPatience, what)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
 
@@ -83,12 +84,12 @@ func TestAClusterThatIsNotConnectedIsWaitedFor(t *testing.T) {
 
 	delete(cache, berlin)
 	_, err := connections.Client(t.Context(), berlin)
-	wantFault(t, err, fault.Wait, v1alpha1.ClusterNotConnectedReason, "not connected")
+	faulttest.Want(t, err, fault.Wait, v1alpha1.ClusterNotConnectedReason, "not connected")
 	if got := fault.AfterOf(err); got != 0 {
 		t.Errorf("want the ClusterCache to tell, got a timer of %v", got)
 	}
 	_, err = connections.Version(t.Context(), berlin)
-	wantFault(t, err, fault.Wait, v1alpha1.ClusterNotConnectedReason)
+	faulttest.Want(t, err, fault.Wait, v1alpha1.ClusterNotConnectedReason)
 
 	cache[berlin] = cfg
 	if mustConnect(t, connections, berlin) == before {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
@@ -100,7 +101,7 @@ func TestWhatARealAPIServerRefuses(t *testing.T) {
 				resource = core(t, "ConfigMap")
 			}
 			err := c.Apply(t.Context(), resource, tc.givenRef, tc.givenBody)
-			wantFault(t, err, tc.wantClass, tc.wantReason, tc.wantWords...)
+			faulttest.Want(t, err, tc.wantClass, tc.wantReason, tc.wantWords...)
 			if got := fault.AfterOf(err); got != tc.wantAfter {
 				t.Errorf("want to look again after %v, got %v", tc.wantAfter, got)
 			}
@@ -121,10 +122,10 @@ func TestForbidden(t *testing.T) {
 	c := newClient(t, cfg)
 	ref := refTo("ConfigMap", "default", "settings")
 	applied := c.Apply(t.Context(), core(t, "ConfigMap"), ref, bodyOf(ref, ""))
-	wantFault(t, applied, fault.Other, v1alpha1.ApplyFailedReason,
+	faulttest.Want(t, applied, fault.Other, v1alpha1.ApplyFailedReason,
 		"ConfigMap default/settings: HTTP 403 Forbidden", `User "nobody" cannot patch`)
 	_, err = c.Metadata(t.Context(), core(t, "ConfigMap"), ref)
-	wantFault(t, err, fault.Other, v1alpha1.ApplyFailedReason, `cannot get resource "configmaps"`)
+	faulttest.Want(t, err, fault.Other, v1alpha1.ApplyFailedReason, `cannot get resource "configmaps"`)
 }
 
 func TestTheContentOfASecretIsInNoError(t *testing.T) {
@@ -245,7 +246,7 @@ func TestServersThatFail(t *testing.T) {
 				defer cancel()
 				proxy.Reset()
 				err := call(ctx)
-				wantFault(t, err, tc.wantClass, tc.wantReason, append(tc.wantWords, subject+": ")...)
+				faulttest.Want(t, err, tc.wantClass, tc.wantReason, append(tc.wantWords, subject+": ")...)
 				if got := fault.AfterOf(err); got != tc.wantAfter {
 					t.Errorf("want to look again after %v, got %v", tc.wantAfter, got)
 				}
@@ -273,7 +274,7 @@ func TestAServerThatIsNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = newClient(t, &rest.Config{Host: "https://" + address}).Version(t.Context())
-	wantFault(t, err, fault.Other, v1alpha1.ApplyFailedReason,
+	faulttest.Want(t, err, fault.Other, v1alpha1.ApplyFailedReason,
 		"version of the workload cluster: the connection to the API server failed: connection refused")
 	if strings.Contains(err.Error(), "127.0.0.1") {
 		t.Errorf("want no address: %s", err)
@@ -288,7 +289,7 @@ func TestAnAnswerThatIsNotJSON(t *testing.T) {
 	t.Cleanup(server.Close)
 	_, err := newClient(t, &rest.Config{Host: server.URL}).Object(t.Context(),
 		core(t, "ConfigMap"), refTo("ConfigMap", "default", "settings"))
-	wantFault(t, err, fault.Other, v1alpha1.ApplyFailedReason, "ConfigMap default/settings", "not what was asked for")
+	faulttest.Want(t, err, fault.Other, v1alpha1.ApplyFailedReason, "ConfigMap default/settings", "not what was asked for")
 }
 
 func TestMessagesOfLostConnectionsAreStable(t *testing.T) {

@@ -1,9 +1,7 @@
 package workload
 
 import (
-	"context"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -12,7 +10,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
@@ -75,39 +72,4 @@ func read[T client.Object](t testing.TB, s *testenv.APIServer, namespace, name s
 		t.Fatal(err)
 	}
 	return into
-}
-
-// wantFault checks class and reason of an error, and that its message has the words.
-func wantFault(t testing.TB, err error, class fault.Class, reason string, words ...string) {
-	t.Helper()
-	if err == nil {
-		t.Fatalf("want an error with the reason %s, got none", reason)
-	}
-	if got := fault.ClassOf(err); got != class {
-		t.Errorf("class of %q: want %d, got %d", err, class, got)
-	}
-	if got := fault.ReasonOf(err, ""); got != reason {
-		t.Errorf("reason of %q: want %s, got %s", err, reason, got)
-	}
-	for _, word := range words {
-		if !strings.Contains(err.Error(), word) {
-			t.Errorf("the message must name %q: %s", word, err)
-		}
-	}
-}
-
-// eventually waits until the condition holds.
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
 }

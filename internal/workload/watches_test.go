@@ -72,7 +72,7 @@ func TestWatchesTellOfWhatIsThereAndOfWhatHappens(t *testing.T) {
 			told := &counted{}
 			watches := NewWatches(t.Context(), told.notify)
 			watches.Want(calico, c, []rollout.Target{tc.given})
-			eventually(t, "what is there is told", func() bool { return told.of(calico) >= 1 })
+			testenv.Eventually(t, "what is there is told", func() bool { return told.of(calico) >= 1 })
 
 			applyConfigMap(t, c, ns, "another", "value")
 			remove(t, w.APIServer, ns, "other")
@@ -80,7 +80,7 @@ func TestWatchesTellOfWhatIsThereAndOfWhatHappens(t *testing.T) {
 			remove(t, w.APIServer, ns, "settings")
 			labelled(t, c, ns, "settings", ns)
 
-			eventually(t, "what happens is told", func() bool { return told.of(calico) >= 3 })
+			testenv.Eventually(t, "what happens is told", func() bool { return told.of(calico) >= 3 })
 			// A stream keeps its order: events of other objects would be counted by now.
 			if got := told.of(calico); got != 3 {
 				t.Errorf("want to be told of what was there, its end and its return, got %d notifications", got)
@@ -107,16 +107,16 @@ func TestWatchesOutliveTheAPIServer(t *testing.T) {
 	told := &counted{}
 	watches := NewWatches(t.Context(), told.notify)
 	watches.Want(calico, c, []rollout.Target{{Resource: core(t, "ConfigMap"), Namespace: ns, Name: "settings"}})
-	eventually(t, "what is there is told", func() bool { return told.of(calico) == 1 })
+	testenv.Eventually(t, "what is there is told", func() bool { return told.of(calico) == 1 })
 
 	w.StopAPIServer()
 	if err := w.StartAPIServer(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 
-	eventually(t, "what is there is told anew", func() bool { return told.of(calico) == 2 })
+	testenv.Eventually(t, "what is there is told anew", func() bool { return told.of(calico) == 2 })
 	labelled(t, c, ns, "settings", "changed")
-	eventually(t, "a change is told", func() bool { return told.of(calico) == 3 })
+	testenv.Eventually(t, "a change is told", func() bool { return told.of(calico) == 3 })
 }
 
 // watched is an API server that has nothing and only serves watches.
@@ -207,17 +207,17 @@ func TestWantWatchesTheTargetsAndNothingElse(t *testing.T) {
 	settings, members := settingsTarget(t), membersTarget(t)
 
 	watches.Want(calico, c, []rollout.Target{settings})
-	eventually(t, "the target is watched", func() bool { return server.has(settingsPath) })
+	testenv.Eventually(t, "the target is watched", func() bool { return server.has(settingsPath) })
 	watches.Want(calico, c, []rollout.Target{settings, members, members})
-	eventually(t, "a second target is watched", func() bool { return server.has(settingsPath, membersPath) })
+	testenv.Eventually(t, "a second target is watched", func() bool { return server.has(settingsPath, membersPath) })
 	watches.Want(other, c, []rollout.Target{settings})
-	eventually(t, "each key has its own", func() bool { return server.has(settingsPath, settingsPath, membersPath) })
+	testenv.Eventually(t, "each key has its own", func() bool { return server.has(settingsPath, settingsPath, membersPath) })
 	watches.Want(calico, c, []rollout.Target{members})
-	eventually(t, "what is not wanted ends", func() bool { return server.has(settingsPath, membersPath) })
+	testenv.Eventually(t, "what is not wanted ends", func() bool { return server.has(settingsPath, membersPath) })
 	watches.Stop(other)
-	eventually(t, "Stop ends those of the key", func() bool { return server.has(membersPath) })
+	testenv.Eventually(t, "Stop ends those of the key", func() bool { return server.has(membersPath) })
 	watches.Want(calico, c, nil)
-	eventually(t, "no targets end all", func() bool { return server.has() })
+	testenv.Eventually(t, "no targets end all", func() bool { return server.has() })
 	watches.Stop(calico)
 	watches.Stop(calico)
 
@@ -231,7 +231,7 @@ func TestAWatchAsksToBeEnded(t *testing.T) {
 	server := newWatched(t)
 	watches := NewWatches(t.Context(), silent)
 	watches.Want(calico, newClient(t, &rest.Config{Host: server.URL}), []rollout.Target{membersTarget(t)})
-	eventually(t, "the target is watched", func() bool { return server.has(membersPath) })
+	testenv.Eventually(t, "the target is watched", func() bool { return server.has(membersPath) })
 	seconds, err := strconv.Atoi(server.last.Get("timeoutSeconds"))
 	if err != nil || seconds < 300 || seconds >= 600 {
 		t.Errorf("want an end after 5 to 10 minutes, got %q", server.last.Get("timeoutSeconds"))
@@ -247,10 +247,10 @@ func TestANewClientReplacesTheOldOne(t *testing.T) {
 	watches := NewWatches(t.Context(), silent)
 	targets := []rollout.Target{settingsTarget(t), membersTarget(t)}
 	watches.Want(calico, newClient(t, &rest.Config{Host: before.URL}), targets)
-	eventually(t, "the targets are watched", func() bool { return before.has(settingsPath, membersPath) })
+	testenv.Eventually(t, "the targets are watched", func() bool { return before.has(settingsPath, membersPath) })
 	watches.Want(calico, newClient(t, &rest.Config{Host: after.URL}), targets)
-	eventually(t, "the new client watches", func() bool { return after.has(settingsPath, membersPath) })
-	eventually(t, "the old client does not", func() bool { return before.has() })
+	testenv.Eventually(t, "the new client watches", func() bool { return after.has(settingsPath, membersPath) })
+	testenv.Eventually(t, "the old client does not", func() bool { return before.has() })
 }
 
 func TestTheWatchesOfAKeyAreBounded(t *testing.T) {
@@ -265,7 +265,7 @@ func TestTheWatchesOfAKeyAreBounded(t *testing.T) {
 	if got := len(watches.running[calico].targets); got != maxTargets {
 		t.Errorf("want %d watches, got %d", maxTargets, got)
 	}
-	eventually(t, "the watches run", func() bool { return server.count() == maxTargets })
+	testenv.Eventually(t, "the watches run", func() bool { return server.count() == maxTargets })
 }
 
 func TestAWatchThatIsRefusedIsTriedAgain(t *testing.T) {
@@ -274,7 +274,7 @@ func TestAWatchThatIsRefusedIsTriedAgain(t *testing.T) {
 	server.refuse = 1
 	watches := NewWatches(t.Context(), silent)
 	watches.Want(calico, newClient(t, &rest.Config{Host: server.URL}), []rollout.Target{membersTarget(t)})
-	eventually(t, "the target is watched", func() bool { return server.has(membersPath) })
+	testenv.Eventually(t, "the target is watched", func() bool { return server.has(membersPath) })
 	if server.begun != 2 {
 		t.Errorf("want one more try, got %d requests", server.begun)
 	}
@@ -287,9 +287,9 @@ func TestAllWatchesEndWithTheContext(t *testing.T) {
 	watches := NewWatches(ctx, silent)
 	targets := []rollout.Target{settingsTarget(t), membersTarget(t)}
 	watches.Want(calico, newClient(t, &rest.Config{Host: server.URL}), targets)
-	eventually(t, "the targets are watched", func() bool { return server.has(settingsPath, membersPath) })
+	testenv.Eventually(t, "the targets are watched", func() bool { return server.has(settingsPath, membersPath) })
 	cancel()
-	eventually(t, "no watch is left", func() bool { return server.has() })
+	testenv.Eventually(t, "no watch is left", func() bool { return server.has() })
 }
 
 func TestAWatchOfAKindThatIsNotServedDoesNoHarm(t *testing.T) {
@@ -304,5 +304,5 @@ func TestAWatchOfAKindThatIsNotServedDoesNoHarm(t *testing.T) {
 		{Resource: core(t, "ConfigMap"), Namespace: ns, Name: "settings"},
 	})
 	labelled(t, c, ns, "settings", "mine")
-	eventually(t, "the other target is told of", func() bool { return told.of(calico) == 1 })
+	testenv.Eventually(t, "the other target is told of", func() bool { return told.of(calico) == 1 })
 }

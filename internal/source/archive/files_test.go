@@ -13,6 +13,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 )
 
 func TestFilesReadsEveryFormat(t *testing.T) {
@@ -181,7 +182,7 @@ func TestFilesRefusesWhatCannotBeWanted(t *testing.T) {
 				test.limits(&limits)
 			}
 			got, err := readFiles(bytes.NewReader(archive), test.givenFormat, test.given, limits)
-			wantFault(t, err, fault.Stall, test.wantReason, test.wantText)
+			faulttest.Want(t, err, fault.Stall, test.wantReason, test.wantText)
 			wantFiles(t, nil, got)
 		})
 	}
@@ -190,7 +191,7 @@ func TestFilesRefusesWhatCannotBeWanted(t *testing.T) {
 func TestAFormatThatDoesNotExist(t *testing.T) {
 	t.Parallel()
 	_, err := readFiles(strings.NewReader("x"), "zip", nil, DefaultLimits())
-	wantFault(t, err, fault.Other, v1alpha1.InternalErrorReason, `"zip"`)
+	faulttest.Want(t, err, fault.Other, v1alpha1.InternalErrorReason, `"zip"`)
 }
 
 func TestAConsumerThatStops(t *testing.T) {
@@ -231,7 +232,7 @@ func TestWhatAConsumerLeavesIsCheckedToo(t *testing.T) {
 		if len(errs) != 2 || errs[0] != nil {
 			t.Fatalf("%s: want a file and an error, got %v", format, errs)
 		}
-		wantFault(t, errs[1], fault.Stall, v1alpha1.ArchiveInvalidReason, string(format))
+		faulttest.Want(t, errs[1], fault.Stall, v1alpha1.ArchiveInvalidReason, string(format))
 	}
 }
 
@@ -247,7 +248,7 @@ func TestAReaderThatFailsKeepsItsClass(t *testing.T) {
 			for _, good := range []int{0, 1, len(packed) / 2, len(packed) - 1} {
 				broken := io.MultiReader(bytes.NewReader(packed[:good]), iotest.ErrReader(cause))
 				_, err := readFiles(broken, format, nil, DefaultLimits())
-				wantFault(t, err, fault.ClassOf(cause), fault.ReasonOf(cause, ""), "read: "+cause.Error())
+				faulttest.Want(t, err, fault.ClassOf(cause), fault.ReasonOf(cause, ""), "read: "+cause.Error())
 				if !errors.Is(err, cause) {
 					t.Errorf("%q after %d bytes: %v lost its cause", format, good, err)
 				}

@@ -3,7 +3,6 @@ package archive
 import (
 	"archive/tar"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -12,8 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
 // allFormats are the formats that Files reads.
@@ -160,27 +157,5 @@ func wantFiles(t *testing.T, want, got []file) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
-	}
-}
-
-func wantFault(t *testing.T, err error, class fault.Class, reason string, texts ...string) {
-	t.Helper()
-	if err == nil {
-		t.Fatalf("want an error with the reason %s, got none", reason)
-	}
-	if fault.ClassOf(err) != class || fault.ReasonOf(err, "") != reason {
-		t.Errorf("want class %d and reason %s, got %d and %q: %v",
-			class, reason, fault.ClassOf(err), fault.ReasonOf(err, ""), err)
-	}
-	for _, text := range texts {
-		if !strings.Contains(err.Error(), text) {
-			t.Errorf("want %q in the message, got %q", text, err)
-		}
-	}
-	if len(err.Error()) > 1024 {
-		t.Errorf("want a message of at most 1 KiB, got %d bytes", len(err.Error()))
-	}
-	if errors.Is(err, io.EOF) {
-		t.Errorf("%v passes for the end of a file", err)
 	}
 }

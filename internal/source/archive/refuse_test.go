@@ -7,6 +7,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 )
 
 func TestFilesRefusesAnArchive(t *testing.T) {
@@ -98,7 +99,7 @@ func TestFilesRefusesAnArchive(t *testing.T) {
 				t.Parallel()
 				archive := tarOf(append([][]byte{good}, test.given...)...)
 				got, err := readFiles(bytes.NewReader(compress(t, format, archive)), format, nil, DefaultLimits())
-				wantFault(t, err, fault.Stall, v1alpha1.ArchiveInvalidReason, test.wantTexts...)
+				faulttest.Want(t, err, fault.Stall, v1alpha1.ArchiveInvalidReason, test.wantTexts...)
 				wantFiles(t, nil, got)
 			})
 		}
@@ -123,7 +124,7 @@ func TestFilesRefusesAnArchiveWithoutManifests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := readFiles(bytes.NewReader(given), Tar, nil, DefaultLimits())
-			wantFault(t, err, fault.Stall, v1alpha1.ArchiveInvalidReason, "no .yaml, .yml or .json file")
+			faulttest.Want(t, err, fault.Stall, v1alpha1.ArchiveInvalidReason, "no .yaml, .yml or .json file")
 		})
 	}
 }
@@ -144,7 +145,7 @@ func TestFilesRefusesWhatIsNotOfItsFormat(t *testing.T) {
 				if format == Tar {
 					want = "tar"
 				}
-				wantFault(t, err, fault.Stall, v1alpha1.ArchiveInvalidReason, want)
+				faulttest.Want(t, err, fault.Stall, v1alpha1.ArchiveInvalidReason, want)
 				wantFiles(t, nil, got)
 			})
 		}
@@ -209,10 +210,10 @@ func TestWhatFollowsACompressedStream(t *testing.T) {
 
 		for _, garbage := range []string{"x", "\x00", "xyz", "\x00\x00\x00\x00", "garbage", strings.Repeat("\x00", 512)} {
 			_, err := readFiles(bytes.NewReader(append(bytes.Clone(one), garbage...)), format, nil, DefaultLimits())
-			wantFault(t, err, fault.Stall, v1alpha1.ArchiveInvalidReason, string(format))
+			faulttest.Want(t, err, fault.Stall, v1alpha1.ArchiveInvalidReason, string(format))
 			archive := append(compress(t, format, tarOf(regular("a.yaml", "1"))), garbage...)
 			_, err = readFiles(bytes.NewReader(archive), "tar+"+format, nil, DefaultLimits())
-			wantFault(t, err, fault.Stall, v1alpha1.ArchiveInvalidReason, string(format))
+			faulttest.Want(t, err, fault.Stall, v1alpha1.ArchiveInvalidReason, string(format))
 		}
 	}
 }

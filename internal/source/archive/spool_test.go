@@ -12,6 +12,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 )
 
 // broken is a Scratch that fails.
@@ -73,7 +74,7 @@ func TestAScratchFileThatFails(t *testing.T) {
 			if test.wantReason == v1alpha1.LimitExceededReason {
 				class = fault.Stall
 			}
-			wantFault(t, err, class, test.wantReason, test.wantText)
+			faulttest.Want(t, err, class, test.wantReason, test.wantText)
 			if strings.Contains(err.Error(), "random") {
 				t.Errorf("want no random name in the message, got %q", err)
 			}
@@ -91,7 +92,7 @@ func TestAScratchFileThatCannotBeCreated(t *testing.T) {
 	_, err := readFrom(bytes.NewReader(packed), Tar, nil, DefaultLimits(), func() (Scratch, error) {
 		return os.CreateTemp(missing, "")
 	})
-	wantFault(t, err, fault.Other, v1alpha1.StoreFailedReason, "scratch file: create: no such file or directory")
+	faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason, "scratch file: create: no such file or directory")
 }
 
 func TestOnlyAnArchiveNeedsAScratchFile(t *testing.T) {
@@ -115,7 +116,7 @@ func TestABadArchiveClosesItsScratchFile(t *testing.T) {
 	got, err := readFrom(bytes.NewReader(packed), Tar, nil, DefaultLimits(), func() (Scratch, error) {
 		return scratch, nil
 	})
-	wantFault(t, err, fault.Stall, v1alpha1.ArchiveInvalidReason, `"b.yaml"`)
+	faulttest.Want(t, err, fault.Stall, v1alpha1.ArchiveInvalidReason, `"b.yaml"`)
 	wantFiles(t, nil, got)
 	if scratch.closed != 1 {
 		t.Errorf("want the scratch file to be closed once, got %d times", scratch.closed)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 )
 
 func TestDeniedAddressesByDefault(t *testing.T) {
@@ -42,7 +43,7 @@ func TestDeniedAddressesByDefault(t *testing.T) {
 				}
 				return
 			}
-			wantFault(t, err, fault.Stall, v1alpha1.SourceDeniedReason,
+			faulttest.Want(t, err, fault.Stall, v1alpha1.SourceDeniedReason,
 				"is denied by "+tc.wantDeny, "--source-deny-cidrs")
 		})
 	}
@@ -51,7 +52,7 @@ func TestDeniedAddressesByDefault(t *testing.T) {
 func TestDeniedPrefixMappedToIPv6(t *testing.T) {
 	t.Parallel()
 	deny := denied{netip.MustParsePrefix("::ffff:10.0.0.0/104")}
-	wantFault(t, deny.check("10.1.2.3:80"), fault.Stall, v1alpha1.SourceDeniedReason, "10.1.2.3")
+	faulttest.Want(t, deny.check("10.1.2.3:80"), fault.Stall, v1alpha1.SourceDeniedReason, "10.1.2.3")
 	if err := deny.check("11.0.0.1:80"); err != nil {
 		t.Errorf("want no error, got %v", err)
 	}
@@ -60,7 +61,7 @@ func TestDeniedPrefixMappedToIPv6(t *testing.T) {
 func TestAnAddressThatIsNoneIsDenied(t *testing.T) {
 	t.Parallel()
 	for _, given := range []string{"", "localhost:80", "127.0.0.1", "/var/run/docker.sock"} {
-		wantFault(t, denied{}.check(given), fault.Stall, v1alpha1.SourceDeniedReason, given)
+		faulttest.Want(t, denied{}.check(given), fault.Stall, v1alpha1.SourceDeniedReason, given)
 	}
 }
 
@@ -71,8 +72,8 @@ func TestOpenHTTPSDoesNotConnectToDeniedAddresses(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0"} {
 		t.Run(host, func(t *testing.T) {
 			t.Parallel()
-			err := readAll(t.Context(), sources(t, Config{}), https("http://user:hunter2@"+host+":"+port+"/a.yaml"))
-			wantFault(t, err, fault.Stall, v1alpha1.SourceDeniedReason,
+			err := readAll(t.Context(), sources(t, Config{}), https("http://hunter2:hunter2@"+host+":"+port+"/a.yaml"))
+			faulttest.Want(t, err, fault.Stall, v1alpha1.SourceDeniedReason,
 				"http://"+host+":"+port+"/a.yaml: the address ", "--source-deny-cidrs")
 		})
 	}
@@ -85,7 +86,7 @@ func TestARedirectToADeniedAddressIsNotFollowed(t *testing.T) {
 	s := sources(t, Config{DenyCIDRs: deny})
 	s.transport = redirecting{to: "https://127.0.0.2/latest/meta-data/iam", next: s.transport}
 	err := readAll(t.Context(), s, https("https://example.org/a.yaml"))
-	wantFault(t, err, fault.Stall, v1alpha1.SourceDeniedReason,
+	faulttest.Want(t, err, fault.Stall, v1alpha1.SourceDeniedReason,
 		"https://example.org/a.yaml: redirected to https://127.0.0.2: the address 127.0.0.2 is denied")
 }
 
@@ -94,10 +95,10 @@ func TestAProxyOnADeniedAddressIsNotUsed(t *testing.T) {
 	proxy := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("want no request") })
 	for _, given := range []string{"http://example.org/a.yaml", "https://example.org/a.yaml"} {
 		s := sources(t, Config{Proxy: func(*http.Request) (*url.URL, error) {
-			return url.Parse(strings.Replace(proxy, "://", "://user:hunter2@", 1))
+			return url.Parse(strings.Replace(proxy, "://", "://hunter2:hunter2@", 1))
 		}})
 		err := readAll(t.Context(), s, https(given))
-		wantFault(t, err, fault.Stall, v1alpha1.SourceDeniedReason, given, "127.0.0.1 is denied")
+		faulttest.Want(t, err, fault.Stall, v1alpha1.SourceDeniedReason, given, "127.0.0.1 is denied")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 )
 
 func TestOpenFileReadsWhatIsBelowTheBundleDirectory(t *testing.T) {
@@ -88,7 +89,7 @@ func TestOpenFileReportsWhatCannotBeRead(t *testing.T) {
 			t.Parallel()
 			s := sources(t, Config{BundleDir: dir, MaxBytes: tc.givenMax})
 			err := readAll(t.Context(), s, file(tc.givenPath))
-			wantFault(t, err, tc.wantClass, tc.wantReason, tc.givenPath, tc.wantText)
+			faulttest.Want(t, err, tc.wantClass, tc.wantReason, tc.givenPath, tc.wantText)
 		})
 	}
 }
@@ -96,11 +97,11 @@ func TestOpenFileReportsWhatCannotBeRead(t *testing.T) {
 func TestOpenFileNeedsABundleDirectory(t *testing.T) {
 	t.Parallel()
 	err := readAll(t.Context(), sources(t, Config{}), file("a.yaml"))
-	wantFault(t, err, fault.Stall, v1alpha1.SourceInvalidReason, "a.yaml", "no bundle directory", "--bundle-dir")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.SourceInvalidReason, "a.yaml", "no bundle directory", "--bundle-dir")
 
 	missing := filepath.Join(t.TempDir(), "none")
 	err = readAll(t.Context(), sources(t, Config{BundleDir: missing}), file("a.yaml"))
-	wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason, "a.yaml", missing, "--bundle-dir")
+	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "a.yaml", missing, "--bundle-dir")
 }
 
 func TestAFileThatGrowsStaysWithinTheLimit(t *testing.T) {
@@ -113,7 +114,7 @@ func TestAFileThatGrowsStaysWithinTheLimit(t *testing.T) {
 	defer body.Close()
 	write(t, filepath.Join(dir, "calico", "operator.yaml"), "operators")
 	_, err = body.Read(make([]byte, 100))
-	wantFault(t, err, fault.Stall, v1alpha1.LimitExceededReason, "calico/operator.yaml", "limit of 8 bytes")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, "calico/operator.yaml", "limit of 8 bytes")
 }
 
 // bundleDir returns a bundle directory with a file, and with what tries to leave it.

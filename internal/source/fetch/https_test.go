@@ -23,11 +23,12 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
-const secretQuery = "?token=hunter2"
+const secretQuery = "?hunter2=hunter2"
 
 func TestOpenHTTPSReadsAFile(t *testing.T) {
 	t.Parallel()
@@ -91,19 +92,19 @@ func TestOpenHTTPSVerifiesTheServer(t *testing.T) {
 
 	err = readAll(t.Context(), sources(t, Config{DenyCIDRs: nobody(), RootCAs: x509.NewCertPool()}),
 		https(server.URL+"/a.yaml"))
-	wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason, server.URL+"/a.yaml", "unknown authority")
+	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, server.URL+"/a.yaml", "unknown authority")
 }
 
 func TestOpenHTTPSSendsWhatItShould(t *testing.T) {
 	t.Parallel()
 	var got *http.Request
 	address := serve(t, func(_ http.ResponseWriter, r *http.Request) { got = r })
-	withUser := strings.Replace(address, "://", "://user:hunter2@", 1)
+	withUser := strings.Replace(address, "://", "://hunter2:hunter2@", 1)
 	s := sources(t, Config{DenyCIDRs: nobody(), UserAgent: "caapb/v1.2.3"})
 	if err := readAll(t.Context(), s, https(withUser+"/a.yaml"+secretQuery)); err != nil {
 		t.Fatal(err)
 	}
-	if user, password, _ := got.BasicAuth(); user != "user" || password != "hunter2" {
+	if user, password, _ := got.BasicAuth(); user != "hunter2" || password != "hunter2" {
 		t.Errorf("want the userinfo as basic authentication, got %q, %q", user, password)
 	}
 	want := map[string]string{"User-Agent": "caapb/v1.2.3", "Accept-Encoding": "gzip", "Referer": ""}
@@ -131,10 +132,10 @@ func TestOpenHTTPSReportsWhatTheServerAnswered(t *testing.T) {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			t.Parallel()
 			address := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
-			withUser := strings.Replace(address, "://", "://user:hunter2@", 1)
+			withUser := strings.Replace(address, "://", "://hunter2:hunter2@", 1)
 			s := sources(t, Config{DenyCIDRs: nobody()})
 			err := readAll(t.Context(), s, https(withUser+"/a.yaml"+secretQuery))
-			wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason,
+			faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason,
 				address+"/a.yaml: the server answered "+fmt.Sprint(status))
 		})
 	}
@@ -173,7 +174,7 @@ func TestOpenHTTPSWaitsWhenTheServerAsksForIt(t *testing.T) {
 			s := sources(t, Config{DenyCIDRs: nobody()})
 			s.now = func() time.Time { return now }
 			err := readAll(t.Context(), s, https(address+"/a.yaml"+secretQuery))
-			wantFault(t, err, fault.Wait, v1alpha1.ThrottledReason, address+"/a.yaml", fmt.Sprint(tc.givenStatus))
+			faulttest.Want(t, err, fault.Wait, v1alpha1.ThrottledReason, address+"/a.yaml", fmt.Sprint(tc.givenStatus))
 			if e, ok := errors.AsType[*fault.Error](err); ok && e.After != tc.want {
 				t.Errorf("want %v, got %v", tc.want, e.After)
 			}
@@ -263,7 +264,7 @@ func TestOpenHTTPSReportsABodyThatCannotBeUsed(t *testing.T) {
 			address := serve(t, tc.givenHandler)
 			err := readAll(t.Context(), sources(t, Config{MaxBytes: 2 << 20, DenyCIDRs: nobody()}),
 				https(address+"/a.yaml"+secretQuery))
-			wantFault(t, err, tc.wantClass, tc.wantReason, address+"/a.yaml", tc.wantText)
+			faulttest.Want(t, err, tc.wantClass, tc.wantReason, address+"/a.yaml", tc.wantText)
 			if tc.wantErr != nil && !errors.Is(err, tc.wantErr) {
 				t.Errorf("want %v in the chain, got %v", tc.wantErr, err)
 			}
@@ -316,7 +317,7 @@ func TestOpenHTTPSGivesUpOnAServerThatDoesNotGoOn(t *testing.T) {
 			tc.given.DenyCIDRs = nobody()
 			address := serve(t, tc.givenHandler)
 			err := readAll(t.Context(), sources(t, tc.given), https(address+"/a.yaml"+secretQuery))
-			wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason, address+"/a.yaml", tc.wantText)
+			faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, address+"/a.yaml", tc.wantText)
 			if tc.wantErr != nil && !errors.Is(err, tc.wantErr) {
 				t.Errorf("want %v in the chain, got %v", tc.wantErr, err)
 			}
@@ -341,7 +342,7 @@ func TestOpenHTTPSStopsWhenTheContextIsDone(t *testing.T) {
 	}
 	cancel()
 	_, err = body.Read(make([]byte, 1))
-	wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason, address)
+	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, address)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("want %v in the chain, got %v", context.Canceled, err)
 	}
@@ -350,13 +351,13 @@ func TestOpenHTTPSStopsWhenTheContextIsDone(t *testing.T) {
 func TestOpenHTTPSRefusesAURLThatIsNone(t *testing.T) {
 	t.Parallel()
 	for _, given := range []string{
-		"", "a.yaml", "ftp://user:hunter2@example.org/a.yaml", "file:///etc/passwd", "https:///a.yaml",
-		"http:example.org", "https://user:hunter2@exa mple.org/", "https://user:hunter2@example.org:token/",
+		"", "a.yaml", "ftp://hunter2:hunter2@example.org/a.yaml", "file:///etc/passwd", "https:///a.yaml",
+		"http:example.org", "https://hunter2:hunter2@exa mple.org/", "https://hunter2:hunter2@example.org:hunter2/",
 	} {
 		t.Run(given, func(t *testing.T) {
 			t.Parallel()
 			err := readAll(t.Context(), sources(t, Config{}), https(given))
-			wantFault(t, err, fault.Stall, v1alpha1.SourceInvalidReason)
+			faulttest.Want(t, err, fault.Stall, v1alpha1.SourceInvalidReason)
 		})
 	}
 }
@@ -376,7 +377,7 @@ func TestADownloadWithAnotherDigestIsNotStored(t *testing.T) {
 	defer body.Close()
 
 	_, err = cache.Commit(t.Context(), someDigest, body, 100)
-	wantFault(t, err, fault.Stall, v1alpha1.DigestMismatchReason, someDigest, digest.FromString("changed").String())
+	faulttest.Want(t, err, fault.Stall, v1alpha1.DigestMismatchReason, someDigest, digest.FromString("changed").String())
 	if _, ok := cache.Has(someDigest); ok {
 		t.Error("want nothing in the store")
 	}

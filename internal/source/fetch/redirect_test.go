@@ -8,6 +8,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 )
 
 func TestRedirectsAreFollowedOnTheSameHost(t *testing.T) {
@@ -45,18 +46,18 @@ func TestRedirectsAreCounted(t *testing.T) {
 	body, err := s.Open(t.Context(), https(address+"/xxxxxx.yaml"))
 	wantBody(t, body, err, "bytes")
 	err = readAll(t.Context(), s, https(address+"/xxxxxxx.yaml"))
-	wantFault(t, err, fault.Stall, v1alpha1.LimitExceededReason, address+"/xxxxxxx.yaml", "more than 5 redirects")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, address+"/xxxxxxx.yaml", "more than 5 redirects")
 
 	s = sources(t, Config{DenyCIDRs: nobody(), MaxRedirects: 1})
 	err = readAll(t.Context(), s, https(address+"/xxx.yaml"))
-	wantFault(t, err, fault.Stall, v1alpha1.LimitExceededReason, "more than 1 redirects")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, "more than 1 redirects")
 }
 
 func TestARedirectToItselfEnds(t *testing.T) {
 	t.Parallel()
 	address := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/a.yaml", http.StatusFound) })
 	err := readAll(t.Context(), sources(t, Config{DenyCIDRs: nobody()}), https(address+"/a.yaml"+secretQuery))
-	wantFault(t, err, fault.Stall, v1alpha1.LimitExceededReason, address+"/a.yaml", "more than 5 redirects")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, address+"/a.yaml", "more than 5 redirects")
 }
 
 func TestRedirectsOverHTTPSMayLeadToAnotherHost(t *testing.T) {
@@ -77,7 +78,7 @@ func TestRedirectsOverHTTPSMayLeadToAnotherHost(t *testing.T) {
 	roots.AddCert(start.Certificate())
 	roots.AddCert(end.Certificate())
 	s := sources(t, Config{DenyCIDRs: nobody(), RootCAs: roots})
-	withUser := strings.Replace(start.URL, "://", "://user:hunter2@", 1)
+	withUser := strings.Replace(start.URL, "://", "://hunter2:hunter2@", 1)
 
 	body, err := s.Open(t.Context(), https(withUser+"/a.yaml"))
 	wantBody(t, body, err, "bytes")
@@ -86,7 +87,7 @@ func TestRedirectsOverHTTPSMayLeadToAnotherHost(t *testing.T) {
 	}
 
 	err = readAll(t.Context(), s, https(withUser+"/missing.yaml"))
-	wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason,
+	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason,
 		start.URL+"/missing.yaml: redirected to "+end.URL+": the server answered 404 Not Found")
 }
 
@@ -106,7 +107,7 @@ func TestRedirectsThatAreRefused(t *testing.T) {
 			wantText: "redirected to another scheme, " + plainServer,
 		},
 		"from http to https": {
-			givenLocation: "https://user:hunter2@example.org/hunter2" + secretQuery,
+			givenLocation: "https://hunter2:hunter2@example.org/hunter2" + secretQuery,
 			wantClass:     fault.Stall, wantReason: v1alpha1.SourceDeniedReason,
 			wantText: "redirected to another scheme, https://example.org:",
 		},
@@ -120,7 +121,7 @@ func TestRedirectsThatAreRefused(t *testing.T) {
 			wantReason: v1alpha1.FetchFailedReason, wantText: "redirected to an invalid url",
 		},
 		"to what is no URL": {
-			givenTLS: true, givenLocation: "https://user:hunter2@exa mple.org/token",
+			givenTLS: true, givenLocation: "https://hunter2:hunter2@exa mple.org/hunter2",
 			wantReason: v1alpha1.FetchFailedReason, wantText: "redirected to an invalid url",
 		},
 	}
@@ -141,7 +142,7 @@ func TestRedirectsThatAreRefused(t *testing.T) {
 			}
 			s := sources(t, Config{DenyCIDRs: nobody(), RootCAs: roots})
 			err := readAll(t.Context(), s, https(address+"/a.yaml"+secretQuery))
-			wantFault(t, err, tc.wantClass, tc.wantReason, address+"/a.yaml", tc.wantText)
+			faulttest.Want(t, err, tc.wantClass, tc.wantReason, address+"/a.yaml", tc.wantText)
 		})
 	}
 }

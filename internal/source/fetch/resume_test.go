@@ -13,6 +13,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
 )
 
@@ -296,7 +297,7 @@ func TestOpenAtReportsAPartThatCannotBeUsed(t *testing.T) {
 				defer body.Close()
 				_, err = io.Copy(io.Discard, body)
 			}
-			wantFault(t, err, tc.wantClass, tc.wantReason, address+"/a.yaml", tc.wantText)
+			faulttest.Want(t, err, tc.wantClass, tc.wantReason, address+"/a.yaml", tc.wantText)
 		})
 	}
 }
@@ -319,7 +320,7 @@ func TestDialContextDoesNotConnectToDeniedAddresses(t *testing.T) {
 	t.Parallel()
 	address := strings.TrimPrefix(serve(t, func(http.ResponseWriter, *http.Request) {}), "http://")
 	_, err := sources(t, Config{}).DialContext(t.Context(), "tcp", address)
-	wantFault(t, httpclient.Plain(t.Context(), err), fault.Stall, v1alpha1.SourceDeniedReason,
+	faulttest.Want(t, httpclient.Plain(t.Context(), err), fault.Stall, v1alpha1.SourceDeniedReason,
 		"127.0.0.1 is denied", "--source-deny-cidrs")
 
 	conn, err := sources(t, Config{DenyCIDRs: nobody()}).DialContext(t.Context(), "tcp", address)

@@ -6,13 +6,13 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 )
 
 // site answers requests, and remembers which URLs were asked for and which
@@ -153,7 +153,7 @@ func TestRedirectsThatAreNotFollowed(t *testing.T) {
 			}
 			rules := Redirects{Max: 3, Advice: tc.givenAdvice}
 			_, _, err := rules.Follow(t.Context(), parsed(t, tc.givenURL), s.send) //nolint:bodyclose // there is none
-			wantFault(t, err, tc.wantClass, tc.wantReason, tc.want)
+			faulttest.WantMessage(t, err, tc.wantClass, tc.wantReason, tc.want)
 			if s.open != 0 {
 				t.Errorf("want all bodies closed, got %d open", s.open)
 			}
@@ -175,7 +175,7 @@ func TestRedirectsAreCounted(t *testing.T) {
 	}
 	_ = resp.Body.Close()
 	_, _, err = Redirects{Max: 2}.Follow(t.Context(), first, s.send) //nolint:bodyclose // there is none
-	wantFault(t, err, fault.Stall, v1alpha1.LimitExceededReason, "more than 2 redirects")
+	faulttest.WantMessage(t, err, fault.Stall, v1alpha1.LimitExceededReason, "more than 2 redirects")
 }
 
 func TestAnErrorNamesTheHostItIsAbout(t *testing.T) {
@@ -256,18 +256,4 @@ func parsed(t *testing.T, raw string) *url.URL {
 		t.Fatal(err)
 	}
 	return u
-}
-
-func wantFault(t *testing.T, err error, class fault.Class, reason, text string) {
-	t.Helper()
-	if fault.ClassOf(err) != class || fault.ReasonOf(err, "") != reason {
-		t.Errorf("want class %d and reason %s, got %d and %q: %v",
-			class, reason, fault.ClassOf(err), fault.ReasonOf(err, ""), err)
-	}
-	if err == nil || err.Error() != text {
-		t.Errorf("want %q, got %v", text, err)
-	}
-	if err != nil && strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("want no secret in the message, got %q", err)
-	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 )
 
 func TestWhatAStatusMeans(t *testing.T) {
@@ -41,7 +42,7 @@ func TestWhatAStatusMeans(t *testing.T) {
 			resp := &http.Response{StatusCode: tc.givenStatus, Header: http.Header{"Retry-After": {tc.givenHeader}}}
 			refused := errors.New("refused")
 			err := Refusal(resp, now, refused)
-			wantFault(t, err, tc.wantClass, tc.wantReason, "refused")
+			faulttest.WantMessage(t, err, tc.wantClass, tc.wantReason, "refused")
 			if got := fault.AfterOf(err); got != tc.wantAfter {
 				t.Errorf("want it tried again after %v, got %v", tc.wantAfter, got)
 			}

@@ -24,6 +24,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci/ocitest"
 )
@@ -174,7 +175,7 @@ func TestCredentialsThatAreRefused(t *testing.T) {
 				creds = credentials(t, r, tc.givenKeys)
 			}
 			_, err := pull(t, client(t, oci.Config{}), tlsRef(r), creds)
-			wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason, append(tc.want, r.Host()+"/bundles/calico:1.0.0: ")...)
+			faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, append(tc.want, r.Host()+"/bundles/calico:1.0.0: ")...)
 		})
 	}
 }
@@ -191,9 +192,9 @@ func TestCredentialsThatStopWorkingAndOthersThatWork(t *testing.T) {
 
 	// The token of the good ones is not given to the bad ones.
 	_, err = pull(t, c, tlsRef(r), bad)
-	wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason, "refused the credentials")
+	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "refused the credentials")
 	_, err = pull(t, c, tlsRef(r), oci.Credentials{RootCAs: good.RootCAs})
-	wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason, "wants credentials")
+	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "wants credentials")
 
 	r.Revoke()
 	got, err = pull(t, c, tlsRef(r), good)
@@ -234,7 +235,7 @@ func TestTokenServersThatAreNotUsed(t *testing.T) {
 			})
 			creds := credentials(t, r, map[string]string{"username": "jane", "password": "hunter2"})
 			_, err := pull(t, client(t, oci.Config{}), tlsRef(r), creds)
-			wantFault(t, err, tc.wantClass, tc.wantReason, tc.wantText)
+			faulttest.Want(t, err, tc.wantClass, tc.wantReason, tc.wantText)
 		})
 	}
 }
@@ -271,7 +272,7 @@ func TestAnswersOfATokenServerThatCannotBeUsed(t *testing.T) {
 			})
 			creds := credentials(t, r, map[string]string{"username": "jane", "password": "hunter2"})
 			_, err := pull(t, client(t, oci.Config{}), tlsRef(r), creds)
-			wantFault(t, err, tc.wantClass, tc.wantReason, "token server https://"+r.Host()+": ", tc.wantText)
+			faulttest.Want(t, err, tc.wantClass, tc.wantReason, "token server https://"+r.Host()+": ", tc.wantText)
 		})
 	}
 }
@@ -341,7 +342,7 @@ func TestATokenServerThatCannotBeReached(t *testing.T) {
 	})
 	creds := credentials(t, r, map[string]string{"username": "jane", "password": "hunter2"})
 	_, err := pull(t, client(t, oci.Config{}), tlsRef(r), creds)
-	wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason,
+	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason,
 		r.Host()+"/bundles/calico:1.0.0: token server "+closed.URL+": connect: connection refused")
 }
 
@@ -351,7 +352,7 @@ func TestTheRegistryIsVerified(t *testing.T) {
 	r.Push(t, "bundles/calico", artifact(), "1.0.0")
 	c := client(t, oci.Config{})
 	_, err := pull(t, c, tlsRef(r), oci.Credentials{RootCAs: x509.NewCertPool()})
-	wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason, "unknown authority")
+	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "unknown authority")
 	got, err := pull(t, c, tlsRef(r), credentials(t, r, map[string]string{"username": "x", "password": "x"}))
 	wantPulled(t, got, err)
 }
@@ -368,7 +369,7 @@ func TestAClientCertificateIsShown(t *testing.T) {
 
 	creds.ClientCertificate = nil
 	_, err = pull(t, c, tlsRef(r), creds)
-	wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason, "certificate required")
+	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "certificate required")
 }
 
 // clientCertificate returns a certificate for clients and its key in PEM, and
@@ -411,7 +412,7 @@ func TestAnExpiredCertificateIsNamedWithoutItsTime(t *testing.T) {
 	pool.AddCert(r.Server.TLS.Certificates[0].Leaf)
 	creds.RootCAs = pool
 	_, err := pull(t, client(t, oci.Config{}), tlsRef(r), creds)
-	wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason, ": the certificate has expired or is not yet valid")
+	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, ": the certificate has expired or is not yet valid")
 }
 
 func expired(t *testing.T) tls.Certificate {
@@ -500,7 +501,7 @@ func TestAddressesThatAreDenied(t *testing.T) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: denied}
 	}})
 	_, err := c.Resolve(t.Context(), oci.Reference{Repository: "registry.invalid/a", Tag: "1"}, oci.Credentials{})
-	wantFault(t, err, fault.Stall, v1alpha1.SourceDeniedReason, "registry.invalid/a:1: the address is denied")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.SourceDeniedReason, "registry.invalid/a:1: the address is denied")
 }
 
 func TestTheOldestSessionIsForgotten(t *testing.T) {

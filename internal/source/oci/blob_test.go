@@ -18,6 +18,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci/ocitest"
 )
@@ -93,7 +94,7 @@ func TestABlobThatIsCutOffIsResumed(t *testing.T) {
 	})
 	c, ref, l := client(t, oci.Config{}), plainRef(r, "a", "1"), layerOf(t, a)
 	first, from, err := readBlob(t, c, ref, l, 0, oci.Credentials{})
-	wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason,
+	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason,
 		"/a:1: layer "+l.Digest.String(), "cut off after 900000 bytes")
 	if from != 0 || len(first) != 900_000 {
 		t.Fatalf("want 900000 bytes from 0, got %d from %d", len(first), from)
@@ -182,7 +183,7 @@ func TestABlobThatIsNotWhatTheManifestSays(t *testing.T) {
 			r := ocitest.New(t, ocitest.Options{})
 			r.Intercept(tc.given)
 			_, _, err := readBlob(t, client(t, oci.Config{}), plainRef(r, "a", "1"), l, tc.givenOffset, oci.Credentials{})
-			wantFault(t, err, tc.wantClass, tc.wantReason, r.Host()+"/a:1: layer "+l.Digest.String()+": ", tc.wantText)
+			faulttest.Want(t, err, tc.wantClass, tc.wantReason, r.Host()+"/a:1: layer "+l.Digest.String()+": ", tc.wantText)
 		})
 	}
 }
@@ -193,11 +194,11 @@ func TestAnOffsetOutsideTheBlobIsRefused(t *testing.T) {
 	ref := oci.Reference{Repository: "registry.invalid/a", Tag: "1"}
 	for _, offset := range []int64{-1, l.Size + 1} {
 		_, _, err := readBlob(t, client(t, oci.Config{}), ref, l, offset, oci.Credentials{})
-		wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason, "registry.invalid/a:1: the offset")
+		faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "registry.invalid/a:1: the offset")
 	}
 	l.Digest = digest.SHA512.FromString("a")
 	_, _, err := readBlob(t, client(t, oci.Config{}), ref, l, 0, oci.Credentials{})
-	wantFault(t, err, fault.Stall, v1alpha1.ArtifactInvalidReason, "registry.invalid/a: ", "not one of sha256")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.ArtifactInvalidReason, "registry.invalid/a: ", "not one of sha256")
 }
 
 // elsewhere is a server of blobs that redirects lead to. It counts the logins
@@ -278,7 +279,7 @@ func TestRedirectsOfBlobs(t *testing.T) {
 			if tc.wantReason == "" {
 				wantPulled(t, got, err)
 			} else {
-				wantFault(t, err, tc.wantClass, tc.wantReason, tc.wantTexts...)
+				faulttest.Want(t, err, tc.wantClass, tc.wantReason, tc.wantTexts...)
 			}
 			if authorized != 1 || e.logins != 0 {
 				t.Errorf("want a login at the registry only, got %d there and %d elsewhere", authorized, e.logins)
@@ -299,7 +300,7 @@ func TestRedirectsWithoutTLSStayOnTheHost(t *testing.T) {
 		return blobs(req)
 	})
 	_, err := pull(t, client(t, oci.Config{}), plainRef(r, "a", "1"), oci.Credentials{})
-	wantFault(t, err, fault.Stall, v1alpha1.SourceDeniedReason, "redirected without TLS to another host, "+e.URL)
+	faulttest.Want(t, err, fault.Stall, v1alpha1.SourceDeniedReason, "redirected without TLS to another host, "+e.URL)
 }
 
 func TestALoginThatLeftTheHostDoesNotComeBack(t *testing.T) {
@@ -371,10 +372,10 @@ func TestRedirectsEnd(t *testing.T) {
 			})
 			_, err := pull(t, client(t, oci.Config{MaxRedirects: 2}), plainRef(r, "a", "1"), oci.Credentials{})
 			if name == "nowhere" {
-				wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason, "redirected to an invalid url")
+				faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "redirected to an invalid url")
 				return
 			}
-			wantFault(t, err, fault.Stall, v1alpha1.LimitExceededReason, "more than 2 redirects")
+			faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, "more than 2 redirects")
 			if len(r.Requests()) != 3 {
 				t.Errorf("want 3 requests, got %q", r.Requests())
 			}
@@ -415,7 +416,7 @@ func TestTransfersThatDoNotGoOnAreCut(t *testing.T) {
 			r := ocitest.New(t, ocitest.Options{})
 			r.Intercept(tc.handler)
 			_, _, err := readBlob(t, client(t, tc.given), plainRef(r, "a", "1"), l, 0, oci.Credentials{})
-			wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason, r.Host()+"/a:1: ", tc.wantText)
+			faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, r.Host()+"/a:1: ", tc.wantText)
 		})
 	}
 }
@@ -437,7 +438,7 @@ func TestABlobEndsWithItsContext(t *testing.T) {
 	defer body.Close()
 	cancel()
 	_, err = io.ReadAll(body)
-	wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason)
+	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("want %v in the chain, got %v", context.Canceled, err)
 	}

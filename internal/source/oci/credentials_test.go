@@ -11,6 +11,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 )
 
@@ -215,7 +216,7 @@ func TestSecretsThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got, err := oci.CredentialsFrom("ghcr.io", tc.givenType, secretOf(tc.given), secretOf(tc.givenCA))
-			wantFault(t, err, fault.Stall, v1alpha1.ReferenceInvalidReason, tc.want)
+			faulttest.Want(t, err, fault.Stall, v1alpha1.ReferenceInvalidReason, tc.want)
 			if len(got.Logins) > 0 {
 				t.Error("want nothing beside the error")
 			}

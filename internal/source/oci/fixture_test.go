@@ -11,7 +11,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci/ocitest"
 )
@@ -97,25 +96,6 @@ func wantPulled(t *testing.T, got string, err error) {
 	}
 	if got != content {
 		t.Errorf("want %q, got %q", content, got)
-	}
-}
-
-func wantFault(t *testing.T, err error, class fault.Class, reason string, texts ...string) {
-	t.Helper()
-	if err == nil {
-		t.Fatalf("want an error with the reason %s, got none", reason)
-	}
-	if fault.ClassOf(err) != class || fault.ReasonOf(err, "") != reason {
-		t.Errorf("want class %d and reason %s, got %d and %q: %v",
-			class, reason, fault.ClassOf(err), fault.ReasonOf(err, ""), err)
-	}
-	for _, text := range texts {
-		if !strings.Contains(err.Error(), text) {
-			t.Errorf("want %q in the message, got %q", text, err)
-		}
-	}
-	if strings.Contains(err.Error(), secret) || strings.ContainsAny(err.Error(), "\n\r") {
-		t.Errorf("want one line without %q, got %q", secret, err)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci/ocitest"
 )
@@ -86,7 +87,7 @@ func TestManifestsThatAreNotUsed(t *testing.T) {
 			})
 			_, err := client(t, oci.Config{MaxManifest: 2000}).Manifest(
 				t.Context(), plainRef(r, "a", "1"), tc.givenFor, oci.Credentials{})
-			wantFault(t, err, fault.Stall, tc.wantReason, r.Host()+"/a@"+tc.givenFor.String(), tc.wantText)
+			faulttest.Want(t, err, fault.Stall, tc.wantReason, r.Host()+"/a@"+tc.givenFor.String(), tc.wantText)
 		})
 	}
 }
@@ -95,7 +96,7 @@ func TestAManifestOfAnotherAlgorithmIsNotAskedFor(t *testing.T) {
 	t.Parallel()
 	_, err := client(t, oci.Config{}).Manifest(t.Context(),
 		oci.Reference{Repository: "registry.invalid/a"}, digest.SHA512.FromString("a"), oci.Credentials{})
-	wantFault(t, err, fault.Stall, v1alpha1.ArtifactInvalidReason, "registry.invalid/a: ", "not one of sha256")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.ArtifactInvalidReason, "registry.invalid/a: ", "not one of sha256")
 }
 
 func TestStatusesOfARegistry(t *testing.T) {
@@ -128,12 +129,12 @@ func TestStatusesOfARegistry(t *testing.T) {
 			})
 			c, ref := client(t, oci.Config{}), plainRef(r, "a", "1.0.0")
 			_, err := c.Resolve(t.Context(), ref, oci.Credentials{})
-			wantFault(t, err, tc.wantClass, tc.wantReason, r.Host()+"/a:1.0.0: ", tc.wantText)
+			faulttest.Want(t, err, tc.wantClass, tc.wantReason, r.Host()+"/a:1.0.0: ", tc.wantText)
 			_, err = c.Manifest(t.Context(), ref, someDigest(), oci.Credentials{})
-			wantFault(t, err, tc.wantClass, tc.wantReason, r.Host()+"/a@"+someDigest().String()+": manifest: ", tc.wantText)
+			faulttest.Want(t, err, tc.wantClass, tc.wantReason, r.Host()+"/a@"+someDigest().String()+": manifest: ", tc.wantText)
 			ref.Tag, ref.SemVer = "", ">=1"
 			_, err = c.Resolve(t.Context(), ref, oci.Credentials{})
-			wantFault(t, err, tc.wantClass, tc.wantReason, r.Host()+"/a (>=1): list tags: ", tc.wantText)
+			faulttest.Want(t, err, tc.wantClass, tc.wantReason, r.Host()+"/a (>=1): list tags: ", tc.wantText)
 		})
 	}
 }
@@ -198,7 +199,7 @@ func TestErrorsOfTheNetworkAreStable(t *testing.T) {
 			t.Parallel()
 			c := client(t, oci.Config{Dial: failing(tc.given)})
 			_, err := c.Resolve(t.Context(), oci.Reference{Repository: "registry.invalid/a", Tag: "1"}, oci.Credentials{})
-			wantFault(t, err, fault.Other, v1alpha1.FetchFailedReason)
+			faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason)
 			if want := "registry.invalid/a:1: " + tc.want; err.Error() != want {
 				t.Errorf("want %q, got %q", want, err)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci/ocitest"
 )
@@ -84,7 +85,7 @@ func TestADigestOfAnotherAlgorithmIsRefused(t *testing.T) {
 		return true
 	})
 	_, err := client(t, oci.Config{}).Resolve(t.Context(), plainRef(r, "a", "1"), oci.Credentials{})
-	wantFault(t, err, fault.Stall, v1alpha1.ArtifactInvalidReason, "/a:1: ", "not one of sha256")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.ArtifactInvalidReason, "/a:1: ", "not one of sha256")
 }
 
 func TestTheNewestVersionThatSatisfiesIsTaken(t *testing.T) {
@@ -199,7 +200,7 @@ func TestTagsThatCannotBeUsed(t *testing.T) {
 			ref := plainRef(r, "a", "")
 			ref.SemVer = ">=1"
 			_, err := client(t, oci.Config{MaxTags: 3, MaxManifest: 1000}).Resolve(t.Context(), ref, oci.Credentials{})
-			wantFault(t, err, tc.wantClass, tc.wantReason, r.Host()+"/a (>=1): ", tc.wantText)
+			faulttest.Want(t, err, tc.wantClass, tc.wantReason, r.Host()+"/a (>=1): ", tc.wantText)
 		})
 	}
 }
@@ -215,18 +216,18 @@ func TestPagesWithoutTagsEnd(t *testing.T) {
 	ref := plainRef(r, "a", "")
 	ref.SemVer = ">=1"
 	_, err := client(t, oci.Config{}).Resolve(t.Context(), ref, oci.Credentials{})
-	wantFault(t, err, fault.Stall, v1alpha1.LimitExceededReason, "more than 100 pages")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, "more than 100 pages")
 }
 
 func TestARepositoryThatIsNotOneIsRefusedEverywhere(t *testing.T) {
 	t.Parallel()
 	c, ref := client(t, oci.Config{}), oci.Reference{Repository: "u:hunter2@ghcr.io/a", SemVer: ">>1"}
 	_, err := c.Newest(t.Context(), ref, oci.Credentials{})
-	wantFault(t, err, fault.Stall, v1alpha1.SourceInvalidReason, "host/path")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.SourceInvalidReason, "host/path")
 	_, err = c.Manifest(t.Context(), ref, "sha256:x", oci.Credentials{})
-	wantFault(t, err, fault.Stall, v1alpha1.SourceInvalidReason, "host/path")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.SourceInvalidReason, "host/path")
 	_, _, err = c.Blob(t.Context(), ref, oci.Layer{}, 0, oci.Credentials{})
-	wantFault(t, err, fault.Stall, v1alpha1.SourceInvalidReason, "host/path")
+	faulttest.Want(t, err, fault.Stall, v1alpha1.SourceInvalidReason, "host/path")
 }
 
 func TestReferencesThatAreRefused(t *testing.T) {
@@ -273,7 +274,7 @@ func TestReferencesThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := client(t, oci.Config{}).Resolve(t.Context(), tc.given, oci.Credentials{})
-			wantFault(t, err, fault.Stall, tc.wantReason, tc.wantText)
+			faulttest.Want(t, err, fault.Stall, tc.wantReason, tc.wantText)
 		})
 	}
 }

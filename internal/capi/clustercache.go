@@ -1,4 +1,4 @@
-package workload
+package capi
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package workload
+package capi_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/klog/v2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -20,8 +21,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
 )
 
 // newManager returns a manager for one namespace of a management cluster.
@@ -32,7 +36,7 @@ func newManager(t testing.TB, m *testenv.Management, namespace string) ctrl.Mana
 		Metrics: metricsserver.Options{BindAddress: "0"},
 		Cache: cache.Options{
 			DefaultNamespaces: map[string]cache.Config{namespace: {}},
-			ByObject:          map[client.Object]cache.ByObject{&corev1.Secret{}: {Transform: KeepKubeconfigs}},
+			ByObject:          map[client.Object]cache.ByObject{&corev1.Secret{}: {Transform: capi.KeepKubeconfigs}},
 		},
 		Controller: config.Controller{SkipNameValidation: new(true)},
 	})
@@ -56,6 +60,11 @@ func run(t testing.TB, mgr ctrl.Manager) {
 	})
 }
 
+func TestMain(m *testing.M) {
+	ctrl.SetLogger(klog.Background().V(10)) // errors only
+	testenv.Main(m)
+}
+
 func TestClustersAreConnectedWhileTheyAreSelected(t *testing.T) {
 	t.Parallel()
 	m, w := testenv.SharedManagement(t), testenv.SharedWorkload(t)
@@ -66,7 +75,7 @@ func TestClustersAreConnectedWhileTheyAreSelected(t *testing.T) {
 	key := client.ObjectKeyFromObject(cluster)
 	mgr := newManager(t, m, ns)
 	var refused atomic.Int32
-	clusters, err := SetupClusterCache(t.Context(), mgr, ClusterCacheOptions{
+	clusters, err := capi.SetupClusterCache(t.Context(), mgr, capi.ClusterCacheOptions{
 		Name: "test",
 		Selects: func(c *clusterv1.Cluster) bool {
 			sets := &v1alpha1.ClusterBundleSetList{}
@@ -91,12 +100,12 @@ func TestClustersAreConnectedWhileTheyAreSelected(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, mgr)
-	connections := NewConnections(clusters)
+	connections := workload.NewConnections(clusters)
 	connected := func() bool { _, err := connections.Client(t.Context(), key); return err == nil }
 
-	eventually(t, "the filter is asked", func() bool { return refused.Load() > 0 })
+	testenv.Eventually(t, "the filter is asked", func() bool { return refused.Load() > 0 })
 	_, err = connections.Client(t.Context(), key)
-	wantFault(t, err, fault.Wait, v1alpha1.ClusterNotConnectedReason)
+	faulttest.Want(t, err, fault.Wait, v1alpha1.ClusterNotConnectedReason)
 
 	// The Cluster does not change from here on: only the set does.
 	set := &v1alpha1.ClusterBundleSet{
@@ -109,7 +118,7 @@ func TestClustersAreConnectedWhileTheyAreSelected(t *testing.T) {
 	if err := m.Client.Create(t.Context(), set); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a Cluster that is selected is connected", connected)
+	testenv.Eventually(t, "a Cluster that is selected is connected", connected)
 	if got, err := connections.Version(t.Context(), key); err != nil || got == "" {
 		t.Errorf("want the version of the workload cluster, got %q, %v", got, err)
 	}
@@ -117,7 +126,7 @@ func TestClustersAreConnectedWhileTheyAreSelected(t *testing.T) {
 	if err := m.Client.Delete(t.Context(), set); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a Cluster that is no longer selected is disconnected", func() bool { return !connected() })
+	testenv.Eventually(t, "a Cluster that is no longer selected is disconnected", func() bool { return !connected() })
 	after := &clusterv1.Cluster{}
 	if err := m.Client.Get(t.Context(), key, after); err != nil {
 		t.Fatal(err)
@@ -153,7 +162,7 @@ func TestOnlyKubeconfigsAreKept(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := KeepKubeconfigs(tc.given)
+			got, err := capi.KeepKubeconfigs(tc.given)
 			if err != nil {
 				t.Fatal(err)
 			}
