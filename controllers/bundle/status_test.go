@@ -64,7 +64,7 @@ func TestStatusOfARelease(t *testing.T) {
 			want:        v1alpha1.ReleaseStatus{Objects: 2, CRDs: 1, Bytes: 42, Images: []string{"a", "b"}},
 		},
 		"one that is not says why": {
-			givenErr: fault.Terminal(v1alpha1.DigestMismatchReason, errors.New("other\nbytes")),
+			givenErr: fault.Stall(v1alpha1.DigestMismatchReason, errors.New("other\nbytes")),
 			want:     v1alpha1.ReleaseStatus{Message: "other bytes"},
 		},
 		"a long message is cut": {
@@ -144,8 +144,8 @@ func TestEveryReleaseIsOpened(t *testing.T) {
 	books := &shelf{
 		opened: map[string]*library.Bundle{"2.0.0": openedWith("a")},
 		errs: map[string]error{
-			"1.0.0": fault.Terminal(v1alpha1.DigestMismatchReason, errors.New("other bytes")),
-			"3.0.0": fault.Waiting(v1alpha1.FetchingReason, 0, errors.New("2 of 3 sources")),
+			"1.0.0": fault.Stall(v1alpha1.DigestMismatchReason, errors.New("other bytes")),
+			"3.0.0": fault.Wait(v1alpha1.FetchingReason, 0, errors.New("2 of 3 sources")),
 		},
 	}
 	owner := types.NamespacedName{Namespace: "default", Name: "calico"}
@@ -153,7 +153,7 @@ func TestEveryReleaseIsOpened(t *testing.T) {
 	statuses, err := r.open(owner, v1alpha1.BundleSpec{Releases: []v1alpha1.Release{
 		{Version: "1.0.0"}, {Version: "2.0.0"}, {Version: "3.0.0"},
 	}})
-	if got := fault.ReasonOf(err, ""); fault.ClassOf(err) != fault.Stall || got != v1alpha1.DigestMismatchReason {
+	if got := fault.ReasonOf(err, ""); fault.ClassOf(err) != fault.ClassStall || got != v1alpha1.DigestMismatchReason {
 		t.Errorf("want it stalled by the digest, got %s, %v", got, err)
 	}
 	if want := "release 1.0.0: other bytes; release 3.0.0: 2 of 3 sources"; err.Error() != want {

@@ -33,14 +33,14 @@ const (
 	defaultTimeout = 10 * time.Minute
 )
 
-var errPaused = fault.Waiting(v1alpha1.PausedReason, 0, errors.New("the Cluster or this object is paused"))
+var errPaused = fault.Wait(v1alpha1.PausedReason, 0, errors.New("the Cluster or this object is paused"))
 
 // cluster reads the Cluster of a ClusterBundle.
 func (r *Reconciler) cluster(ctx context.Context, cb *v1alpha1.ClusterBundle) (*clusterv1.Cluster, error) {
 	cluster := &clusterv1.Cluster{}
 	err := r.Client.Get(ctx, clusterKey(cb), cluster)
 	if apierrors.IsNotFound(err) {
-		return nil, fault.Waiting(v1alpha1.ClusterNotFoundReason, 0,
+		return nil, fault.Wait(v1alpha1.ClusterNotFoundReason, 0,
 			fmt.Errorf("Cluster %s does not exist", cb.Spec.ClusterName))
 	}
 	return cluster, err
@@ -58,13 +58,13 @@ func keeps(cluster *clusterv1.Cluster, cb *v1alpha1.ClusterBundle) error {
 	case isPaused(cluster, cb):
 		return errPaused
 	case !cluster.DeletionTimestamp.IsZero():
-		return fault.Waiting(v1alpha1.ClusterNotFoundReason, 0,
+		return fault.Wait(v1alpha1.ClusterNotFoundReason, 0,
 			fmt.Errorf("Cluster %s is being deleted", cluster.Name))
 	case cb.Spec.Suspend != nil && *cb.Spec.Suspend:
-		return fault.Waiting(v1alpha1.SuspendedReason, 0,
+		return fault.Wait(v1alpha1.SuspendedReason, 0,
 			fmt.Errorf("ClusterBundleSet %s is suspended", cb.Spec.SetName))
 	case !controlPlaneInitialized(cluster):
-		return fault.Waiting(v1alpha1.ControlPlaneNotInitializedReason, 0,
+		return fault.Wait(v1alpha1.ControlPlaneNotInitializedReason, 0,
 			fmt.Errorf("the control plane of Cluster %s is not initialized yet", cluster.Name))
 	}
 	return nil
@@ -80,7 +80,7 @@ func (r *Reconciler) release(ctx context.Context, cb *v1alpha1.ClusterBundle) (v
 	bundle := &v1alpha1.Bundle{}
 	err := r.Client.Get(ctx, bundleKey(cb), bundle)
 	if apierrors.IsNotFound(err) {
-		return v1alpha1.Release{}, fault.Waiting(v1alpha1.BundleNotFoundReason, 0,
+		return v1alpha1.Release{}, fault.Wait(v1alpha1.BundleNotFoundReason, 0,
 			fmt.Errorf("Bundle %s does not exist", cb.Spec.BundleName))
 	}
 	if err != nil {
@@ -112,7 +112,7 @@ func (r *Reconciler) notChosen(ctx context.Context, cb *v1alpha1.ClusterBundle, 
 	if _, err := r.Library.Digest(bundleKey(cb), chosen, kubernetes); err != nil {
 		return err
 	}
-	return fault.Waiting(v1alpha1.VersionNotChosenReason, diagnoseRetry,
+	return fault.Wait(v1alpha1.VersionNotChosenReason, diagnoseRetry,
 		fmt.Errorf("ClusterBundleSet %s has not chosen a release yet", cb.Spec.SetName))
 }
 
@@ -168,7 +168,7 @@ func (r *Reconciler) unlessAppliedOnce(ctx context.Context, cb *v1alpha1.Cluster
 }
 
 func changed(cb *v1alpha1.ClusterBundle) error {
-	return fault.Waiting(v1alpha1.ReleaseChangedReason, 0, fmt.Errorf(
+	return fault.Wait(v1alpha1.ReleaseChangedReason, 0, fmt.Errorf(
 		"Bundle %s no longer has release %s with the digest that is pinned", cb.Spec.BundleName, cb.Spec.Version))
 }
 
@@ -211,7 +211,7 @@ func (r *Reconciler) diagnose(ctx context.Context, cluster *clusterv1.Cluster, e
 	case !usable(kubeconfig.Data[secret.KubeconfigDataName]):
 		problem = fmt.Errorf("%w: Secret %s has no kubeconfig in its key %q", err, key.Name, secret.KubeconfigDataName)
 	}
-	return fault.Waiting(v1alpha1.ClusterNotConnectedReason, diagnoseRetry, problem)
+	return fault.Wait(v1alpha1.ClusterNotConnectedReason, diagnoseRetry, problem)
 }
 
 // usable tells whether the bytes are a kubeconfig. The error is left out: it

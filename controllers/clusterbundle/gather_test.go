@@ -77,7 +77,7 @@ func wantWaiting(t *testing.T, err error, reason, message string) {
 		}
 		return
 	}
-	if fault.ClassOf(err) != fault.Wait || fault.ReasonOf(err, "") != reason || fault.AfterOf(err) != 0 {
+	if fault.ClassOf(err) != fault.ClassWait || fault.ReasonOf(err, "") != reason || fault.AfterOf(err) != 0 {
 		t.Fatalf("want to wait for %s, got %v", reason, err)
 	}
 	if err.Error() != message {

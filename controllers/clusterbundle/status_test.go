@@ -46,8 +46,8 @@ func statuses(cb *v1alpha1.ClusterBundle) map[string]string {
 
 func TestStatus(t *testing.T) {
 	t.Parallel()
-	waiting := fault.Waiting(v1alpha1.CRDsNotServedReason, 0, errors.New("phase crds: soon"))
-	stalled := fault.Terminal(v1alpha1.CollisionReason, errors.New("phase operator: taken"))
+	waiting := fault.Wait(v1alpha1.CRDsNotServedReason, 0, errors.New("phase crds: soon"))
+	stalled := fault.Stall(v1alpha1.CollisionReason, errors.New("phase operator: taken"))
 	lastWaits := passedUntil(1)
 	lastWaits.Phases[1].AllApplied = true
 	const notPaused, notDeleting = "False NotPaused", "False NotDeleting"
@@ -205,7 +205,7 @@ func TestCompletedPhases(t *testing.T) {
 
 func TestWhatIsReadyStaysReadyWhileItsSourcesAreAskedForAgain(t *testing.T) {
 	t.Parallel()
-	fetching := findings{err: fault.Waiting(v1alpha1.FetchingReason, 0, errors.New("a tag is being fetched"))}
+	fetching := findings{err: fault.Wait(v1alpha1.FetchingReason, 0, errors.New("a tag is being fetched"))}
 	tests := map[string]struct {
 		givenGeneration int64
 		givenFound      findings
@@ -214,7 +214,7 @@ func TestWhatIsReadyStaysReadyWhileItsSourcesAreAskedForAgain(t *testing.T) {
 		"a source is being resolved": {1, fetching, "True Ready"},
 		"the spec has changed":       {2, fetching, "False Fetching: a tag is being fetched"},
 		"something else is found": {
-			1, findings{err: fault.Waiting(v1alpha1.ClusterNotConnectedReason, 0, errors.New("not connected"))},
+			1, findings{err: fault.Wait(v1alpha1.ClusterNotConnectedReason, 0, errors.New("not connected"))},
 			"False ClusterNotConnected: not connected",
 		},
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // versions tells the Kubernetes version of a workload cluster. One that is not
-// connected is a fault.Waiting.
+// connected is a fault.Wait.
 type versions interface {
 	Version(ctx context.Context, cluster client.ObjectKey) (string, error)
 	// Forget drops what is kept of a workload cluster whose Cluster is gone.

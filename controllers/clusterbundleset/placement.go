@@ -187,7 +187,7 @@ func (r *Reconciler) choose(
 		return err
 	}
 	kubernetes, unknown := r.Versions.Version(ctx, client.ObjectKeyFromObject(cluster))
-	if unknown != nil && fault.ClassOf(unknown) != fault.Wait {
+	if unknown != nil && fault.ClassOf(unknown) != fault.ClassWait {
 		return unknown
 	}
 	chosen, err := release.Choose(bundle.Spec.Releases, set.Spec.Bundle.Version, kubernetes)
@@ -209,12 +209,12 @@ func (r *Reconciler) choose(
 	return nil
 }
 
-// bundle reads the Bundle of a set. One that does not exist is a fault.Waiting.
+// bundle reads the Bundle of a set. One that does not exist is a fault.Wait.
 func (r *Reconciler) bundle(ctx context.Context, set *v1alpha1.ClusterBundleSet) (*v1alpha1.Bundle, error) {
 	bundle := &v1alpha1.Bundle{}
 	err := r.Client.Get(ctx, types.NamespacedName{Namespace: set.Namespace, Name: set.Spec.Bundle.Name}, bundle)
 	if apierrors.IsNotFound(err) {
-		return nil, fault.Waiting(v1alpha1.BundleNotFoundReason, 0,
+		return nil, fault.Wait(v1alpha1.BundleNotFoundReason, 0,
 			fmt.Errorf("Bundle %s does not exist in this namespace", set.Spec.Bundle.Name))
 	}
 	return bundle, err
@@ -225,10 +225,10 @@ func (r *Reconciler) bundle(ctx context.Context, set *v1alpha1.ClusterBundleSet)
 func selectorOf(set *v1alpha1.ClusterBundleSet) (labels.Selector, error) {
 	selector, err := metav1.LabelSelectorAsSelector(&set.Spec.ClusterSelector)
 	if err != nil {
-		return nil, fault.Terminal(v1alpha1.SelectorInvalidReason, fmt.Errorf("clusterSelector: %w", err))
+		return nil, fault.Stall(v1alpha1.SelectorInvalidReason, fmt.Errorf("clusterSelector: %w", err))
 	}
 	if selector.Empty() {
-		return nil, fault.Terminalf(v1alpha1.SelectorInvalidReason, "clusterSelector is empty: name at least one label")
+		return nil, fault.Stallf(v1alpha1.SelectorInvalidReason, "clusterSelector is empty: name at least one label")
 	}
 	return selector, nil
 }

@@ -154,7 +154,7 @@ func TestSelector(t *testing.T) {
 			if err == nil || selector != nil {
 				t.Fatalf("want an error, got %v", selector)
 			}
-			if fault.ClassOf(err) != fault.Stall || fault.ReasonOf(err, "") != v1alpha1.SelectorInvalidReason ||
+			if fault.ClassOf(err) != fault.ClassStall || fault.ReasonOf(err, "") != v1alpha1.SelectorInvalidReason ||
 				err.Error() != test.wantMessage {
 				t.Errorf("want it stalled with %q, got %v", test.wantMessage, err)
 			}
@@ -319,7 +319,7 @@ func TestPlace(t *testing.T) {
 	unselected.Labels = nil
 	pausedCluster.Spec.Paused = new(true)
 	ready := always{version: "v1.36.0"}
-	away := always{err: fault.Waiting(v1alpha1.ClusterNotConnectedReason, 0, errors.New("not connected"))}
+	away := always{err: fault.Wait(v1alpha1.ClusterNotConnectedReason, 0, errors.New("not connected"))}
 	tests := map[string]struct {
 		givenVersions versions
 		givenObjects  []client.Object

@@ -57,13 +57,13 @@ func (r *Reconciler) gather(ctx context.Context, set *v1alpha1.ClusterBundleSet)
 func (r *Reconciler) invalid(ctx context.Context, set *v1alpha1.ClusterBundleSet) (problem, err error) {
 	bundle, err := r.bundle(ctx, set)
 	if err != nil {
-		if fault.ClassOf(err) == fault.Wait {
+		if fault.ClassOf(err) == fault.ClassWait {
 			return err, nil
 		}
 		return nil, err
 	}
 	_, err = release.Choose(bundle.Spec.Releases, set.Spec.Bundle.Version, "")
-	if fault.ClassOf(err) == fault.Stall {
+	if fault.ClassOf(err) == fault.ClassStall {
 		return err, nil
 	}
 	return nil, nil
@@ -104,12 +104,12 @@ func notReady(set *v1alpha1.ClusterBundleSet, g gathered, missing []string, fail
 	case g.invalid != nil:
 		return g.invalid
 	case suspended(set):
-		return fault.Waiting(v1alpha1.SuspendedReason, 0, errors.New("spec.suspend is true"))
+		return fault.Wait(v1alpha1.SuspendedReason, 0, errors.New("spec.suspend is true"))
 	case len(missing) == 0:
 		return nil
 	}
 	slices.Sort(missing)
-	return fault.Waiting(v1alpha1.ProgressingReason, 0, fmt.Errorf(
+	return fault.Wait(v1alpha1.ProgressingReason, 0, fmt.Errorf(
 		"%d of %d Clusters are not ready, %d of them stalled: %s", len(missing), len(g.clusters), failed, someOf(missing)))
 }
 

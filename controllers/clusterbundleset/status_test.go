@@ -79,7 +79,7 @@ func TestStatus(t *testing.T) {
 		},
 		"the set cannot be used": {
 			givenClusters: clustersNamed("a"), givenBundles: map[string]v1alpha1.ClusterBundle{"a": whole},
-			givenInvalid: fault.Terminal(v1alpha1.NoReleaseFitsReason, errors.New("no release")),
+			givenInvalid: fault.Stall(v1alpha1.NoReleaseFitsReason, errors.New("no release")),
 			wantCounts:   [4]int32{1, 1, 1, 0},
 			want: map[string]string{
 				"Ready":   "False NoReleaseFits: no release",

@@ -105,7 +105,7 @@ func TestClustersAreConnectedWhileTheyAreSelected(t *testing.T) {
 
 	testenv.Eventually(t, "the filter is asked", func() bool { return refused.Load() > 0 })
 	_, err = connections.Client(t.Context(), key)
-	faulttest.Want(t, err, fault.Wait, v1alpha1.ClusterNotConnectedReason)
+	faulttest.Want(t, err, fault.ClassWait, v1alpha1.ClusterNotConnectedReason)
 
 	// The Cluster does not change from here on: only the set does.
 	set := &v1alpha1.ClusterBundleSet{

@@ -48,7 +48,7 @@ func (b *Bundle) JSON(object plan.Object) ([]byte, error) {
 		return nil, b.damaged(object, errors.New("the object file is gone"))
 	}
 	if err != nil {
-		return nil, fault.Failed(v1alpha1.StoreFailedReason, fmt.Errorf("%s: %w", object.Ref, err))
+		return nil, fault.Retry(v1alpha1.StoreFailedReason, fmt.Errorf("%s: %w", object.Ref, err))
 	}
 	defer file.Close() //nolint:errcheck // nothing is written
 	body := make([]byte, object.Length)
@@ -81,7 +81,7 @@ func (b *Bundle) damaged(object plan.Object, cause error) error {
 	if removal := b.store.Remove(b.parts[object.Blob].Digest); removal != nil {
 		err = fmt.Errorf("%w; %w", err, removal)
 	}
-	return fault.Failed(v1alpha1.StoreFailedReason, err)
+	return fault.Retry(v1alpha1.StoreFailedReason, err)
 }
 
 // compile compiles the expressions of each phase.

@@ -35,12 +35,12 @@ func TestADamagedObjectFileIsFetchedAgain(t *testing.T) {
 
 			_, err := opened.JSON(opened.Plan.Phases[0].Steps[0].Objects[0])
 
-			faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason, "ConfigMap default/a", "damaged", "fetched again")
+			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason, "ConfigMap default/a", "damaged", "fetched again")
 			if _, ok := l.Store.Has(digestOf(src)); ok {
 				t.Error("want what is damaged to be removed")
 			}
 			_, err = l.Open(calico, of(src))
-			faulttest.Want(t, err, fault.Wait, v1alpha1.FetchingReason)
+			faulttest.Want(t, err, fault.ClassWait, v1alpha1.FetchingReason)
 			if diff := cmp.Diff(want, contents(t, l.mustOpen(t, of(src)))); diff != "" {
 				t.Errorf("objects (-want +got):\n%s", diff)
 			}
@@ -85,7 +85,7 @@ func TestADamagedIndexIsMadeAgainFromTheBytes(t *testing.T) {
 
 			second := newLibrary(t, dir, newShelf())
 			_, err := second.Open(calico, of(src))
-			faulttest.Want(t, err, fault.Wait, v1alpha1.FetchingReason)
+			faulttest.Want(t, err, fault.ClassWait, v1alpha1.FetchingReason)
 			if diff := cmp.Diff(want, contents(t, second.mustOpen(t, of(src)))); diff != "" {
 				t.Errorf("objects (-want +got):\n%s", diff)
 			}
@@ -109,7 +109,7 @@ func TestDamagedBytesAreNotIndexedAgainButFetched(t *testing.T) {
 
 	second := newLibrary(t, dir, first.shelf)
 	err := second.fetch(second.part(src))
-	faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason, "damaged", "fetched again")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason, "damaged", "fetched again")
 	if diff := cmp.Diff(want, contents(t, second.mustOpen(t, of(src)))); diff != "" {
 		t.Errorf("objects (-want +got):\n%s", diff)
 	}
@@ -166,7 +166,7 @@ func TestADigestThatIsStillHeldByTheStoreIsNotDownloaded(t *testing.T) {
 		}
 	}
 	_, err := l.Open(calico, of(src))
-	faulttest.Want(t, err, fault.Wait, v1alpha1.FetchingReason)
+	faulttest.Want(t, err, fault.ClassWait, v1alpha1.FetchingReason)
 	l.mustOpen(t, of(src))
 	if got := l.shelf.total(); got != 1 {
 		t.Errorf("want the bytes on disk to be indexed again, got %d downloads", got)

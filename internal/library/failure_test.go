@@ -37,7 +37,7 @@ func TestErrorsSayWhatAndWhere(t *testing.T) {
 				s.put("https://example.com/a.yaml", "delivered")
 				return of(src)
 			},
-			wantClass: fault.Stall, wantReason: v1alpha1.DigestMismatchReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.DigestMismatchReason,
 			wantWords: []string{"phase phase-0", "https://example.com/a.yaml", "sha256:"},
 		},
 		"a source that cannot be opened": {
@@ -46,16 +46,16 @@ func TestErrorsSayWhatAndWhere(t *testing.T) {
 				s.fail("https://example.com/a.yaml", errors.New("the server answered 404 Not Found"))
 				return of(src)
 			},
-			wantClass: fault.Other, wantReason: v1alpha1.FetchFailedReason,
+			wantClass: fault.ClassRetry, wantReason: v1alpha1.FetchFailedReason,
 			wantWords: []string{"phase phase-0: https://example.com/a.yaml: the server answered 404"},
 		},
 		"a source that is denied": {
 			given: func(s *shelf) v1alpha1.Release {
 				src := s.put("https://example.com/a.yaml", "x")
-				s.fail("https://example.com/a.yaml", fault.Terminalf(v1alpha1.SourceDeniedReason, "169.254.169.254 is denied"))
+				s.fail("https://example.com/a.yaml", fault.Stallf(v1alpha1.SourceDeniedReason, "169.254.169.254 is denied"))
 				return of(src)
 			},
-			wantClass: fault.Stall, wantReason: v1alpha1.SourceDeniedReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.SourceDeniedReason,
 			wantWords: []string{"phase-0", "169.254.169.254"},
 		},
 		"YAML that is broken in the 17th document": {
@@ -63,21 +63,21 @@ func TestErrorsSayWhatAndWhere(t *testing.T) {
 				return phased([]v1alpha1.Source{s.put("https://example.com/ok.yaml", configMap("ok"))},
 					[]v1alpha1.Source{s.put("https://example.com/broken.yaml", broken)})
 			},
-			wantClass: fault.Stall, wantReason: v1alpha1.ManifestInvalidReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.ManifestInvalidReason,
 			wantWords: []string{"phase phase-1", "broken.yaml, document 17"},
 		},
 		"one object with two contents": {
 			given: func(s *shelf) v1alpha1.Release {
 				return of(s.put("https://example.com/a.yaml", twice("one")), s.put("https://example.com/b.yaml", twice("two")))
 			},
-			wantClass: fault.Stall, wantReason: v1alpha1.ObjectConflictReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.ObjectConflictReason,
 			wantWords: []string{"ConfigMap default/twice", "a.yaml", "b.yaml"},
 		},
 		"a source that names no digest": {
 			given: func(*shelf) v1alpha1.Release {
 				return of(v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{URL: "https://example.com/a.yaml"}})
 			},
-			wantClass: fault.Stall, wantReason: v1alpha1.SourceInvalidReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.SourceInvalidReason,
 			wantWords: []string{"phase-0", "https://example.com/a.yaml", "digest"},
 		},
 	}
@@ -107,12 +107,12 @@ func TestAReleaseLargerThanTheLimit(t *testing.T) {
 	l.MaxBytes--
 	both.Phases[0].Name = "again" // the plan above is kept under its content
 	_, err := l.settle(t, both)
-	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason,
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason,
 		fmt.Sprintf("%d bytes together", len(a)+len(b)), fmt.Sprintf("limit is %d", l.MaxBytes))
 
 	l.MaxBytes = int64(len(a) - 1)
 	_, err = l.settle(t, of(l.shelf.put("https://example.com/c", configMap("c"))))
-	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, "https://example.com/c")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "https://example.com/c")
 }
 
 func TestAnExpressionThatDoesNotCompileIsToldBeforeAnyFetch(t *testing.T) {
@@ -124,7 +124,7 @@ func TestAnExpressionThatDoesNotCompileIsToldBeforeAnyFetch(t *testing.T) {
 		Expression: "self.status.",
 	}}
 	_, err := l.Open(calico, r)
-	faulttest.Want(t, err, fault.Stall, v1alpha1.ExpressionInvalidReason, "phase phase-0")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.ExpressionInvalidReason, "phase phase-0")
 	if got := len(l.jobs); got != 0 {
 		t.Errorf("want no job, got %d", got)
 	}
@@ -138,14 +138,14 @@ func TestWhatStallsIsTriedAgainAfterAWhile(t *testing.T) {
 	r := of(src)
 
 	_, err := l.settle(t, r)
-	faulttest.Want(t, err, fault.Stall, v1alpha1.DigestMismatchReason)
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.DigestMismatchReason)
 	if got := fault.AfterOf(err); got != stalledRetry {
 		t.Errorf("want another try after %v, got %v", stalledRetry, got)
 	}
 
 	l.clock.Step(stalledRetry - time.Second)
 	_, err = l.Open(calico, r)
-	faulttest.Want(t, err, fault.Stall, v1alpha1.DigestMismatchReason)
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.DigestMismatchReason)
 	if got := fault.AfterOf(err); got != time.Second {
 		t.Errorf("want the time that is left, 1s, got %v", got)
 	}
@@ -156,7 +156,7 @@ func TestWhatStallsIsTriedAgainAfterAWhile(t *testing.T) {
 	l.clock.Step(time.Second)
 	l.shelf.put("https://example.com/a", configMap("a"))
 	_, err = l.Open(calico, r)
-	faulttest.Want(t, err, fault.Stall, v1alpha1.DigestMismatchReason) // until it is known to be better
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.DigestMismatchReason) // until it is known to be better
 	l.hear(t)
 	l.mustOpen(t, r)
 	if got := l.shelf.total(); got != 2 {
@@ -172,7 +172,7 @@ func TestFailuresAreTriedAgainWithGrowingPauses(t *testing.T) {
 	_, err := l.settle(t, r)
 	var got []time.Duration
 	for range 11 {
-		faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason)
+		faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason)
 		got = append(got, fault.AfterOf(err))
 		l.clock.Step(fault.AfterOf(err))
 		err = l.retry(t, r)
@@ -204,9 +204,9 @@ func TestAServerThatAsksToBeLeftAloneIs(t *testing.T) {
 			l := newLibrary(t, t.TempDir(), newShelf())
 			r := of(l.shelf.put("https://example.com/a", configMap("a")))
 			l.shelf.fail("https://example.com/a",
-				fault.Waiting(v1alpha1.ThrottledReason, tc.givenAfter, errors.New("the server answered 429")))
+				fault.Wait(v1alpha1.ThrottledReason, tc.givenAfter, errors.New("the server answered 429")))
 			_, err := l.settle(t, r)
-			faulttest.Want(t, err, fault.Wait, v1alpha1.ThrottledReason, "429")
+			faulttest.Want(t, err, fault.ClassWait, v1alpha1.ThrottledReason, "429")
 			if got := fault.AfterOf(err); got != tc.want {
 				t.Errorf("want another try after %v, got %v", tc.want, got)
 			}
@@ -218,7 +218,7 @@ func TestAServerThatAsksToBeLeftAloneIs(t *testing.T) {
 			l.clock.Step(1)
 			l.shelf.fail("https://example.com/a", nil)
 			_, err = l.Open(calico, r)
-			faulttest.Want(t, err, fault.Wait, v1alpha1.FetchingReason)
+			faulttest.Want(t, err, fault.ClassWait, v1alpha1.FetchingReason)
 			l.mustOpen(t, r)
 		})
 	}
@@ -230,7 +230,7 @@ func TestOneSourceThatFailsDoesNotKeepTheOthers(t *testing.T) {
 	good, bad := l.shelf.put("https://example.com/good", configMap("a")), l.shelf.put("https://example.com/bad", "b")
 	l.shelf.fail("https://example.com/bad", errors.New("broken"))
 	_, err := l.settle(t, of(bad, good))
-	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "https://example.com/bad: broken")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "https://example.com/bad: broken")
 	l.mustOpen(t, of(good))
 }
 
@@ -282,14 +282,14 @@ func TestRealServersThatMisbehave(t *testing.T) {
 	}{
 		"404": {
 			given:     http.NotFound,
-			wantClass: fault.Other, wantReason: v1alpha1.FetchFailedReason, wantWords: []string{"/a.yaml: ", "404"},
+			wantClass: fault.ClassRetry, wantReason: v1alpha1.FetchFailedReason, wantWords: []string{"/a.yaml: ", "404"},
 		},
 		"too many requests": {
 			given: func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Retry-After", "7")
 				w.WriteHeader(http.StatusTooManyRequests)
 			},
-			wantClass: fault.Wait, wantReason: v1alpha1.ThrottledReason, wantWords: []string{"/a.yaml: ", "429"},
+			wantClass: fault.ClassWait, wantReason: v1alpha1.ThrottledReason, wantWords: []string{"/a.yaml: ", "429"},
 		},
 		"a body that is cut off": {
 			given: func(w http.ResponseWriter, _ *http.Request) {
@@ -297,11 +297,11 @@ func TestRealServersThatMisbehave(t *testing.T) {
 				_, _ = w.Write([]byte(content[:len(content)/2]))
 				panic(http.ErrAbortHandler)
 			},
-			wantClass: fault.Other, wantReason: v1alpha1.FetchFailedReason, wantWords: []string{"/a.yaml: ", "cut off"},
+			wantClass: fault.ClassRetry, wantReason: v1alpha1.FetchFailedReason, wantWords: []string{"/a.yaml: ", "cut off"},
 		},
 		"a body that ends too early and says so": {
 			given:     func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(content[:len(content)/2])) },
-			wantClass: fault.Stall, wantReason: v1alpha1.DigestMismatchReason, wantWords: []string{"/a.yaml: "},
+			wantClass: fault.ClassStall, wantReason: v1alpha1.DigestMismatchReason, wantWords: []string{"/a.yaml: "},
 		},
 	}
 	for name, tc := range tests {

@@ -118,7 +118,7 @@ func (l *Library) objects(packed io.Reader, part Part) iter.Seq2[manifest.Object
 			}
 			for object, err := range manifest.Objects(file.Reader, placeOf(part, file), l.Limits) {
 				if count++; err == nil && count > l.Limits.Objects {
-					err = fault.Terminalf(v1alpha1.LimitExceededReason,
+					err = fault.Stallf(v1alpha1.LimitExceededReason,
 						"%s: more than %d objects", object.Place, l.Limits.Objects)
 				}
 				if !yield(object, err) || err != nil {
@@ -145,10 +145,10 @@ func placeOf(part Part, file archive.File) string {
 func (l *Library) verify(d digest.Digest, file io.ReadSeeker) error {
 	verifier := d.Verifier()
 	if _, err := io.Copy(verifier, file); err != nil {
-		return fault.Failed(v1alpha1.StoreFailedReason, fmt.Errorf("blob %s: %w", d, err))
+		return fault.Retry(v1alpha1.StoreFailedReason, fmt.Errorf("blob %s: %w", d, err))
 	}
 	if !verifier.Verified() {
-		return fault.Failed(v1alpha1.StoreFailedReason, errors.Join(
+		return fault.Retry(v1alpha1.StoreFailedReason, errors.Join(
 			fmt.Errorf("blob %s: the cache directory is damaged: it is fetched again", d), l.Store.Remove(d)))
 	}
 	_, err := file.Seek(0, io.SeekStart)

@@ -48,8 +48,8 @@ type job struct {
 
 // state is the error that says how far a job is that has no result yet.
 func (j *job) state(now time.Time, from string) error {
-	if j.err == nil || j.running && fault.ClassOf(j.err) == fault.Wait {
-		return fault.Waiting(v1alpha1.FetchingReason, 0, fmt.Errorf("%s is being fetched", from))
+	if j.err == nil || j.running && fault.ClassOf(j.err) == fault.ClassWait {
+		return fault.Wait(v1alpha1.FetchingReason, 0, fmt.Errorf("%s is being fetched", from))
 	}
 	return j.failure(now)
 }
@@ -80,11 +80,11 @@ func (j *job) done(now time.Time, err error, interval time.Duration) {
 
 func (j *job) backoff(err error) time.Duration {
 	switch fault.ClassOf(err) {
-	case fault.Stall:
+	case fault.ClassStall:
 		return stalledRetry
-	case fault.Wait:
+	case fault.ClassWait:
 		return max(fault.AfterOf(err), firstRetry)
-	case fault.Other:
+	case fault.ClassRetry:
 	}
 	return min(firstRetry<<min(j.failures-1, 16), maxRetry)
 }

@@ -88,7 +88,7 @@ func (l *Library) Subscribe(notify func(bundle types.NamespacedName)) {
 
 // Digest returns the digest of a release of the named Bundle, for a workload
 // cluster of the given Kubernetes version. A release with sources that can
-// change is a fault.Waiting until they are resolved.
+// change is a fault.Wait until they are resolved.
 func (l *Library) Digest(owner types.NamespacedName, r v1alpha1.Release, kubernetes string) (v1alpha1.Digest, error) {
 	resolved, err := l.resolve(owner, r, kubernetes)
 	if err != nil {
@@ -99,7 +99,7 @@ func (l *Library) Digest(owner types.NamespacedName, r v1alpha1.Release, kuberne
 
 // Open returns a release of the named Bundle, for a workload cluster of the
 // given Kubernetes version. What is not on disk yet is being fetched when it
-// returns, all sources side by side, and the error is a fault.Waiting until
+// returns, all sources side by side, and the error is a fault.Wait until
 // then. A source that failed is tried again when its time has come; until then
 // Open returns its error, with the time that is left.
 func (l *Library) Open(owner types.NamespacedName, r v1alpha1.Release, kubernetes string) (*Bundle, error) {
@@ -206,7 +206,7 @@ func (l *Library) assemble(r resolved, inputs []plan.Input) (planned, error) {
 		bytes += size
 	}
 	if bytes > l.MaxBytes {
-		return planned{}, fault.Terminalf(v1alpha1.LimitExceededReason,
+		return planned{}, fault.Stallf(v1alpha1.LimitExceededReason,
 			"the sources of the release are %d bytes together, the limit is %d", bytes, l.MaxBytes)
 	}
 	return planned{plan: made, bytes: bytes}, nil

@@ -36,7 +36,7 @@ func TestOpenStartsTheFetchAndTellsWhenTheBundleIsThere(t *testing.T) {
 
 	_, err := l.Open(calico, r)
 
-	faulttest.Want(t, err, fault.Wait, v1alpha1.FetchingReason,
+	faulttest.Want(t, err, fault.ClassWait, v1alpha1.FetchingReason,
 		"phase phase-0: https://example.com/crds.yaml", "phase phase-1: https://example.com/operator.yaml")
 	if got := l.hear(t); got != calico {
 		t.Errorf("told %v, want %v", got, calico)
@@ -211,7 +211,7 @@ func TestEveryoneWhoAskedIsTold(t *testing.T) {
 	r := of(l.shelf.put("https://example.com/a", configMap("a")))
 	for _, name := range []string{"b", "c", "a", "b"} {
 		_, err := l.Open(types.NamespacedName{Namespace: "ns", Name: name}, r)
-		faulttest.Want(t, err, fault.Wait, v1alpha1.FetchingReason)
+		faulttest.Want(t, err, fault.ClassWait, v1alpha1.FetchingReason)
 	}
 	close(proceed)
 	var got []string
@@ -284,7 +284,7 @@ func TestJobsEndSilentlyWithTheContext(t *testing.T) {
 		}
 		r := of(l.shelf.put("https://example.com/a", configMap("a")))
 		_, err := l.Open(calico, r)
-		faulttest.Want(t, err, fault.Wait, v1alpha1.FetchingReason)
+		faulttest.Want(t, err, fault.ClassWait, v1alpha1.FetchingReason)
 		synctest.Wait()
 		if got := l.shelf.total(); got != 1 {
 			t.Fatalf("want the fetch to have begun, got %d", got)
@@ -332,7 +332,7 @@ func TestABundleThatIsHeldIsNotEvicted(t *testing.T) {
 
 	release := l.mustOpen(t, first).Hold()
 	_, err = l.settle(t, second)
-	faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason, "https://example.com/b", "--cache-max-bytes")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason, "https://example.com/b", "--cache-max-bytes")
 	l.mustOpen(t, first)
 
 	release()

@@ -23,7 +23,7 @@ func TestAMovingSourceIsResolvedOnceInAnInterval(t *testing.T) {
 	l := newLibrary(t, t.TempDir(), newShelf())
 	r := of(l.tags.set("stable", l.shelf.put("https://example.com/a", configMap("a")), nil))
 	_, err := l.Digest(calico, r, "")
-	faulttest.Want(t, err, fault.Wait, v1alpha1.FetchingReason, "registry.example.com/calico:stable is being fetched")
+	faulttest.Want(t, err, fault.ClassWait, v1alpha1.FetchingReason, "registry.example.com/calico:stable is being fetched")
 	opened := l.mustOpen(t, r)
 	digest, err := l.Digest(calico, r, "")
 	if err != nil || digest != opened.Digest {
@@ -100,7 +100,7 @@ func TestASourceThatCannotBeResolvedAgainKeepsWhatItStoodFor(t *testing.T) {
 		t.Errorf("want no problem, got %v", before.Problem)
 	}
 
-	refused := fault.Failed(v1alpha1.FetchFailedReason, errors.New("401 Unauthorized"))
+	refused := fault.Retry(v1alpha1.FetchFailedReason, errors.New("401 Unauthorized"))
 	l.tags.set("stable", src, refused)
 	l.clock.Step(time.Minute)
 	l.mustOpen(t, r)
@@ -109,7 +109,7 @@ func TestASourceThatCannotBeResolvedAgainKeepsWhatItStoodFor(t *testing.T) {
 	if after.Digest != before.Digest {
 		t.Error("want what it stood for before")
 	}
-	faulttest.Want(t, after.Problem, fault.Other, v1alpha1.FetchFailedReason, "phase phase-0", "401")
+	faulttest.Want(t, after.Problem, fault.ClassRetry, v1alpha1.FetchFailedReason, "phase phase-0", "401")
 
 	l.tags.set("stable", src, nil)
 	l.clock.Step(firstRetry)
@@ -149,7 +149,7 @@ func TestASourceWhoseObjectChangesWhileItIsResolvedIsResolvedAgain(t *testing.T)
 	_, err := l.Digest(calico, r, "")
 	l.Changed(calico.Namespace, func(v1alpha1.Source) bool { return true })
 	l.tags.mu.Unlock()
-	faulttest.Want(t, err, fault.Wait, v1alpha1.FetchingReason, "stable")
+	faulttest.Want(t, err, fault.ClassWait, v1alpha1.FetchingReason, "stable")
 	l.mustOpen(t, r)
 	deadline := time.After(patience)
 	for l.tags.count() < 2 {
@@ -210,7 +210,7 @@ func TestWhatIsVerifiedStandsForNothingOnceItsPolicyChanges(t *testing.T) {
 			src.OCI.Verify = tc.given
 			r := of(src)
 			l.mustOpen(t, r)
-			refused := fault.Terminal(v1alpha1.SignatureInvalidReason, errors.New("signed by another"))
+			refused := fault.Stall(v1alpha1.SignatureInvalidReason, errors.New("signed by another"))
 			l.tags.set("stable", bytes, refused)
 			l.Changed(calico.Namespace, func(v1alpha1.Source) bool { return true })
 			_, _ = l.Open(calico, r)

@@ -33,7 +33,7 @@ func (r *Resolver) chart(ctx context.Context, namespace string, src v1alpha1.Hel
 		return chart{}, err
 	}
 	if src.Digest != "" && found.digest != digest.Digest(src.Digest) {
-		return chart{}, fault.Terminalf(v1alpha1.DigestMismatchReason, "the chart is %s, not %s", found.digest, src.Digest)
+		return chart{}, fault.Stallf(v1alpha1.DigestMismatchReason, "the chart is %s, not %s", found.digest, src.Digest)
 	}
 	return found, nil
 }
@@ -49,7 +49,7 @@ func (r *Resolver) locate(ctx context.Context, namespace string, src v1alpha1.He
 	}
 	if strings.HasSuffix(at.Path, ".tgz") {
 		if src.Digest == "" {
-			return chart{}, fault.Terminalf(v1alpha1.SourceInvalidReason, "the URL of a chart archive needs its digest")
+			return chart{}, fault.Stallf(v1alpha1.SourceInvalidReason, "the URL of a chart archive needs its digest")
 		}
 		return r.chartAt(at, digest.Digest(src.Digest)), nil
 	}
@@ -90,12 +90,12 @@ func (r *Resolver) chartInRepository(ctx context.Context, at *url.URL, src v1alp
 		return chart{}, err
 	}
 	if sum = cmp.Or(sum, digest.Digest(src.Digest)); sum == "" {
-		return chart{}, fault.Terminalf(v1alpha1.SourceInvalidReason,
+		return chart{}, fault.Stallf(v1alpha1.SourceInvalidReason,
 			"the index of the chart repository has no digest of the chart: the source needs one")
 	}
 	archive, err := url.Parse(found)
 	if err != nil {
-		return chart{}, fault.Terminalf(v1alpha1.SourceInvalidReason, "the index of the chart repository has a bad URL")
+		return chart{}, fault.Stallf(v1alpha1.SourceInvalidReason, "the index of the chart repository has a bad URL")
 	}
 	if archive.Host == at.Host && archive.Scheme == at.Scheme {
 		archive.User = at.User
@@ -126,10 +126,10 @@ func (r *Resolver) fetchIndex(ctx context.Context, at *url.URL) ([]byte, error) 
 func (r *Resolver) chartURL(ctx context.Context, namespace string, src v1alpha1.HelmSource) (*url.URL, error) {
 	at, err := url.Parse(src.Chart)
 	if err != nil {
-		return nil, fault.Terminalf(v1alpha1.SourceInvalidReason, "the URL of the chart cannot be parsed")
+		return nil, fault.Stallf(v1alpha1.SourceInvalidReason, "the URL of the chart cannot be parsed")
 	}
 	if src.CARef.Name != "" {
-		return nil, fault.Terminalf(v1alpha1.SourceInvalidReason, "caRef is for charts in an OCI registry")
+		return nil, fault.Stallf(v1alpha1.SourceInvalidReason, "caRef is for charts in an OCI registry")
 	}
 	secret, err := r.optionalSecret(ctx, namespace, src.SecretRef)
 	if err != nil {

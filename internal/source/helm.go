@@ -107,7 +107,7 @@ func (r *Resolver) value(ctx context.Context, namespace string, from v1alpha1.Va
 		text = []byte(value)
 	}
 	if !found {
-		return helm.Document{}, fault.Waiting(v1alpha1.ReferenceNotFoundReason, missingRetry,
+		return helm.Document{}, fault.Wait(v1alpha1.ReferenceNotFoundReason, missingRetry,
 			fmt.Errorf("%s: it has no key %q", name, key))
 	}
 	return helm.Document{Name: name + " key " + key, YAML: text}, nil

@@ -61,7 +61,7 @@ func (r *Resolver) secret(ctx context.Context, namespace string, src v1alpha1.Se
 			return nil, err
 		}
 		if object.Type != resourceSetType {
-			return nil, fault.Terminalf(v1alpha1.ReferenceInvalidReason,
+			return nil, fault.Stallf(v1alpha1.ReferenceInvalidReason,
 				"it is of the type %s, not of %s: the type of a Secret cannot be changed, make it again", object.Type, resourceSetType)
 		}
 		return object.Data, nil
@@ -73,7 +73,7 @@ func (r *Resolver) secret(ctx context.Context, namespace string, src v1alpha1.Se
 func (r *Resolver) read(ctx context.Context, namespace, name string, object client.Object) error {
 	err := r.Objects.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, object)
 	if apierrors.IsNotFound(err) {
-		return fault.Waiting(v1alpha1.ReferenceNotFoundReason, missingRetry, errors.New("it does not exist in this namespace"))
+		return fault.Wait(v1alpha1.ReferenceNotFoundReason, missingRetry, errors.New("it does not exist in this namespace"))
 	}
 	return err
 }
@@ -94,7 +94,7 @@ func (r *Resolver) keys(
 	for _, key := range wanted {
 		value, ok := values[key]
 		if !ok {
-			return nil, fault.Waiting(v1alpha1.ReferenceNotFoundReason, missingRetry, fmt.Errorf("%s: it has no key %q", from, key))
+			return nil, fault.Wait(v1alpha1.ReferenceNotFoundReason, missingRetry, fmt.Errorf("%s: it has no key %q", from, key))
 		}
 		part := library.Part{
 			Digest: digest.FromBytes(value), Name: from + " key " + key, From: from,
@@ -109,7 +109,7 @@ func (r *Resolver) keys(
 		parts = append(parts, part)
 	}
 	if len(parts) == 0 {
-		return nil, fault.Waiting(v1alpha1.ReferenceNotFoundReason, missingRetry, fmt.Errorf("%s: it has no keys", from))
+		return nil, fault.Wait(v1alpha1.ReferenceNotFoundReason, missingRetry, fmt.Errorf("%s: it has no keys", from))
 	}
 	return parts, nil
 }

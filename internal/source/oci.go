@@ -124,7 +124,7 @@ func (a artifact) layers(ctx context.Context, manifest []byte, wanted []string) 
 		}
 	}
 	if len(layers) == 0 {
-		return nil, fault.Terminalf(v1alpha1.ArtifactInvalidReason, "it has none of the phases %q", wanted)
+		return nil, fault.Stallf(v1alpha1.ArtifactInvalidReason, "it has none of the phases %q", wanted)
 	}
 	return layers, nil
 }
@@ -135,7 +135,7 @@ const maxConfig = 1 << 20
 // small reads a small blob whole.
 func (a artifact) small(ctx context.Context, layer oci.Layer) ([]byte, error) {
 	if layer.Size > maxConfig {
-		return nil, fault.Terminalf(v1alpha1.LimitExceededReason, "config of %d bytes: the limit is %d", layer.Size, maxConfig)
+		return nil, fault.Stallf(v1alpha1.LimitExceededReason, "config of %d bytes: the limit is %d", layer.Size, maxConfig)
 	}
 	defer a.resolver.turn(layer.Digest)()
 	if kept, err := a.resolver.stored(layer.Digest); err == nil {

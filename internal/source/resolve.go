@@ -71,7 +71,7 @@ func (r *Resolver) Resolve(ctx context.Context, query library.Query) ([]library.
 	case src.Secret != nil:
 		return r.secret(ctx, query.Namespace, *src.Secret)
 	}
-	return nil, fault.Terminal(v1alpha1.SourceInvalidReason, errors.New("the source is of no kind that is known"))
+	return nil, fault.Stall(v1alpha1.SourceInvalidReason, errors.New("the source is of no kind that is known"))
 }
 
 // Describe says whole where a source is, without what is secret.

@@ -146,23 +146,23 @@ func TestWhatCannotBeResolvedSaysWhy(t *testing.T) {
 	}{
 		"a ConfigMap that does not exist": {
 			v1alpha1.Source{ConfigMap: &v1alpha1.ConfigMapSource{Name: "gone"}},
-			fault.Wait, v1alpha1.ReferenceNotFoundReason, "ConfigMap gone: it does not exist in this namespace",
+			fault.ClassWait, v1alpha1.ReferenceNotFoundReason, "ConfigMap gone: it does not exist in this namespace",
 		},
 		"a ConfigMap without keys": {
 			v1alpha1.Source{ConfigMap: &v1alpha1.ConfigMapSource{Name: "empty"}},
-			fault.Wait, v1alpha1.ReferenceNotFoundReason, "ConfigMap empty: it has no keys",
+			fault.ClassWait, v1alpha1.ReferenceNotFoundReason, "ConfigMap empty: it has no keys",
 		},
 		"a Secret of another type": {
 			v1alpha1.Source{Secret: &v1alpha1.SecretSource{Name: "opaque"}},
-			fault.Stall, v1alpha1.ReferenceInvalidReason, "Secret opaque: it is of the type Opaque",
+			fault.ClassStall, v1alpha1.ReferenceInvalidReason, "Secret opaque: it is of the type Opaque",
 		},
 		"credentials that do not exist": {
-			private("gone"), fault.Wait, v1alpha1.ReferenceNotFoundReason, "registry.example.com/a:v1: Secret gone",
+			private("gone"), fault.ClassWait, v1alpha1.ReferenceNotFoundReason, "registry.example.com/a:v1: Secret gone",
 		},
 		"credentials that are none": {
-			private("odd"), fault.Stall, v1alpha1.ReferenceInvalidReason, "registry.example.com/a:v1: Secret odd",
+			private("odd"), fault.ClassStall, v1alpha1.ReferenceInvalidReason, "registry.example.com/a:v1: Secret odd",
 		},
-		"nothing": {v1alpha1.Source{}, fault.Stall, v1alpha1.SourceInvalidReason, "no kind that is known"},
+		"nothing": {v1alpha1.Source{}, fault.ClassStall, v1alpha1.SourceInvalidReason, "no kind that is known"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -51,7 +51,7 @@ func (r *Resolver) unsigned(src v1alpha1.Source) error {
 	default:
 		return nil
 	}
-	return fault.Terminalf(v1alpha1.SignatureMissingReason,
+	return fault.Stallf(v1alpha1.SignatureMissingReason,
 		"%s: %s, and only artifacts of a registry can be signed", r.Describe(src), asked)
 }
 
@@ -63,7 +63,7 @@ const requiredText = "the manager's flag --require-signatures asks for a signatu
 func (a artifact) verified(ctx context.Context, d digest.Digest, creds oci.Credentials) (string, error) {
 	if a.verify == nil {
 		if a.resolver.RequireSignatures {
-			return "", fault.Terminalf(v1alpha1.SignatureMissingReason,
+			return "", fault.Stallf(v1alpha1.SignatureMissingReason,
 				"%s: %s, and the source has no verify", a.ref, requiredText)
 		}
 		return "", nil
@@ -130,7 +130,7 @@ func (r *Resolver) publicKeys(ctx context.Context, namespace, name string) ([]by
 	}
 	text := bytes.Join(found, []byte("\n"))
 	if len(bytes.TrimSpace(text)) == 0 {
-		return nil, fault.Waiting(v1alpha1.ReferenceNotFoundReason, missingRetry,
+		return nil, fault.Wait(v1alpha1.ReferenceNotFoundReason, missingRetry,
 			fmt.Errorf("it has no public key under a key that ends in %s", publicKeySuffix))
 	}
 	return text, nil
@@ -144,7 +144,7 @@ func (r *Resolver) trustedRoot(ctx context.Context, namespace, name string) ([]b
 	}
 	text := cmp.Or(configMap.Data[trustedRootKey], string(configMap.BinaryData[trustedRootKey]))
 	if text == "" {
-		return nil, fault.Waiting(v1alpha1.ReferenceNotFoundReason, missingRetry,
+		return nil, fault.Wait(v1alpha1.ReferenceNotFoundReason, missingRetry,
 			fmt.Errorf("it has no key %q", trustedRootKey))
 	}
 	return []byte(text), nil

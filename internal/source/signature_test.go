@@ -202,17 +202,17 @@ func TestAnArtifactThatIsNotSignedAsItMust(t *testing.T) {
 	}{
 		"not at all": {
 			given: []client.Object{keysSecret(key)}, verify: withKeys(),
-			wantClass: fault.Stall, wantReason: v1alpha1.SignatureMissingReason, wantSays: "has no cosign signature",
+			wantClass: fault.ClassStall, wantReason: v1alpha1.SignatureMissingReason, wantSays: "has no cosign signature",
 		},
 		"by another key": {
 			given: []client.Object{keysSecret(key)}, verify: withKeys(),
 			push:      func(r repository) { r.push(other.Bundle(r.T, subject)) },
-			wantClass: fault.Stall, wantReason: v1alpha1.SignatureInvalidReason, wantSays: "not signed by " + key.Name(),
+			wantClass: fault.ClassStall, wantReason: v1alpha1.SignatureInvalidReason, wantSays: "not signed by " + key.Name(),
 		},
 		"by a key in place of an identity": {
 			given: []client.Object{trustedRoot(t)}, verify: withIdentities(),
 			push:      func(r repository) { r.push(key.Bundle(r.T, subject)) },
-			wantClass: fault.Stall, wantReason: v1alpha1.SignatureInvalidReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.SignatureInvalidReason,
 			wantSays: "signed by a key, and not by release@example.com issued by https://accounts.example.com",
 		},
 		"a signature of another artifact": {
@@ -220,58 +220,58 @@ func TestAnArtifactThatIsNotSignedAsItMust(t *testing.T) {
 			push: func(r repository) {
 				r.push(key.Simple(r.T, digest.FromString("other")), signaturetest.SimpleTag(subject))
 			},
-			wantClass: fault.Stall, wantReason: v1alpha1.SignatureInvalidReason, wantSays: subject.String(),
+			wantClass: fault.ClassStall, wantReason: v1alpha1.SignatureInvalidReason, wantSays: subject.String(),
 		},
 		"the Secret does not exist": {
 			verify:    withKeys(),
-			wantClass: fault.Wait, wantReason: v1alpha1.ReferenceNotFoundReason,
+			wantClass: fault.ClassWait, wantReason: v1alpha1.ReferenceNotFoundReason,
 			wantSays: "app:v1: verify: Secret cosign: it does not exist",
 		},
 		"the Secret has no public key": {
 			given: []client.Object{noKeys}, verify: withKeys(),
-			wantClass: fault.Wait, wantReason: v1alpha1.ReferenceNotFoundReason,
+			wantClass: fault.ClassWait, wantReason: v1alpha1.ReferenceNotFoundReason,
 			wantSays: "verify: Secret cosign: it has no public key under a key that ends in .pub",
 		},
 		"the public key is none": {
 			given: []client.Object{broken}, verify: withKeys(),
-			wantClass: fault.Stall, wantReason: v1alpha1.ReferenceInvalidReason, wantSays: "app:v1: verify: public key: holds no PEM",
+			wantClass: fault.ClassStall, wantReason: v1alpha1.ReferenceInvalidReason, wantSays: "app:v1: verify: public key: holds no PEM",
 		},
 		"the trusted root does not exist": {
 			verify:    withIdentities(),
-			wantClass: fault.Wait, wantReason: v1alpha1.ReferenceNotFoundReason,
+			wantClass: fault.ClassWait, wantReason: v1alpha1.ReferenceNotFoundReason,
 			wantSays: "verify: ConfigMap sigstore: it does not exist",
 		},
 		"the ConfigMap has no trusted root": {
 			given: []client.Object{&corev1.ConfigMap{ObjectMeta: meta("sigstore")}}, verify: withIdentities(),
-			wantClass: fault.Wait, wantReason: v1alpha1.ReferenceNotFoundReason,
+			wantClass: fault.ClassWait, wantReason: v1alpha1.ReferenceNotFoundReason,
 			wantSays: `verify: ConfigMap sigstore: it has no key "trusted_root.json"`,
 		},
 		"the trusted root is none": {
 			given: []client.Object{&corev1.ConfigMap{
 				ObjectMeta: meta("sigstore"), Data: map[string]string{"trusted_root.json": "hunter2"},
 			}},
-			verify: withIdentities(), wantClass: fault.Stall, wantReason: v1alpha1.ReferenceInvalidReason,
+			verify: withIdentities(), wantClass: fault.ClassStall, wantReason: v1alpha1.ReferenceInvalidReason,
 			wantSays: "verify: trusted root: ",
 		},
 		"an identity that matches anything": {
 			given: []client.Object{trustedRoot(t)}, verify: &v1alpha1.Verify{
 				Identities: []v1alpha1.Identity{{Subject: "a"}}, TrustedRootRef: v1alpha1.LocalReference{Name: "sigstore"},
 			},
-			wantClass: fault.Stall, wantReason: v1alpha1.ReferenceInvalidReason, wantSays: "issuer",
+			wantClass: fault.ClassStall, wantReason: v1alpha1.ReferenceInvalidReason, wantSays: "issuer",
 		},
 		"a key and identities": {
 			given: []client.Object{keysSecret(key), trustedRoot(t)}, verify: &v1alpha1.Verify{
 				SecretRef: withKeys().SecretRef, Identities: withIdentities().Identities,
 				TrustedRootRef: withIdentities().TrustedRootRef,
 			},
-			wantClass: fault.Stall, wantReason: v1alpha1.ReferenceInvalidReason, wantSays: "not both",
+			wantClass: fault.ClassStall, wantReason: v1alpha1.ReferenceInvalidReason, wantSays: "not both",
 		},
 		"a policy of nothing": {
-			verify: &v1alpha1.Verify{}, wantClass: fault.Stall, wantReason: v1alpha1.ReferenceInvalidReason,
+			verify: &v1alpha1.Verify{}, wantClass: fault.ClassStall, wantReason: v1alpha1.ReferenceInvalidReason,
 			wantSays: "a policy needs a key or identities",
 		},
 		"no policy where signatures are required": {
-			required: true, wantClass: fault.Stall, wantReason: v1alpha1.SignatureMissingReason,
+			required: true, wantClass: fault.ClassStall, wantReason: v1alpha1.SignatureMissingReason,
 			wantSays: "app:v1: the manager's flag --require-signatures asks for a signature, and the source has no verify",
 		},
 	}
@@ -322,14 +322,14 @@ func TestOnlyArtifactsOfARegistryCanBeSigned(t *testing.T) {
 				t.Errorf("want it to be asked for, got %+v", part)
 			}
 			_, err := r.Resolve(t.Context(), library.Query{Namespace: namespace, Source: test.given})
-			faulttest.Want(t, err, fault.Stall, v1alpha1.SignatureMissingReason, test.wantSays)
+			faulttest.Want(t, err, fault.ClassStall, v1alpha1.SignatureMissingReason, test.wantSays)
 		})
 	}
 	artifact := signedSource(ocitest.New(t, ocitest.Options{}), nil)
-	if _, err := newResolver(t).Resolve(t.Context(), library.Query{Source: artifact}); fault.ClassOf(err) != fault.Other {
+	if _, err := newResolver(t).Resolve(t.Context(), library.Query{Source: artifact}); fault.ClassOf(err) != fault.ClassRetry {
 		t.Errorf("want an artifact looked for, got %v", err)
 	}
 	chart := v1alpha1.Source{Helm: &v1alpha1.HelmSource{Chart: "https://example.com/agent", Verify: withKeys()}}
 	_, err := newResolver(t).Resolve(t.Context(), library.Query{Namespace: namespace, Source: chart})
-	faulttest.Want(t, err, fault.Stall, v1alpha1.SignatureMissingReason, "only artifacts of a registry can be signed")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.SignatureMissingReason, "only artifacts of a registry can be signed")
 }

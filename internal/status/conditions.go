@@ -50,7 +50,7 @@ func SetReady(object Object, err error, ready string) {
 	}
 	reason := fault.ReasonOf(err, v1alpha1.InternalErrorReason)
 	Set(object, v1alpha1.ReadyCondition, false, reason, err.Error())
-	if fault.ClassOf(err) == fault.Stall {
+	if fault.ClassOf(err) == fault.ClassStall {
 		Set(object, v1alpha1.StalledCondition, true, reason, err.Error())
 		return
 	}
@@ -65,14 +65,14 @@ func Result(err error) (reconcile.Result, error) {
 	}
 	after := fault.AfterOf(err)
 	switch fault.ClassOf(err) {
-	case fault.Wait:
+	case fault.ClassWait:
 		return reconcile.Result{RequeueAfter: after}, nil
-	case fault.Stall:
+	case fault.ClassStall:
 		if after == 0 {
 			after = stalledRetry
 		}
 		return reconcile.Result{RequeueAfter: after}, nil
-	case fault.Other:
+	case fault.ClassRetry:
 	}
 	if after > 0 {
 		return reconcile.Result{RequeueAfter: after}, nil

@@ -39,36 +39,36 @@ func TestTable(t *testing.T) {
 			wantStalled: condition("Stalled", metav1.ConditionFalse, "Ready", ""),
 		},
 		"waiting with a time": {
-			given:       fault.Waiting("Soon", time.Second, errBroken),
+			given:       fault.Wait("Soon", time.Second, errBroken),
 			wantReady:   condition("Ready", metav1.ConditionFalse, "Soon", "it broke"),
 			wantStalled: progressing,
 			wantResult:  reconcile.Result{RequeueAfter: time.Second},
 		},
 		"waiting for a watch": {
-			given:       fault.Wrap("phase crds", fault.Waiting("Soon", 0, errBroken)),
+			given:       fault.Wrap("phase crds", fault.Wait("Soon", 0, errBroken)),
 			wantReady:   condition("Ready", metav1.ConditionFalse, "Soon", "phase crds: it broke"),
 			wantStalled: progressing,
 		},
 		"a terminal error is tried slowly": {
-			given:       fault.Terminal("Bad", errBroken),
+			given:       fault.Stall("Bad", errBroken),
 			wantReady:   condition("Ready", metav1.ConditionFalse, "Bad", "it broke"),
 			wantStalled: condition("Stalled", metav1.ConditionTrue, "Bad", "it broke"),
 			wantResult:  reconcile.Result{RequeueAfter: 10 * time.Minute},
 		},
 		"a terminal error beside waiting": {
-			given:       fault.Join(fault.Terminal("Bad", errBroken), fault.Waiting("Soon", time.Second, errBroken)),
+			given:       fault.Join(fault.Stall("Bad", errBroken), fault.Wait("Soon", time.Second, errBroken)),
 			wantReady:   condition("Ready", metav1.ConditionFalse, "Bad", "it broke; it broke"),
 			wantStalled: condition("Stalled", metav1.ConditionTrue, "Bad", "it broke; it broke"),
 			wantResult:  reconcile.Result{RequeueAfter: time.Second},
 		},
 		"a failure backs off": {
-			given:       fault.Failed("Broken", errBroken),
+			given:       fault.Retry("Broken", errBroken),
 			wantReady:   condition("Ready", metav1.ConditionFalse, "Broken", "it broke"),
 			wantStalled: progressing,
 			wantErr:     errBroken,
 		},
 		"a failure beside waiting": {
-			given:       fault.Join(fault.Failed("Broken", errBroken), fault.Waiting("Soon", time.Second, errBroken)),
+			given:       fault.Join(fault.Retry("Broken", errBroken), fault.Wait("Soon", time.Second, errBroken)),
 			wantReady:   condition("Ready", metav1.ConditionFalse, "Broken", "it broke; it broke"),
 			wantStalled: progressing,
 			wantResult:  reconcile.Result{RequeueAfter: time.Second},
@@ -177,7 +177,7 @@ func TestMessage(t *testing.T) {
 func TestConditionHoldsAMessageThatFits(t *testing.T) {
 	t.Parallel()
 	object := &v1alpha1.ClusterBundleSet{}
-	status.SetReady(object, fault.Terminal("Bad", errors.New(strings.Repeat("line\n", 1000))), "")
+	status.SetReady(object, fault.Stall("Bad", errors.New(strings.Repeat("line\n", 1000))), "")
 	for _, c := range object.Status.Conditions {
 		if len(c.Message) > 1024 || strings.Contains(c.Message, "\n") || !strings.HasPrefix(c.Message, "line line") {
 			t.Errorf("%s: want one line of at most 1 KiB, got %q", c.Type, c.Message)

@@ -21,7 +21,7 @@ func Transition(recorder events.EventRecorder, after, before Object, err error) 
 		return
 	}
 	kind := corev1.EventTypeNormal
-	if err != nil && fault.ClassOf(err) != fault.Wait {
+	if err != nil && fault.ClassOf(err) != fault.ClassWait {
 		kind = corev1.EventTypeWarning
 	}
 	recorder.Eventf(after, nil, kind, now.Reason, "Reconcile", "%s", cmp.Or(now.Message, now.Reason))

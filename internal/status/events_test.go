@@ -41,13 +41,13 @@ func TestEventsAreOnTransitionsOnly(t *testing.T) {
 			want: []string{"Normal Ready Ready"},
 		},
 		"waiting is normal": {
-			givenBefore: none, givenAfter: having("Ready", no, "Fetching", "soon"), givenErr: fault.Waiting("Fetching", 0, err),
+			givenBefore: none, givenAfter: having("Ready", no, "Fetching", "soon"), givenErr: fault.Wait("Fetching", 0, err),
 			want: []string{"Normal Fetching soon"},
 		},
 		"another reason": {
 			givenBefore: having("Ready", no, "Fetching", "soon"),
 			givenAfter:  having("Ready", no, "DigestMismatch", "other bytes"),
-			givenErr:    fault.Terminal("DigestMismatch", err), want: []string{"Warning DigestMismatch other bytes"},
+			givenErr:    fault.Stall("DigestMismatch", err), want: []string{"Warning DigestMismatch other bytes"},
 		},
 		"an error of no class is a warning": {
 			givenBefore: none, givenAfter: having("Ready", no, "InternalError", "100% broken"), givenErr: err,
@@ -55,7 +55,7 @@ func TestEventsAreOnTransitionsOnly(t *testing.T) {
 		},
 		"another message is no transition": {
 			givenBefore: having("Ready", no, "Fetching", "3 left"), givenAfter: having("Ready", no, "Fetching", "2 left"),
-			givenErr: fault.Waiting("Fetching", 0, err),
+			givenErr: fault.Wait("Fetching", 0, err),
 		},
 		"nothing new is no transition": {
 			givenBefore: having("Ready", yes, "Ready", ""), givenAfter: having("Ready", yes, "Ready", ""),

@@ -193,6 +193,6 @@ func count(all map[digest.Digest]*entry, d digest.Digest, name string, file fs.D
 var errNoRoom = errors.New("leaves no room: what is in use cannot be removed")
 
 func (s *Store) noRoom(op string) error {
-	return fault.Failed(v1alpha1.StoreFailedReason, fmt.Errorf(
+	return fault.Retry(v1alpha1.StoreFailedReason, fmt.Errorf(
 		"cache directory %s: %s: the limit of %d bytes (flag --cache-max-bytes) %w", s.dir, op, s.maxBytes, errNoRoom))
 }

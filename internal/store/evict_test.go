@@ -341,7 +341,7 @@ func wantBlobs(t *testing.T, s *Store, want ...string) {
 
 func wantNoRoom(t *testing.T, s *Store, err error, texts ...string) {
 	t.Helper()
-	faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason, append(texts, "cache directory "+s.dir,
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason, append(texts, "cache directory "+s.dir,
 		fmt.Sprintf("the limit of %d bytes (flag --cache-max-bytes) leaves no room", s.maxBytes))...)
 }
 

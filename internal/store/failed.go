@@ -18,7 +18,7 @@ func (s *Store) failed(op string, err error) error {
 	if hint := hintFor(err); hint != "" {
 		err = fmt.Errorf("%w: %s", err, hint)
 	}
-	return fault.Failed(v1alpha1.StoreFailedReason, fmt.Errorf("cache directory %s: %s: %w", s.dir, op, err))
+	return fault.Retry(v1alpha1.StoreFailedReason, fmt.Errorf("cache directory %s: %s: %w", s.dir, op, err))
 }
 
 // bare returns err without the path that it is about: the random name of a

@@ -179,7 +179,7 @@ func (d *download) copy(ctx context.Context, body io.Reader) error {
 		d.keep = false
 		return d.store.failed(d.op, out.err)
 	case err != nil:
-		d.keep = d.size > 0 && in.left >= 0 && fault.ClassOf(err) != fault.Stall
+		d.keep = d.size > 0 && in.left >= 0 && fault.ClassOf(err) != fault.ClassStall
 		return fmt.Errorf("blob %s: %w", d.want, err)
 	}
 	d.keep = false
@@ -190,6 +190,6 @@ func (d *download) copy(ctx context.Context, body io.Reader) error {
 }
 
 func misplaced(offset int64) error {
-	return fault.Failed(v1alpha1.InternalErrorReason,
+	return fault.Retry(v1alpha1.InternalErrorReason,
 		fmt.Errorf("the source was opened at byte %d, which was not asked for", offset))
 }

@@ -70,7 +70,7 @@ func TestResumeDoesNotOpenWhatIsThereAlready(t *testing.T) {
 		t.Errorf("want %d bytes, got %d, %v", len(wholeText), size, err)
 	}
 	_, err = s.Resume(t.Context(), wholeDigest, from.open, 4)
-	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, wholeDigest.String(), "limit of 4 bytes")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, wholeDigest.String(), "limit of 4 bytes")
 	from.wantAsked(t)
 }
 
@@ -111,7 +111,7 @@ func TestADownloadGoesOnAfterARestart(t *testing.T) {
 			size, err := s.Resume(t.Context(), wholeDigest, tc.given.open, 100)
 			tc.given.wantAsked(t, tc.wantAsked...)
 			if tc.wantErr {
-				faulttest.Want(t, err, fault.Stall, v1alpha1.DigestMismatchReason, wholeDigest.String(),
+				faulttest.Want(t, err, fault.ClassStall, v1alpha1.DigestMismatchReason, wholeDigest.String(),
 					digest.FromString(changed).String())
 				wantFiles(t, s)
 				return
@@ -204,7 +204,7 @@ func TestACompleteDownloadWithoutItsNameIsNotFetchedAgain(t *testing.T) {
 
 func TestWhatCannotGoOnIsNotKept(t *testing.T) {
 	t.Parallel()
-	terminal := fault.Terminal(v1alpha1.LimitExceededReason, errTorn)
+	terminal := fault.Stall(v1alpha1.LimitExceededReason, errTorn)
 	tests := map[string]struct {
 		given      remote
 		givenLimit int64
@@ -225,16 +225,16 @@ func TestWhatCannotGoOnIsNotKept(t *testing.T) {
 		},
 		"an error that is terminal": {
 			given:      remote{content: wholeText, validator: "v1", cut: 10, err: terminal},
-			givenLimit: 100, wantClass: fault.Stall, wantReason: v1alpha1.LimitExceededReason,
+			givenLimit: 100, wantClass: fault.ClassStall, wantReason: v1alpha1.LimitExceededReason,
 		},
 		"one byte over the limit": {
 			given:      remote{content: wholeText, validator: "v1"},
 			givenLimit: int64(len(wholeText)) - 1,
-			wantClass:  fault.Stall, wantReason: v1alpha1.LimitExceededReason,
+			wantClass:  fault.ClassStall, wantReason: v1alpha1.LimitExceededReason,
 		},
 		"other bytes": {
 			given:      remote{content: "other", validator: "v1"},
-			givenLimit: 100, wantClass: fault.Stall, wantReason: v1alpha1.DigestMismatchReason,
+			givenLimit: 100, wantClass: fault.ClassStall, wantReason: v1alpha1.DigestMismatchReason,
 		},
 	}
 	for name, tc := range tests {
@@ -254,7 +254,7 @@ func TestTheLimitCountsFromTheBeginningOfTheFile(t *testing.T) {
 	from := &remote{content: wholeText, validator: "v1", ranges: true}
 	s := open(t, interrupted(t))
 	_, err := s.Resume(t.Context(), wholeDigest, from.open, int64(len(wholeText))-1)
-	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, "limit of 24 bytes")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "limit of 24 bytes")
 	from.wantAsked(t, Partial{10, "v1"})
 	wantFiles(t, s)
 
@@ -287,7 +287,7 @@ func TestASourceThatBeginsElsewhereIsABug(t *testing.T) {
 	_, err := s.Resume(t.Context(), wholeDigest, func(context.Context, Partial) (Body, error) {
 		return Body{ReadCloser: io.NopCloser(strings.NewReader("x")), Offset: 3}, nil
 	}, 100)
-	faulttest.Want(t, err, fault.Other, v1alpha1.InternalErrorReason, "byte 3")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.InternalErrorReason, "byte 3")
 }
 
 func TestTwoStoresResumeTheSameDigestAtOnce(t *testing.T) {
@@ -329,7 +329,7 @@ func TestTheSecondOfTwoStoresLeavesThePartialDownloadAlone(t *testing.T) {
 		return Body{ReadCloser: io.NopCloser(strings.NewReader("x")), Offset: 10}, nil
 	}
 	_, err = second.Resume(t.Context(), wholeDigest, elsewhere, 100)
-	faulttest.Want(t, err, fault.Other, v1alpha1.InternalErrorReason, "byte 10")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.InternalErrorReason, "byte 10")
 	wantFiles(t, first, partFile, tagFile)
 }
 
@@ -382,7 +382,7 @@ func TestADiskThatFailsGetsThePartialDownloadsSpaceBack(t *testing.T) {
 			}
 			from := &remote{content: wholeText, validator: "v1"}
 			_, err := s.Resume(t.Context(), wholeDigest, from.open, 100)
-			faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason,
+			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason,
 				"cache directory "+s.dir, "write blob "+wholeDigest.String(), tc.wantText)
 			wantStable(t, err)
 			wantFiles(t, s)

@@ -225,7 +225,7 @@ func blobPath(d digest.Digest) (string, error) {
 
 func derivedPath(kind string, d digest.Digest) (string, error) {
 	if !kindPattern.MatchString(kind) {
-		return "", fault.Failed(v1alpha1.InternalErrorReason, fmt.Errorf("%q does not name a kind of derived files", kind))
+		return "", fault.Retry(v1alpha1.InternalErrorReason, fmt.Errorf("%q does not name a kind of derived files", kind))
 	}
 	if err := checkDigest(d); err != nil {
 		return "", err
@@ -235,10 +235,10 @@ func derivedPath(kind string, d digest.Digest) (string, error) {
 
 func checkDigest(d digest.Digest) error {
 	if err := d.Validate(); err != nil {
-		return fault.Terminalf(v1alpha1.SourceInvalidReason, "digest %q: %w", string(d), err)
+		return fault.Stallf(v1alpha1.SourceInvalidReason, "digest %q: %w", string(d), err)
 	}
 	if d.Algorithm() != digest.SHA256 {
-		return fault.Terminalf(v1alpha1.SourceInvalidReason, "digest %q: only sha256 is accepted", string(d))
+		return fault.Stallf(v1alpha1.SourceInvalidReason, "digest %q: only sha256 is accepted", string(d))
 	}
 	return nil
 }

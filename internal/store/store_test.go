@@ -55,7 +55,7 @@ func TestNoPathComesFromADigest(t *testing.T) {
 				"Remove":      s.Remove(hostile),
 			}
 			for call, err := range calls {
-				if err == nil || fault.ClassOf(err) != fault.Stall ||
+				if err == nil || fault.ClassOf(err) != fault.ClassStall ||
 					fault.ReasonOf(err, "") != v1alpha1.SourceInvalidReason {
 					t.Errorf("%s(%q): want a terminal %s, got %v", call, hostile, v1alpha1.SourceInvalidReason, err)
 				}
@@ -164,7 +164,7 @@ func TestOpenReportsADirectoryThatCannotBeUsed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := Open(tc.givenDir)
-			faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason, "cache directory "+tc.givenDir)
+			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason, "cache directory "+tc.givenDir)
 		})
 	}
 }
@@ -181,7 +181,7 @@ func TestOpenReportsADirectoryThatIsNotWritable(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dir, "tmp"), 0o700) })
 	_, err := Open(dir)
-	faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason, "permission denied", "let the provider's user write")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason, "permission denied", "let the provider's user write")
 }
 
 func TestFilesAreForTheProviderAlone(t *testing.T) {

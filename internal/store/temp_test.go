@@ -157,5 +157,5 @@ func TestScratchReportsADiskThatFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := s.Scratch()
-	faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason, "cache directory "+s.dir, "create a scratch file")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason, "cache directory "+s.dir, "create a scratch file")
 }

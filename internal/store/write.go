@@ -19,7 +19,7 @@ const bufferSize = 128 << 10
 // Commit copies r into the store as the blob with digest want, and returns its
 // size in bytes. When the store has the blob already, r is not read.
 //
-// An error leaves nothing behind. It is terminal with the reason DigestMismatch
+// An error leaves nothing behind. It is a Stall with the reason DigestMismatch
 // when the bytes are others, and with the reason LimitExceeded when there are
 // more than limit; it has the reason StoreFailed when the disk is at fault, or
 // when the store's own limit leaves no room. An error of r, or of ctx between
@@ -203,7 +203,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 }
 
 func overLimit(limit int64) error {
-	return fault.Terminalf(v1alpha1.LimitExceededReason, "larger than the limit of %d bytes", limit)
+	return fault.Stallf(v1alpha1.LimitExceededReason, "larger than the limit of %d bytes", limit)
 }
 
 // match returns an error unless the digests are the same.
@@ -211,6 +211,6 @@ func match(want, got digest.Digest, size int64) error {
 	if got == want {
 		return nil
 	}
-	return fault.Terminalf(v1alpha1.DigestMismatchReason,
+	return fault.Stallf(v1alpha1.DigestMismatchReason,
 		"want digest %s, got %s (%d bytes): the source changed or is another file", want, got, size)
 }

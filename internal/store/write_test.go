@@ -81,9 +81,9 @@ func TestCommitLeavesNothingWhenItDoesNotComeToAnEnd(t *testing.T) {
 			wantTexts:   []string{want.String()},
 		},
 		"a reader whose error has a class": {
-			givenReader: iotest.ErrReader(fault.Waiting(v1alpha1.ThrottledReason, 1, errTorn)),
+			givenReader: iotest.ErrReader(fault.Wait(v1alpha1.ThrottledReason, 1, errTorn)),
 			givenLimit:  10,
-			wantClass:   fault.Wait,
+			wantClass:   fault.ClassWait,
 			wantReason:  v1alpha1.ThrottledReason,
 			wantErr:     errTorn,
 		},
@@ -95,28 +95,28 @@ func TestCommitLeavesNothingWhenItDoesNotComeToAnEnd(t *testing.T) {
 		"other bytes": {
 			givenReader: strings.NewReader("wrong"),
 			givenLimit:  10,
-			wantClass:   fault.Stall,
+			wantClass:   fault.ClassStall,
 			wantReason:  v1alpha1.DigestMismatchReason,
 			wantTexts:   []string{"want digest " + want.String(), "got " + wrong.String(), "5 bytes"},
 		},
 		"bytes that end early without an error": {
 			givenReader: strings.NewReader("righ"),
 			givenLimit:  10,
-			wantClass:   fault.Stall,
+			wantClass:   fault.ClassStall,
 			wantReason:  v1alpha1.DigestMismatchReason,
 			wantTexts:   []string{want.String(), "4 bytes"},
 		},
 		"one byte over the limit": {
 			givenReader: strings.NewReader("right"),
 			givenLimit:  4,
-			wantClass:   fault.Stall,
+			wantClass:   fault.ClassStall,
 			wantReason:  v1alpha1.LimitExceededReason,
 			wantTexts:   []string{want.String(), "limit of 4 bytes"},
 		},
 		"a reader without an end": {
 			givenReader: endless{},
 			givenLimit:  1 << 20,
-			wantClass:   fault.Stall,
+			wantClass:   fault.ClassStall,
 			wantReason:  v1alpha1.LimitExceededReason,
 		},
 	}
@@ -143,7 +143,7 @@ func TestCommitDoesNotReadWhatIsThereAlready(t *testing.T) {
 		t.Errorf("want 5 bytes, got %d, %v", size, err)
 	}
 	_, err = s.Commit(t.Context(), d, iotest.ErrReader(errTorn), 4)
-	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, d.String(), "limit of 4 bytes")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, d.String(), "limit of 4 bytes")
 }
 
 func TestCommitStopsWhenTheContextIsDone(t *testing.T) {
@@ -233,13 +233,13 @@ func TestADiskThatFailsIsReportedWithWhatToDo(t *testing.T) {
 			texts := append([]string{"cache directory " + s.dir}, tc.wantTexts...)
 
 			_, err := s.Commit(t.Context(), d, strings.NewReader("right"), 5)
-			faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason, append(texts, "write blob "+d.String())...)
+			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason, append(texts, "write blob "+d.String())...)
 			wantStable(t, err)
 			err = s.Derive("index", d, func(w io.Writer) error {
 				_, err := io.WriteString(w, strings.Repeat("x", 2*bufferSize))
 				return err
 			})
-			faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason, append(texts, "write index of "+d.String())...)
+			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason, append(texts, "write index of "+d.String())...)
 			wantStable(t, err)
 			wantFiles(t, s)
 		})
@@ -257,7 +257,7 @@ func TestDeriveReportsADiskErrorThatItsWriterSwallows(t *testing.T) {
 		_, _ = io.WriteString(w, strings.Repeat("x", 2*bufferSize))
 		return nil
 	})
-	faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason, "no space left on device")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason, "no space left on device")
 	wantFiles(t, s)
 }
 
@@ -276,9 +276,9 @@ func TestDerive(t *testing.T) {
 
 	err = s.Derive("index", d, func(w io.Writer) error {
 		_, _ = io.WriteString(w, "half of the th")
-		return fault.Terminal(v1alpha1.ManifestInvalidReason, errTorn)
+		return fault.Stall(v1alpha1.ManifestInvalidReason, errTorn)
 	})
-	faulttest.Want(t, err, fault.Stall, v1alpha1.ManifestInvalidReason, "torn")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.ManifestInvalidReason, "torn")
 	f, err = s.OpenDerived("index", d)
 	wantContent(t, f, err, "second")
 	wantFiles(t, s, "derived/index/"+d.Encoded())

@@ -44,13 +44,13 @@ func NewConnections(configs restConfigs) *Connections {
 }
 
 // Client returns the client of a workload cluster. One that is not connected
-// is a fault.Waiting: the ClusterCache's source tells when it is.
+// is a fault.Wait: the ClusterCache's source tells when it is.
 func (c *Connections) Client(ctx context.Context, cluster client.ObjectKey) (*Client, error) {
 	cfg, err := c.configs.GetRESTConfig(ctx, cluster)
 	if err != nil {
 		c.Forget(cluster)
 		if errors.Is(err, clustercache.ErrClusterNotConnected) {
-			return nil, fault.Waiting(v1alpha1.ClusterNotConnectedReason, 0,
+			return nil, fault.Wait(v1alpha1.ClusterNotConnectedReason, 0,
 				fmt.Errorf("the workload cluster is not connected: its API server cannot be reached yet"))
 		}
 		return nil, fmt.Errorf("connection: %w", err)
@@ -69,7 +69,7 @@ func (c *Connections) Client(ctx context.Context, cluster client.ObjectKey) (*Cl
 }
 
 // Version returns the Kubernetes version of a workload cluster. One that is not
-// connected is a fault.Waiting.
+// connected is a fault.Wait.
 func (c *Connections) Version(ctx context.Context, cluster client.ObjectKey) (string, error) {
 	connected, err := c.Client(ctx, cluster)
 	if err != nil {

@@ -84,12 +84,12 @@ func TestAClusterThatIsNotConnectedIsWaitedFor(t *testing.T) {
 
 	delete(cache, berlin)
 	_, err := connections.Client(t.Context(), berlin)
-	faulttest.Want(t, err, fault.Wait, v1alpha1.ClusterNotConnectedReason, "not connected")
+	faulttest.Want(t, err, fault.ClassWait, v1alpha1.ClusterNotConnectedReason, "not connected")
 	if got := fault.AfterOf(err); got != 0 {
 		t.Errorf("want the ClusterCache to tell, got a timer of %v", got)
 	}
 	_, err = connections.Version(t.Context(), berlin)
-	faulttest.Want(t, err, fault.Wait, v1alpha1.ClusterNotConnectedReason)
+	faulttest.Want(t, err, fault.ClassWait, v1alpha1.ClusterNotConnectedReason)
 
 	cache[berlin] = cfg
 	if mustConnect(t, connections, berlin) == before {
@@ -103,7 +103,7 @@ func TestOtherTroubleWithAConnectionIsAnError(t *testing.T) {
 	connections := NewConnections(configs{berlin: nil, paris: bad})
 	for cluster, want := range map[client.ObjectKey]string{berlin: "out of order", paris: "HTTP client"} {
 		_, err := connections.Client(t.Context(), cluster)
-		if err == nil || fault.ClassOf(err) != fault.Other || !strings.Contains(err.Error(), "connection: "+want) {
+		if err == nil || fault.ClassOf(err) != fault.ClassRetry || !strings.Contains(err.Error(), "connection: "+want) {
 			t.Errorf("%s: want an error that names %q, got %v", cluster, want, err)
 		}
 	}

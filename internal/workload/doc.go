@@ -4,7 +4,7 @@
 //
 // It keeps no cache, starts no informer and has no client-side rate limit: the
 // number of requests is bounded by its callers and by the server's own flow
-// control, whose answer (429, Retry-After) becomes a fault.Waiting.
+// control, whose answer (429, Retry-After) becomes a fault.Wait.
 //
 //	ClusterCache -> Connections -> Client -> requests to one API server
 //	                               Client -> Watches -> keys to look at again

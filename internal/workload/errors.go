@@ -35,7 +35,7 @@ const (
 // reason and a message that names the object and what the server said.
 func classify(ref manifest.Ref, err error) error {
 	if kindNotServed(err) {
-		return fault.Waiting(v1alpha1.KindNotServedReason, kindRetry, fmt.Errorf(
+		return fault.Wait(v1alpha1.KindNotServedReason, kindRetry, fmt.Errorf(
 			"%s: the workload cluster does not serve %s %s: is its CustomResourceDefinition installed?",
 			ref, schema.GroupVersion{Group: ref.Group, Version: ref.Version}, ref.Kind))
 	}
@@ -51,7 +51,7 @@ func failed(subject string, secret bool, err error) error {
 	}
 	answer, answered := status(err)
 	if !answered {
-		return fault.Failed(v1alpha1.ApplyFailedReason, fmt.Errorf("%s: %w", subject, unanswered(err)))
+		return fault.Retry(v1alpha1.ApplyFailedReason, fmt.Errorf("%s: %w", subject, unanswered(err)))
 	}
 	said := fmt.Errorf("%s: HTTP %d %s: %s", subject, answer.Code, answer.Reason, answer.Message)
 	if secret && !apierrors.IsNotFound(err) {
@@ -59,14 +59,14 @@ func failed(subject string, secret bool, err error) error {
 	}
 	switch {
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return fault.Waiting(v1alpha1.NamespaceTerminatingReason, kindRetry, said)
+		return fault.Wait(v1alpha1.NamespaceTerminatingReason, kindRetry, said)
 	case answer.Code == http.StatusTooManyRequests:
-		return fault.Waiting(v1alpha1.ThrottledReason, retryAfter(err), said)
+		return fault.Wait(v1alpha1.ThrottledReason, retryAfter(err), said)
 	case answer.Code == http.StatusBadRequest, answer.Code == http.StatusUnprocessableEntity,
 		answer.Code == http.StatusRequestEntityTooLarge:
-		return fault.Terminal(v1alpha1.ObjectInvalidReason, said)
+		return fault.Stall(v1alpha1.ObjectInvalidReason, said)
 	}
-	return fault.Failed(v1alpha1.ApplyFailedReason, said)
+	return fault.Retry(v1alpha1.ApplyFailedReason, said)
 }
 
 // status returns the API server's answer in err's chain, if there is one.

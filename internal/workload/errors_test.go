@@ -50,46 +50,46 @@ func TestWhatARealAPIServerRefuses(t *testing.T) {
 			givenResource: bookshop,
 			givenRef:      manifest.Ref{Group: "example.com", Version: "v1", Kind: "Bookshop", Namespace: ns, Name: "corner"},
 			givenBody:     []byte(`{}`),
-			wantClass:     fault.Wait, wantReason: v1alpha1.KindNotServedReason, wantAfter: kindRetry,
+			wantClass:     fault.ClassWait, wantReason: v1alpha1.KindNotServedReason, wantAfter: kindRetry,
 			wantWords: []string{"Bookshop " + ns + "/corner: ", "does not serve example.com/v1 Bookshop"},
 		},
 		"a resource that its group does not have": {
 			givenResource: manifest.Resource{Version: "v1", Plural: "bookshops", Namespaced: true},
 			givenRef:      refTo("Bookshop", ns, "corner"), givenBody: []byte(`{}`),
-			wantClass: fault.Wait, wantReason: v1alpha1.KindNotServedReason, wantAfter: kindRetry,
+			wantClass: fault.ClassWait, wantReason: v1alpha1.KindNotServedReason, wantAfter: kindRetry,
 			wantWords: []string{"does not serve v1 Bookshop"},
 		},
 		"a namespace that does not exist": {
 			givenRef:  refTo("ConfigMap", "nowhere", "settings"),
 			givenBody: bodyOf(refTo("ConfigMap", "nowhere", "settings"), ""),
-			wantClass: fault.Other, wantReason: v1alpha1.ApplyFailedReason,
+			wantClass: fault.ClassRetry, wantReason: v1alpha1.ApplyFailedReason,
 			wantWords: []string{"ConfigMap nowhere/settings: HTTP 404 NotFound", `namespaces "nowhere" not found`},
 		},
 		"a namespace that does not exist, for a Secret": {
 			givenResource: core(t, "Secret"), givenRef: refTo("Secret", "nowhere", "password"),
 			givenBody: bodyOf(refTo("Secret", "nowhere", "password"), ""),
-			wantClass: fault.Other, wantReason: v1alpha1.ApplyFailedReason,
+			wantClass: fault.ClassRetry, wantReason: v1alpha1.ApplyFailedReason,
 			wantWords: []string{"Secret nowhere/password: HTTP 404 NotFound", `namespaces "nowhere" not found`},
 		},
 		"a namespace that is being deleted": {
 			givenRef:  refTo("ConfigMap", ending, "settings"),
 			givenBody: bodyOf(refTo("ConfigMap", ending, "settings"), ""),
-			wantClass: fault.Wait, wantReason: v1alpha1.NamespaceTerminatingReason, wantAfter: kindRetry,
+			wantClass: fault.ClassWait, wantReason: v1alpha1.NamespaceTerminatingReason, wantAfter: kindRetry,
 			wantWords: []string{"ConfigMap " + ending + "/settings: HTTP 403 Forbidden", "being terminated"},
 		},
 		"an object that is invalid": {
 			givenRef: settings, givenBody: bodyOf(settings, `,"data":{"a key with blanks":"x"}`),
-			wantClass: fault.Stall, wantReason: v1alpha1.ObjectInvalidReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.ObjectInvalidReason,
 			wantWords: []string{"ConfigMap " + ns + "/settings: HTTP 422 Invalid", "a key with blanks"},
 		},
 		"an object with another name than its path": {
 			givenRef: settings, givenBody: bodyOf(refTo("ConfigMap", ns, "other"), ""),
-			wantClass: fault.Stall, wantReason: v1alpha1.ObjectInvalidReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.ObjectInvalidReason,
 			wantWords: []string{"ConfigMap " + ns + "/settings: HTTP 400 BadRequest"},
 		},
 		"an object that is larger than a request may be": {
 			givenRef: settings, givenBody: bodyOf(settings, `,"data":{"key":"`+strings.Repeat("x", 4<<20)+`"}`),
-			wantClass: fault.Stall, wantReason: v1alpha1.ObjectInvalidReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.ObjectInvalidReason,
 			wantWords: []string{"ConfigMap " + ns + "/settings: HTTP 413"},
 		},
 	}
@@ -122,10 +122,10 @@ func TestForbidden(t *testing.T) {
 	c := newClient(t, cfg)
 	ref := refTo("ConfigMap", "default", "settings")
 	applied := c.Apply(t.Context(), core(t, "ConfigMap"), ref, bodyOf(ref, ""))
-	faulttest.Want(t, applied, fault.Other, v1alpha1.ApplyFailedReason,
+	faulttest.Want(t, applied, fault.ClassRetry, v1alpha1.ApplyFailedReason,
 		"ConfigMap default/settings: HTTP 403 Forbidden", `User "nobody" cannot patch`)
 	_, err = c.Metadata(t.Context(), core(t, "ConfigMap"), ref)
-	faulttest.Want(t, err, fault.Other, v1alpha1.ApplyFailedReason, `cannot get resource "configmaps"`)
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.ApplyFailedReason, `cannot get resource "configmaps"`)
 }
 
 func TestTheContentOfASecretIsInNoError(t *testing.T) {
@@ -185,39 +185,39 @@ func TestServersThatFail(t *testing.T) {
 	}{
 		"too many requests": {
 			given:     testenv.Answer(http.StatusTooManyRequests, 7*time.Second),
-			wantClass: fault.Wait, wantReason: v1alpha1.ThrottledReason, wantAfter: 7 * time.Second,
+			wantClass: fault.ClassWait, wantReason: v1alpha1.ThrottledReason, wantAfter: 7 * time.Second,
 			wantWords: []string{"HTTP 429"},
 		},
 		"too many requests for a day": {
 			given:     testenv.Answer(http.StatusTooManyRequests, 24*time.Hour),
-			wantClass: fault.Wait, wantReason: v1alpha1.ThrottledReason, wantAfter: maxThrottle,
+			wantClass: fault.ClassWait, wantReason: v1alpha1.ThrottledReason, wantAfter: maxThrottle,
 			wantWords: []string{"HTTP 429"},
 		},
 		"too many requests, and no word for how long": {
 			given:     testenv.Answer(http.StatusTooManyRequests, 0),
-			wantClass: fault.Wait, wantReason: v1alpha1.ThrottledReason, wantAfter: minThrottle,
+			wantClass: fault.ClassWait, wantReason: v1alpha1.ThrottledReason, wantAfter: minThrottle,
 			wantWords: []string{"HTTP 429"},
 		},
 		"an internal error": {
 			given:     testenv.Answer(http.StatusInternalServerError, 0),
-			wantClass: fault.Other, wantReason: v1alpha1.ApplyFailedReason, wantWords: []string{"HTTP 500"},
+			wantClass: fault.ClassRetry, wantReason: v1alpha1.ApplyFailedReason, wantWords: []string{"HTTP 500"},
 		},
 		"an error that asks to be tried again": {
 			given:     testenv.Answer(http.StatusServiceUnavailable, 5*time.Second),
-			wantClass: fault.Other, wantReason: v1alpha1.ApplyFailedReason, wantWords: []string{"HTTP 503"},
+			wantClass: fault.ClassRetry, wantReason: v1alpha1.ApplyFailedReason, wantWords: []string{"HTTP 503"},
 		},
 		"credentials that are not accepted": {
 			given:     testenv.Answer(http.StatusUnauthorized, 0),
-			wantClass: fault.Other, wantReason: v1alpha1.ApplyFailedReason, wantWords: []string{"HTTP 401"},
+			wantClass: fault.ClassRetry, wantReason: v1alpha1.ApplyFailedReason, wantWords: []string{"HTTP 401"},
 		},
 		"a connection that is cut": {
 			given:     testenv.Cut,
-			wantClass: fault.Other, wantReason: v1alpha1.ApplyFailedReason,
+			wantClass: fault.ClassRetry, wantReason: v1alpha1.ApplyFailedReason,
 			wantWords: []string{": the connection to the API server failed: it was cut"},
 		},
 		"a server that hangs": {
 			given: testenv.Hang, givenLimit: 100 * time.Millisecond,
-			wantClass: fault.Other, wantReason: v1alpha1.ApplyFailedReason,
+			wantClass: fault.ClassRetry, wantReason: v1alpha1.ApplyFailedReason,
 			wantWords: []string{": the API server did not answer in time"},
 		},
 	}
@@ -274,7 +274,7 @@ func TestAServerThatIsNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = newClient(t, &rest.Config{Host: "https://" + address}).Version(t.Context())
-	faulttest.Want(t, err, fault.Other, v1alpha1.ApplyFailedReason,
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.ApplyFailedReason,
 		"version of the workload cluster: the connection to the API server failed: connection refused")
 	if strings.Contains(err.Error(), "127.0.0.1") {
 		t.Errorf("want no address: %s", err)
@@ -289,7 +289,7 @@ func TestAnAnswerThatIsNotJSON(t *testing.T) {
 	t.Cleanup(server.Close)
 	_, err := newClient(t, &rest.Config{Host: server.URL}).Object(t.Context(),
 		core(t, "ConfigMap"), refTo("ConfigMap", "default", "settings"))
-	faulttest.Want(t, err, fault.Other, v1alpha1.ApplyFailedReason, "ConfigMap default/settings", "not what was asked for")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.ApplyFailedReason, "ConfigMap default/settings", "not what was asked for")
 }
 
 func TestMessagesOfLostConnectionsAreStable(t *testing.T) {

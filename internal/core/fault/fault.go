@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// Error is an error with its class and its reason. Make one with Terminal,
-// Waiting or Failed; read one back with errors.AsType[*Error].
+// Error is an error with its class and its reason. Make one with Retry, Wait or
+// Stall; read one back with errors.AsType[*Error].
 type Error struct {
 	// Class says what is to be done about the error.
 	Class Class
 	// Reason is a CamelCase word for machines: the reason of a condition.
 	Reason string
-	// After is when to try again, for the class Wait. Zero means that a watch
-	// wakes us.
+	// After is when to try again, for ClassWait. Zero means that a watch wakes
+	// us.
 	After time.Duration
 
 	// Err is the error itself.
@@ -28,13 +28,27 @@ type Error struct {
 type Class int
 
 const (
-	// Other errors are tried again with back-off.
-	Other Class = iota
-	// Wait is not a failure: something has not happened yet.
-	Wait
-	// Stall errors are not tried again until the spec or the source changes.
-	Stall
+	// ClassRetry errors are tried again with back-off. It is the class of every
+	// error that has none.
+	ClassRetry Class = iota
+	// ClassWait is not a failure: something has not happened yet.
+	ClassWait
+	// ClassStall errors need somebody to change the spec or the source. They are
+	// tried again slowly.
+	ClassStall
 )
+
+// String returns the word for the class: Retry, Wait or Stall.
+func (c Class) String() string {
+	switch c {
+	case ClassWait:
+		return "Wait"
+	case ClassStall:
+		return "Stall"
+	case ClassRetry:
+	}
+	return "Retry"
+}
 
 // Error returns the message of the wrapped error.
 func (e *Error) Error() string { return e.Err.Error() }
@@ -42,34 +56,34 @@ func (e *Error) Error() string { return e.Err.Error() }
 // Unwrap returns the wrapped error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Terminal returns err as one that trying again does not mend: it waits for a
-// change of the spec or of the source.
-func Terminal(reason string, err error) error {
-	return &Error{Class: Stall, Reason: reason, Err: err}
+// Retry returns err as one that is tried again with back-off.
+func Retry(reason string, err error) error {
+	return &Error{Class: ClassRetry, Reason: reason, Err: err}
 }
 
-// Waiting returns err as something that has not happened yet. It is looked at
+// Wait returns err as something that has not happened yet. It is looked at
 // again after the given time, or when a watch wakes us if that is zero.
-func Waiting(reason string, after time.Duration, err error) error {
-	return &Error{Class: Wait, Reason: reason, After: after, Err: err}
+func Wait(reason string, after time.Duration, err error) error {
+	return &Error{Class: ClassWait, Reason: reason, After: after, Err: err}
 }
 
-// Failed returns err as one that is tried again with back-off.
-func Failed(reason string, err error) error {
-	return &Error{Class: Other, Reason: reason, Err: err}
+// Stall returns err as one that trying again does not mend: somebody must change
+// the spec or the source.
+func Stall(reason string, err error) error {
+	return &Error{Class: ClassStall, Reason: reason, Err: err}
 }
 
-// Terminalf is Terminal with a format as of fmt.Errorf.
-func Terminalf(reason, format string, args ...any) error {
-	return Terminal(reason, fmt.Errorf(format, args...))
+// Stallf is Stall with a format as of fmt.Errorf.
+func Stallf(reason, format string, args ...any) error {
+	return Stall(reason, fmt.Errorf(format, args...))
 }
 
-// ClassOf returns the class of err: that of the *Error in its chain, else Other.
+// ClassOf returns the class of err: that of the *Error in its chain, else ClassRetry.
 func ClassOf(err error) Class {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Class
 	}
-	return Other
+	return ClassRetry
 }
 
 // ReasonOf returns the reason of err: that of the *Error in its chain, else, and
@@ -86,16 +100,16 @@ const maxJoined = 5
 
 // Join makes one error of several that happened side by side, in their order,
 // the first five spelled out. Nil errors are left out; without any the result
-// is nil. Its class is Other if one of them is, so that they are tried again;
-// else Stall if one of them is; else Wait until the first of them asks to be
-// looked at. Its reason is that of the first error of its class, if that has one.
+// is nil. Its class is Retry if that of one of them is, so that they are tried
+// again; else Stall if that of one of them is; else Wait until the first of them
+// asks to be looked at. Its reason is that of the first error of its class, if that has one.
 func Join(errs ...error) error {
 	errs = slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil })
 	if len(errs) < 2 {
 		return errors.Join(errs...)
 	}
-	joined := &Error{Class: Wait, Err: joinedError(errs)}
-	for _, class := range []Class{Other, Stall, Wait} {
+	joined := &Error{Class: ClassWait, Err: joinedError(errs)}
+	for _, class := range []Class{ClassRetry, ClassStall, ClassWait} {
 		first := slices.IndexFunc(errs, func(err error) bool { return ClassOf(err) == class })
 		if first >= 0 {
 			joined.Class, joined.Reason = class, ReasonOf(errs[first], "")

@@ -33,16 +33,16 @@ func TestErrorKeepsItsClassThroughWrapping(t *testing.T) {
 		given error
 		want  facts
 	}{
-		"no error":             {nil, facts{fault.Other, "Otherwise", 0}},
-		"an error of no class": {errPlain, facts{fault.Other, "Otherwise", 0}},
-		"a terminal error":     {fault.Terminal("Bad", errPlain), facts{fault.Stall, "Bad", 0}},
+		"no error":             {nil, facts{fault.ClassRetry, "Otherwise", 0}},
+		"an error of no class": {errPlain, facts{fault.ClassRetry, "Otherwise", 0}},
+		"a terminal error":     {fault.Stall("Bad", errPlain), facts{fault.ClassStall, "Bad", 0}},
 		"waiting": {
-			fault.Waiting("Soon", time.Second, errPlain), facts{fault.Wait, "Soon", time.Second},
+			fault.Wait("Soon", time.Second, errPlain), facts{fault.ClassWait, "Soon", time.Second},
 		},
-		"a failure": {fault.Failed("Broken", errPlain), facts{fault.Other, "Broken", 0}},
+		"a failure": {fault.Retry("Broken", errPlain), facts{fault.ClassRetry, "Broken", 0}},
 		"the outermost of two classes": {
-			fault.Terminal("Late", fmt.Errorf("phase a: %w", fault.Waiting("Soon", time.Second, errPlain))),
-			facts{fault.Stall, "Late", 0},
+			fault.Stall("Late", fmt.Errorf("phase a: %w", fault.Wait("Soon", time.Second, errPlain))),
+			facts{fault.ClassStall, "Late", 0},
 		},
 	}
 	wraps := map[string]func(error) error{
@@ -77,12 +77,12 @@ func TestMessages(t *testing.T) {
 		given error
 		want  string
 	}{
-		"a class adds nothing": {fault.Terminal("Bad", errPlain), "plain"},
+		"a class adds nothing": {fault.Stall("Bad", errPlain), "plain"},
 		"a format is filled in": {
-			fault.Terminalf("Bad", "%d of %s: %w", 3, "four", errPlain), "3 of four: plain",
+			fault.Stallf("Bad", "%d of %s: %w", 3, "four", errPlain), "3 of four: plain",
 		},
 		"a noun stands in front": {
-			fault.Wrap("phase crds", fault.Failed("Broken", errPlain)), "phase crds: plain",
+			fault.Wrap("phase crds", fault.Retry("Broken", errPlain)), "phase crds: plain",
 		},
 		"one joined error is itself":     {fault.Join(nil, errPlain), "plain"},
 		"joined errors keep their order": {fault.Join(errors.New("b"), errors.New("a"), errors.New("c")), "b; a; c"},
@@ -112,40 +112,40 @@ func joinOf(n int) error {
 
 func TestJoinChoosesTheClassThatActsMost(t *testing.T) {
 	t.Parallel()
-	failed, failedToo := fault.Failed("Broken", errPlain), fault.Failed("BrokenToo", errPlain)
-	stalled, stalledToo := fault.Terminal("Bad", errPlain), fault.Terminal("BadToo", errPlain)
-	soon, later := fault.Waiting("Soon", time.Second, errPlain), fault.Waiting("Later", time.Minute, errPlain)
-	watched := fault.Waiting("Watched", 0, errPlain)
+	failed, failedToo := fault.Retry("Broken", errPlain), fault.Retry("BrokenToo", errPlain)
+	stalled, stalledToo := fault.Stall("Bad", errPlain), fault.Stall("BadToo", errPlain)
+	soon, later := fault.Wait("Soon", time.Second, errPlain), fault.Wait("Later", time.Minute, errPlain)
+	watched := fault.Wait("Watched", 0, errPlain)
 	tests := map[string]struct {
 		given []error
 		want  facts
 	}{
 		"one that is tried again before one that is stalled": {
-			[]error{stalled, failed}, facts{fault.Other, "Broken", 0},
+			[]error{stalled, failed}, facts{fault.ClassRetry, "Broken", 0},
 		},
 		"an error of no class is tried again": {
-			[]error{stalled, errPlain}, facts{fault.Other, "Otherwise", 0},
+			[]error{stalled, errPlain}, facts{fault.ClassRetry, "Otherwise", 0},
 		},
 		"one that is stalled before waiting": {
-			[]error{soon, stalled}, facts{fault.Stall, "Bad", time.Second},
+			[]error{soon, stalled}, facts{fault.ClassStall, "Bad", time.Second},
 		},
 		"the first failure gives the reason": {
-			[]error{failed, failedToo}, facts{fault.Other, "Broken", 0},
+			[]error{failed, failedToo}, facts{fault.ClassRetry, "Broken", 0},
 		},
 		"the first stalled gives the reason": {
-			[]error{stalledToo, stalled}, facts{fault.Stall, "BadToo", 0},
+			[]error{stalledToo, stalled}, facts{fault.ClassStall, "BadToo", 0},
 		},
 		"the soonest is waited for": {
-			[]error{later, soon}, facts{fault.Wait, "Later", time.Second},
+			[]error{later, soon}, facts{fault.ClassWait, "Later", time.Second},
 		},
 		"a watch does not shorten waiting": {
-			[]error{watched, later}, facts{fault.Wait, "Watched", time.Minute},
+			[]error{watched, later}, facts{fault.ClassWait, "Watched", time.Minute},
 		},
 		"only watches name no time": {
-			[]error{watched, watched}, facts{fault.Wait, "Watched", 0},
+			[]error{watched, watched}, facts{fault.ClassWait, "Watched", 0},
 		},
 		"a joined error counts as its class": {
-			[]error{fault.Wrap("phase a", fault.Join(soon, stalled)), later}, facts{fault.Stall, "Bad", time.Second},
+			[]error{fault.Wrap("phase a", fault.Join(soon, stalled)), later}, facts{fault.ClassStall, "Bad", time.Second},
 		},
 	}
 	for name, test := range tests {

@@ -14,12 +14,12 @@ const maxQuoted = 80
 // invalid returns the error for content at a place that is not a Kubernetes
 // object as this package wants it.
 func invalid(place Place, format string, args ...any) error {
-	return fault.Terminalf(v1alpha1.ManifestInvalidReason, "%s: %s", place, fmt.Sprintf(format, args...))
+	return fault.Stallf(v1alpha1.ManifestInvalidReason, "%s: %s", place, fmt.Sprintf(format, args...))
 }
 
 // exceeded returns the error for content at a place that crosses a limit.
 func exceeded(place Place, format string, args ...any) error {
-	return fault.Terminalf(v1alpha1.LimitExceededReason, "%s: %s", place, fmt.Sprintf(format, args...))
+	return fault.Stallf(v1alpha1.LimitExceededReason, "%s: %s", place, fmt.Sprintf(format, args...))
 }
 
 // quote returns foreign text for a message: quoted and short.

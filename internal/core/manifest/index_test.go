@@ -101,7 +101,7 @@ func TestIndexIsTheSameAfterJSON(t *testing.T) {
 func TestBuildReturnsTheErrorOfTheSequence(t *testing.T) {
 	t.Parallel()
 	index, err := Build(&bytes.Buffer{}, Objects(strings.NewReader(indexed+"---\nkind: X\n"), "a.yaml", DefaultLimits()))
-	if err == nil || fault.ClassOf(err) != fault.Stall || !strings.Contains(err.Error(), "document 4") {
+	if err == nil || fault.ClassOf(err) != fault.ClassStall || !strings.Contains(err.Error(), "document 4") {
 		t.Errorf("error = %v", err)
 	}
 	if diff := cmp.Diff(Index{}, index); diff != "" {
@@ -119,7 +119,7 @@ func TestBuildReturnsTheErrorOfTheWriter(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("no space left")
 	_, err := Build(full{cause}, Objects(strings.NewReader(indexed), "a.yaml", DefaultLimits()))
-	if !errors.Is(err, cause) || fault.ClassOf(err) != fault.Other || !strings.Contains(err.Error(), "Namespace a") {
+	if !errors.Is(err, cause) || fault.ClassOf(err) != fault.ClassRetry || !strings.Contains(err.Error(), "Namespace a") {
 		t.Errorf("error = %v", err)
 	}
 }

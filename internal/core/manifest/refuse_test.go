@@ -25,7 +25,7 @@ func refusal(t *testing.T, text string, limits Limits) error {
 	if refused == nil {
 		t.Fatal("no error")
 	}
-	if fault.ClassOf(refused) != fault.Stall {
+	if fault.ClassOf(refused) != fault.ClassStall {
 		t.Errorf("class = %v, want Stall: %v", fault.ClassOf(refused), refused)
 	}
 	if len(refused.Error()) > 1024 || strings.Contains(refused.Error(), "\n") {

@@ -25,7 +25,7 @@ const defaultNamespace = "default"
 // repetitions among them, are an error with LimitExceededReason.
 func New(phases []Input, limits manifest.Limits) (*Plan, error) {
 	if n := count(phases); n > limits.Objects {
-		return nil, fault.Terminalf(v1alpha1.LimitExceededReason,
+		return nil, fault.Stallf(v1alpha1.LimitExceededReason,
 			"the release has %d objects, more than %d", n, limits.Objects)
 	}
 	var problems problems

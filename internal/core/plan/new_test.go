@@ -281,7 +281,7 @@ func TestNewRefuses(t *testing.T) {
 			if plan != nil || err == nil {
 				t.Fatalf("plan = %v, error = %v", plan, err)
 			}
-			if fault.ClassOf(err) != fault.Stall || fault.ReasonOf(err, "") != test.wantReason {
+			if fault.ClassOf(err) != fault.ClassStall || fault.ReasonOf(err, "") != test.wantReason {
 				t.Errorf("class %v, reason %s, want %s", fault.ClassOf(err), fault.ReasonOf(err, ""), test.wantReason)
 			}
 			if diff := cmp.Diff(test.want, err.Error()); diff != "" {

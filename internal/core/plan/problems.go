@@ -41,5 +41,5 @@ func (p problems) err() error {
 	if more := len(p) - maxProblems; more > 0 {
 		texts = append(texts, fmt.Sprintf("and %d more", more))
 	}
-	return fault.Terminal(p[0].reason, errors.New(strings.Join(texts, "; ")))
+	return fault.Stall(p[0].reason, errors.New(strings.Join(texts, "; ")))
 }

@@ -101,7 +101,7 @@ func Conditions(crd *unstructured.Unstructured) Finding {
 	case conditionOf(crd, "Terminating").Status == "True" || crd.GetDeletionTimestamp() != nil:
 		return notReady(v1alpha1.CRDsNotServedReason, name+" is being deleted")
 	case accepted.Status == "False":
-		return failed(v1alpha1.CRDNamesConflictReason, name+": "+explain(accepted, "its names are not accepted"))
+		return stalled(v1alpha1.CRDNamesConflictReason, name+": "+explain(accepted, "its names are not accepted"))
 	case established.Status == "True":
 		return ready(name + " is established")
 	case established.Status == "False":

@@ -192,21 +192,21 @@ func TestConditions(t *testing.T) {
 		"a name that another one has": {
 			"status: {conditions: [{type: Established, status: 'False', reason: NotAccepted}, " + conflict + "]}",
 			readiness.Finding{
-				Failed: true, Reason: v1alpha1.CRDNamesConflictReason, Message: name + `: KindConflict: ` +
+				Stalled: true, Reason: v1alpha1.CRDNamesConflictReason, Message: name + `: KindConflict: ` +
 					`"IPPool" is already in use`,
 			},
 		},
 		"a conflict of one that is established": {
 			"status: {conditions: [" + established + ", " + conflict + "]}",
 			readiness.Finding{
-				Failed: true, Reason: v1alpha1.CRDNamesConflictReason, Message: name + `: KindConflict: ` +
+				Stalled: true, Reason: v1alpha1.CRDNamesConflictReason, Message: name + `: KindConflict: ` +
 					`"IPPool" is already in use`,
 			},
 		},
 		"a conflict without words": {
 			"status: {conditions: [{type: NamesAccepted, status: 'False'}]}",
 			readiness.Finding{
-				Failed: true, Reason: v1alpha1.CRDNamesConflictReason, Message: name + ": its names are not accepted",
+				Stalled: true, Reason: v1alpha1.CRDNamesConflictReason, Message: name + ": its names are not accepted",
 			},
 		},
 		"not established without words": {

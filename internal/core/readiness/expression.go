@@ -61,7 +61,7 @@ func Compile(readyWhen v1alpha1.ReadyWhen) (*Expression, error) {
 }
 
 func (e *Expression) invalid(err error) error {
-	return fault.Terminalf(v1alpha1.ExpressionInvalidReason, "readyWhen of %s: %s", e.title(), line(err.Error()))
+	return fault.Stallf(v1alpha1.ExpressionInvalidReason, "readyWhen of %s: %s", e.title(), line(err.Error()))
 }
 
 // located returns a compile error with its place, if it has one, counted from 1.
@@ -119,7 +119,7 @@ func (e *Expression) unknown(err error) Finding {
 		return notReady(v1alpha1.ReadyWhenReason, fmt.Sprintf("%s takes more than %s", name, e.limit))
 	}
 	if c, ok := errors.AsType[interpreter.EvalCancelledError](err); ok && c.Cause == interpreter.CostLimitExceeded {
-		return failed(v1alpha1.LimitExceededReason, fmt.Sprintf("%s costs more than %d", name, maxCost))
+		return stalled(v1alpha1.LimitExceededReason, fmt.Sprintf("%s costs more than %d", name, maxCost))
 	}
 	return notReady(v1alpha1.ReadyWhenReason, name+": "+line(err.Error()))
 }

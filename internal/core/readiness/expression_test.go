@@ -205,7 +205,7 @@ func TestCompileErrors(t *testing.T) {
 			if e != nil {
 				t.Error("an expression beside the error")
 			}
-			if fault.ClassOf(err) != fault.Stall || fault.ReasonOf(err, "") != v1alpha1.ExpressionInvalidReason {
+			if fault.ClassOf(err) != fault.ClassStall || fault.ReasonOf(err, "") != v1alpha1.ExpressionInvalidReason {
 				t.Errorf("class %d and reason %q", fault.ClassOf(err), fault.ReasonOf(err, ""))
 			}
 			message := err.Error()
@@ -271,7 +271,7 @@ func TestEvaluateStopsAtTheCostLimit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := compile(t, expression).Evaluate(big(100))
-			if got.Ready || !got.Failed || got.Reason != v1alpha1.LimitExceededReason {
+			if got.Ready || !got.Stalled || got.Reason != v1alpha1.LimitExceededReason {
 				t.Errorf("%+v, want it failed with the reason %s", got, v1alpha1.LimitExceededReason)
 			}
 			if !strings.HasPrefix(got.Message, "TigeraStatus calico: ") ||
@@ -335,7 +335,7 @@ func FuzzCompile(f *testing.F) {
 			return
 		}
 		got := e.Evaluate(obj)
-		if got.Ready && got.Failed || got.Reason == "" || got.Message == "" || len(got.Message) > 1024 {
+		if got.Ready && got.Stalled || got.Reason == "" || got.Message == "" || len(got.Message) > 1024 {
 			t.Errorf("finding %+v", got)
 		}
 	})

@@ -12,9 +12,9 @@ import (
 type Finding struct {
 	// Ready says that the object is as it was asked for.
 	Ready bool
-	// Failed says that the object does not become ready by waiting. It is never
-	// true together with Ready.
-	Failed bool
+	// Stalled says that the object does not become ready by waiting: somebody must
+	// change something. It is never true together with Ready.
+	Stalled bool
 	// Reason is one of the reasons of api/v1alpha1: ReadyReason, or why not.
 	Reason string
 	// Message names the object and what was found, on one line of at most 1 KiB.
@@ -29,8 +29,8 @@ func notReady(reason, message string) Finding {
 	return Finding{Reason: reason, Message: message}
 }
 
-func failed(reason, message string) Finding {
-	return Finding{Failed: true, Reason: reason, Message: message}
+func stalled(reason, message string) Finding {
+	return Finding{Stalled: true, Reason: reason, Message: message}
 }
 
 // maxText is how many bytes of a text from the cluster a message repeats.

@@ -38,7 +38,7 @@ func Workload(obj *unstructured.Unstructured) Finding {
 	message := name + ": " + line(result.Message)
 	switch {
 	case result.Status == status.FailedStatus, phaseOf(obj) == podFailed && result.Status == status.CurrentStatus:
-		return failed(v1alpha1.WorkloadsNotReadyReason, message)
+		return stalled(v1alpha1.WorkloadsNotReadyReason, message)
 	case result.Status == status.CurrentStatus && !running(obj):
 		return ready(message)
 	default:

@@ -21,7 +21,7 @@ const (
 
 func stateOf(f readiness.Finding) state {
 	switch {
-	case f.Failed:
+	case f.Stalled:
 		return isFailed
 	case f.Ready:
 		return isReady
@@ -49,11 +49,11 @@ func testWorkloads(t *testing.T, beginning, title string, tests map[string]workl
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := readiness.Workload(parsed(t, beginning+tc.given))
-			if stateOf(got) != tc.want || got.Ready && got.Failed {
+			if stateOf(got) != tc.want || got.Ready && got.Stalled {
 				t.Errorf("%+v, want state %d", got, tc.want)
 			}
 			want := readiness.Finding{
-				Ready: got.Ready, Failed: got.Failed, Reason: v1alpha1.WorkloadsNotReadyReason,
+				Ready: got.Ready, Stalled: got.Stalled, Reason: v1alpha1.WorkloadsNotReadyReason,
 				Message: title + ": " + tc.wantMessage,
 			}
 			if tc.want == isReady {

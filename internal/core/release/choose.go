@@ -53,7 +53,7 @@ func Choose(releases []v1alpha1.Release, constraint, kubernetes string) (v1alpha
 		return v1alpha1.Release{}, noneSatisfies(all, constraint)
 	}
 	if cluster == nil && slices.ContainsFunc(candidates, candidate.constrained) {
-		return v1alpha1.Release{}, fault.Waiting(v1alpha1.VersionNotChosenReason, 0, errUnknown)
+		return v1alpha1.Release{}, fault.Wait(v1alpha1.VersionNotChosenReason, 0, errUnknown)
 	}
 	for _, c := range candidates {
 		if accepts(c.kubernetes, cluster) {
@@ -73,19 +73,19 @@ const listed = 5
 // names the newest releases there are.
 func noneSatisfies(all []candidate, constraint string) error {
 	if len(all) == 0 {
-		return fault.Terminalf(v1alpha1.NoReleaseFitsReason, "the bundle has no releases")
+		return fault.Stallf(v1alpha1.NoReleaseFitsReason, "the bundle has no releases")
 	}
 	wanted := "satisfies the version constraint " + quote(constraint)
 	if strings.TrimSpace(constraint) == "" {
 		wanted = "is stable"
 	}
-	return fault.Terminalf(v1alpha1.NoReleaseFitsReason, "no release %s, the releases are: %s",
+	return fault.Stallf(v1alpha1.NoReleaseFitsReason, "no release %s, the releases are: %s",
 		wanted, list(all, func(c candidate) string { return cut(c.release.Version) }))
 }
 
 // noneFits is the error for candidates that do not accept the cluster's version.
 func noneFits(candidates []candidate, kubernetes string) error {
-	return fault.Terminalf(v1alpha1.NoReleaseFitsReason, "no release fits: %s",
+	return fault.Stallf(v1alpha1.NoReleaseFitsReason, "no release fits: %s",
 		list(candidates, func(c candidate) string {
 			return fmt.Sprintf("%s needs Kubernetes %s, the cluster has %s",
 				cut(c.release.Version), cut(c.release.Kubernetes), cut(kubernetes))
@@ -121,5 +121,5 @@ func cut(text string) string {
 func quote(text string) string { return fmt.Sprintf("%q", cut(text)) }
 
 func invalid(format string, args ...any) error {
-	return fault.Terminalf(v1alpha1.ConstraintInvalidReason, format, args...)
+	return fault.Stallf(v1alpha1.ConstraintInvalidReason, format, args...)
 }

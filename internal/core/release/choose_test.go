@@ -203,38 +203,38 @@ func TestChooseErrors(t *testing.T) {
 	}{
 		"the Kubernetes version is not known yet": {
 			givenReleases: calico(),
-			wantClass:     fault.Wait, wantReason: v1alpha1.VersionNotChosenReason,
+			wantClass:     fault.ClassWait, wantReason: v1alpha1.VersionNotChosenReason,
 			want: "the Kubernetes version of the cluster is not known yet",
 		},
 		"one constrained candidate is enough to wait": {
 			givenReleases: append(calico(), versions("3.40.0")...),
-			wantClass:     fault.Wait, wantReason: v1alpha1.VersionNotChosenReason,
+			wantClass:     fault.ClassWait, wantReason: v1alpha1.VersionNotChosenReason,
 			want: "the Kubernetes version of the cluster is not known yet",
 		},
 		"an unknown Kubernetes version does not hide a constraint that nothing satisfies": {
 			givenReleases: calico(), givenConstraint: "~4",
-			wantClass: fault.Stall, wantReason: v1alpha1.NoReleaseFitsReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.NoReleaseFitsReason,
 			want: `no release satisfies the version constraint "~4", ` +
 				`the releases are: 3.33.0-rc.1; 3.32.1; 3.31.7; 3.30.7; 3.29.7`,
 		},
 		"no releases": {
 			givenKubernetes: "v1.36.3",
-			wantClass:       fault.Stall, wantReason: v1alpha1.NoReleaseFitsReason,
+			wantClass:       fault.ClassStall, wantReason: v1alpha1.NoReleaseFitsReason,
 			want: "the bundle has no releases",
 		},
 		"only pre-releases and no constraint": {
 			givenReleases: versions("1.0.0-rc.1", "1.0.0-rc.2"), givenKubernetes: "v1.36.3",
-			wantClass: fault.Stall, wantReason: v1alpha1.NoReleaseFitsReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.NoReleaseFitsReason,
 			want: "no release is stable, the releases are: 1.0.0-rc.2; 1.0.0-rc.1",
 		},
 		"a cluster that is too old for the release": {
 			givenReleases: calico(), givenConstraint: "~3.32", givenKubernetes: "v1.33.1",
-			wantClass: fault.Stall, wantReason: v1alpha1.NoReleaseFitsReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.NoReleaseFitsReason,
 			want: "no release fits: 3.32.1 needs Kubernetes >=1.34.0-0 <1.37.0-0, the cluster has v1.33.1",
 		},
 		"only the releases that satisfy the constraint are listed, newest first": {
 			givenReleases: calico(), givenConstraint: "<3.32.0", givenKubernetes: "v1.37.0",
-			wantClass: fault.Stall, wantReason: v1alpha1.NoReleaseFitsReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.NoReleaseFitsReason,
 			want: "no release fits: 3.31.7 needs Kubernetes >=1.32.0-0 <1.36.0-0, the cluster has v1.37.0; " +
 				"3.30.7 needs Kubernetes >=1.31.0-0 <1.36.0-0, the cluster has v1.37.0; " +
 				"3.29.7 needs Kubernetes >=1.29.0-0 <1.33.0-0, the cluster has v1.37.0",
@@ -242,19 +242,19 @@ func TestChooseErrors(t *testing.T) {
 		"more than five releases are counted": {
 			givenReleases:   versions("1.0.0", "2.0.0", "3.0.0", "4.0.0", "5.0.0", "6.0.0", "7.0.0"),
 			givenConstraint: "~9",
-			wantClass:       fault.Stall, wantReason: v1alpha1.NoReleaseFitsReason,
+			wantClass:       fault.ClassStall, wantReason: v1alpha1.NoReleaseFitsReason,
 			want: `no release satisfies the version constraint "~9", ` +
 				`the releases are: 7.0.0; 6.0.0; 5.0.0; 4.0.0; 3.0.0; and 2 more`,
 		},
 		"a version that is not semantic": {
 			givenReleases: append(calico(), versions("3.32")...), givenKubernetes: "v1.36.3",
-			wantClass: fault.Stall, wantReason: v1alpha1.ConstraintInvalidReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.ConstraintInvalidReason,
 			want: `release "3.32": version: `,
 		},
 		"a Kubernetes constraint that cannot be parsed, though another release would fit": {
 			givenReleases:   append(calico(), v1alpha1.Release{Version: "1.0.0", Kubernetes: ">=one"}),
 			givenKubernetes: "v1.36.3",
-			wantClass:       fault.Stall, wantReason: v1alpha1.ConstraintInvalidReason,
+			wantClass:       fault.ClassStall, wantReason: v1alpha1.ConstraintInvalidReason,
 			want: `release 1.0.0: kubernetes constraint ">=one": is not a semantic version constraint`,
 		},
 		"of several broken releases the same one is named": {
@@ -262,22 +262,22 @@ func TestChooseErrors(t *testing.T) {
 				{Version: "3.0.0", Kubernetes: "?"}, {Version: "1.0.0", Kubernetes: "?"}, {Version: "2.0.0",
 					Kubernetes: "?"},
 			},
-			wantClass: fault.Stall, wantReason: v1alpha1.ConstraintInvalidReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.ConstraintInvalidReason,
 			want: `release 1.0.0: kubernetes constraint "?"`,
 		},
 		"a version constraint that cannot be parsed": {
 			givenReleases: calico(), givenConstraint: "latest", givenKubernetes: "v1.36.3",
-			wantClass: fault.Stall, wantReason: v1alpha1.ConstraintInvalidReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.ConstraintInvalidReason,
 			want: `version constraint "latest": is not a semantic version constraint`,
 		},
 		"a Kubernetes version that cannot be parsed": {
 			givenReleases: calico(), givenKubernetes: "v1.36",
-			wantClass: fault.Stall, wantReason: v1alpha1.ConstraintInvalidReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.ConstraintInvalidReason,
 			want: `version of Kubernetes "v1.36": `,
 		},
 		"a Kubernetes version that is only a suffix": {
 			givenReleases: calico(), givenKubernetes: "v-eks",
-			wantClass: fault.Stall, wantReason: v1alpha1.ConstraintInvalidReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.ConstraintInvalidReason,
 			want: `version of Kubernetes "v-eks": `,
 		},
 	}
@@ -351,7 +351,7 @@ func FuzzChoose(f *testing.F) {
 		if got.Version != again.Version || fmt.Sprint(err) != fmt.Sprint(againErr) {
 			t.Errorf("%s %v, in another order %s %v", got.Version, err, again.Version, againErr)
 		}
-		if err != nil && fault.ClassOf(err) == fault.Other {
+		if err != nil && fault.ClassOf(err) == fault.ClassRetry {
 			t.Errorf("an error without a class: %v", err)
 		}
 	})

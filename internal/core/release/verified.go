@@ -12,7 +12,7 @@ import (
 // release that is passed is not changed.
 //
 // With a policy, a source that is not an artifact of a registry is a
-// fault.Terminal with SignatureMissingReason, which names its phase: nothing
+// fault.Stall with SignatureMissingReason, which names its phase: nothing
 // else can be signed.
 func Verified(bundle v1alpha1.BundleSpec, r v1alpha1.Release) (v1alpha1.Release, error) {
 	if bundle.Verify == nil {
@@ -26,7 +26,7 @@ func Verified(bundle v1alpha1.BundleSpec, r v1alpha1.Release) (v1alpha1.Release,
 				src.OCI.Verify = bundle.Verify
 			case src.OCI != nil:
 			case src.Helm == nil || !strings.HasPrefix(src.Helm.Chart, "oci://"):
-				return v1alpha1.Release{}, fault.Terminalf(v1alpha1.SignatureMissingReason,
+				return v1alpha1.Release{}, fault.Stallf(v1alpha1.SignatureMissingReason,
 					"phase %s: sources[%d]: the Bundle's verify asks for a signature, "+
 						"and only artifacts of a registry can be signed", phase.Name, i)
 			case src.Helm.Verify == nil:

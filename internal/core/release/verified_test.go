@@ -74,7 +74,7 @@ func TestWhatCannotBeSigned(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := release.Verified(v1alpha1.BundleSpec{Verify: policy("bundle")}, phased(src))
-			if fault.ClassOf(err) != fault.Stall || fault.ReasonOf(err, "") != v1alpha1.SignatureMissingReason {
+			if fault.ClassOf(err) != fault.ClassStall || fault.ReasonOf(err, "") != v1alpha1.SignatureMissingReason {
 				t.Fatalf("want a terminal error, got %v", err)
 			}
 			const want = "phase operator: sources[0]: the Bundle's verify asks for a signature, " +

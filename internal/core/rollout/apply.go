@@ -58,7 +58,7 @@ func (p *pass) mayTake(ctx context.Context, resource manifest.Resource, ref mani
 		return err
 	}
 	if owner := inventory.Owner(live, p.Parent.ID()); owner != "" {
-		return fault.Terminal(v1alpha1.CollisionReason, fmt.Errorf(
+		return fault.Stall(v1alpha1.CollisionReason, fmt.Errorf(
 			"%s is owned by %s: remove it there, or take it over with adoption: Always", ref, owner))
 	}
 	return nil

@@ -35,12 +35,12 @@ func TestObjectThatFailsDoesNotKeepTheOthers(t *testing.T) {
 	cluster := newMemory(t)
 	cluster.fail = func(_ int, c call) (error, bool) {
 		if c.verb == "apply" && (strings.HasSuffix(c.path, "/s003") || strings.HasSuffix(c.path, "/s001")) {
-			return fault.Terminalf(v1alpha1.ObjectInvalidReason, "%s is refused", c.path), false
+			return fault.Stallf(v1alpha1.ObjectInvalidReason, "%s is refused", c.path), false
 		}
 		return nil, false
 	}
 	o := rolloutOf(cluster, releaseOf(t, "one", secrets(20))).Run(t.Context())
-	wantErr(t, o.Err, fault.Stall, v1alpha1.ObjectInvalidReason, 0,
+	wantErr(t, o.Err, fault.ClassStall, v1alpha1.ObjectInvalidReason, 0,
 		"phase many: v1/default/secrets/s001 is refused; v1/default/secrets/s003 is refused")
 	if got := len(cluster.objects); got != 19 {
 		t.Errorf("want the parent and 18 objects, got %d", got)
@@ -60,10 +60,10 @@ func TestThrottlingEndsThePass(t *testing.T) {
 			return nil, true
 		}
 		throttled++
-		return fault.Waiting(v1alpha1.ThrottledReason, 7*time.Second, errors.New("HTTP 429")), false
+		return fault.Wait(v1alpha1.ThrottledReason, 7*time.Second, errors.New("HTTP 429")), false
 	}
 	o := rolloutOf(cluster, releaseOf(t, "one", secrets(objects))).Run(t.Context())
-	if fault.ClassOf(o.Err) != fault.Wait || fault.ReasonOf(o.Err, "") != v1alpha1.ThrottledReason ||
+	if fault.ClassOf(o.Err) != fault.ClassWait || fault.ReasonOf(o.Err, "") != v1alpha1.ThrottledReason ||
 		fault.AfterOf(o.Err) != 7*time.Second {
 		t.Errorf("want to wait as long as the server asks for, got %v after %s", o.Err, fault.AfterOf(o.Err))
 	}
@@ -78,10 +78,10 @@ func TestBytesThatCannotBeReadAreNotApplied(t *testing.T) {
 	cluster := newMemory(t)
 	release := releaseOf(t, "one", secrets(2))
 	release.JSON = func(o plan.Object) ([]byte, error) {
-		return nil, fault.Failed(v1alpha1.StoreFailedReason, fmt.Errorf("%s: no file", o.Ref))
+		return nil, fault.Retry(v1alpha1.StoreFailedReason, fmt.Errorf("%s: no file", o.Ref))
 	}
 	o := rolloutOf(cluster, release).Run(t.Context())
-	wantErr(t, o.Err, fault.Other, v1alpha1.StoreFailedReason, 0,
+	wantErr(t, o.Err, fault.ClassRetry, v1alpha1.StoreFailedReason, 0,
 		"phase many: Secret default/s000: no file; Secret default/s001: no file")
 	if diff := cmp.Diff([]string{parentPath}, cluster.take("apply")); diff != "" {
 		t.Errorf("applied (-want +got):\n%s", diff)
@@ -147,7 +147,7 @@ func TestCollisions(t *testing.T) {
 				}
 				return
 			}
-			wantErr(t, o.Err, fault.Stall, v1alpha1.CollisionReason, 0,
+			wantErr(t, o.Err, fault.ClassStall, v1alpha1.CollisionReason, 0,
 				"phase operator: ServiceAccount operator/operator is owned by "+test.wantMessage+
 					": remove it there, or take it over with adoption: Always")
 			if taken || cluster.objects[operatorPath] != nil {

@@ -1,6 +1,6 @@
 // Package rollout is one pass over one workload cluster: it applies what is
 // not applied yet, looks at the gates, and returns. It never waits: a closed
-// gate ends the pass as a fault.Waiting, and a watch, whose target the outcome
+// gate ends the pass as a fault.Wait, and a watch, whose target the outcome
 // names, or a timer brings it back.
 //
 // All that a pass remembers is in the parent ConfigMap of the workload cluster

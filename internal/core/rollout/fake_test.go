@@ -72,7 +72,7 @@ func (m *memory) count(ctx context.Context, c call, effect func()) error {
 	m.calls = append(m.calls, c)
 	n := len(m.calls)
 	if err := ctx.Err(); err != nil {
-		return fault.Failed(v1alpha1.ApplyFailedReason, fmt.Errorf("%s: %w", c.path, err))
+		return fault.Retry(v1alpha1.ApplyFailedReason, fmt.Errorf("%s: %w", c.path, err))
 	}
 	err, effective := error(nil), true
 	if m.fail != nil {

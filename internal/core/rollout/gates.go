@@ -72,7 +72,7 @@ func (p *pass) crdGate(ctx context.Context, i int, objects []plan.Object) error 
 			return err
 		}
 	}
-	return fault.Waiting(v1alpha1.CRDsNotServedReason, crdRetry, fmt.Errorf(
+	return fault.Wait(v1alpha1.CRDsNotServedReason, crdRetry, fmt.Errorf(
 		"%d of %d CustomResourceDefinitions are not served yet: %s", len(closed), len(objects), names(closed)))
 }
 
@@ -118,8 +118,8 @@ func (p *pass) diagnose(ctx context.Context, closed []plan.Object) error {
 		if err != nil || live == nil {
 			return err
 		}
-		if found := readiness.Conditions(live); found.Failed {
-			return fault.Terminal(found.Reason, errors.New(found.Message))
+		if found := readiness.Conditions(live); found.Stalled {
+			return fault.Stall(found.Reason, errors.New(found.Message))
 		}
 		return nil
 	})
@@ -173,11 +173,11 @@ func (p *pass) readyWhen(ctx context.Context, i int) error {
 // closed turns findings that are not ready into the error of a closed gate.
 func (p *pass) closed(i int, reason string, findings []readiness.Finding) error {
 	var messages []string
-	failed := false
+	stalled := false
 	for _, finding := range findings {
 		if !finding.Ready {
 			messages = append(messages, finding.Message)
-			failed = failed || finding.Failed
+			stalled = stalled || finding.Stalled
 		}
 	}
 	if len(messages) == 0 {
@@ -187,10 +187,10 @@ func (p *pass) closed(i int, reason string, findings []readiness.Finding) error 
 		p.unready[i] += len(messages)
 	}
 	err := errors.New(someOf(messages))
-	if failed {
-		return fault.Terminal(reason, err)
+	if stalled {
+		return fault.Stall(reason, err)
 	}
-	return fault.Waiting(reason, workloadRetry, err)
+	return fault.Wait(reason, workloadRetry, err)
 }
 
 // live reads an object of the plan; nil if it does not exist.

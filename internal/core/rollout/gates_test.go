@@ -60,30 +60,30 @@ func TestGateOfCRDs(t *testing.T) {
 		wantReads   int
 	}{
 		"definitions that are not served close it": {
-			givenPhase: two, wantClass: fault.Wait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: crdRetry,
+			givenPhase: two, wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: crdRetry,
 			wantMessage: twoWait,
 		},
 		"a long list is counted": {
-			givenPhase: many, wantClass: fault.Wait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: crdRetry,
+			givenPhase: many, wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: crdRetry,
 			wantMessage: "phase crds: 5 of 5 CustomResourceDefinitions are not served yet: " +
 				"belts.example.com, cogs.example.com, gadgets.example.com and 2 more",
 		},
 		"a conflict of names is not looked for at once": {
 			givenPhase: two, givenStatus: conflict, givenAge: 5 * time.Second,
-			wantClass: fault.Wait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: crdRetry, wantMessage: twoWait,
+			wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: crdRetry, wantMessage: twoWait,
 		},
 		"a conflict of names is terminal after a while": {
 			givenPhase: two, givenStatus: conflict, givenAge: 6 * time.Second,
-			wantClass: fault.Stall, wantReason: v1alpha1.CRDNamesConflictReason, wantReads: 2,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.CRDNamesConflictReason, wantReads: 2,
 			wantMessage: "phase crds: CustomResourceDefinition widgets.example.com: KindConflict: \"Widget\" is already in use",
 		},
 		"definitions that are slow and not refused are waited for": {
 			givenPhase: two, givenStatus: conditions("Established", "False", "Installing", "in a moment"), givenAge: time.Minute,
-			wantClass: fault.Wait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: crdRetry,
+			wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: crdRetry,
 			wantMessage: twoWait, wantReads: 2,
 		},
 		"only some of many are read": {
-			givenPhase: many, givenAge: time.Minute, wantClass: fault.Wait, wantReason: v1alpha1.CRDsNotServedReason,
+			givenPhase: many, givenAge: time.Minute, wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason,
 			wantAfter: crdRetry, wantReads: maxDiagnosed,
 			wantMessage: "phase crds: 5 of 5 CustomResourceDefinitions are not served yet: " +
 				"belts.example.com, cogs.example.com, gadgets.example.com and 2 more",
@@ -130,19 +130,19 @@ func TestGateOfWorkloads(t *testing.T) {
 		wantMessage string
 	}{
 		"a Deployment that nobody has looked at closes it": {
-			wantClass: fault.Wait, wantAfter: workloadRetry,
+			wantClass: fault.ClassWait, wantAfter: workloadRetry,
 			wantMessage: "phase operator: Deployment operator/operator: not observed by its controller yet",
 		},
 		"a Deployment without a replica closes it": {
-			givenStatus: map[string]any{"observedGeneration": int64(1)}, wantClass: fault.Wait, wantAfter: workloadRetry,
+			givenStatus: map[string]any{"observedGeneration": int64(1)}, wantClass: fault.ClassWait, wantAfter: workloadRetry,
 			wantMessage: "phase operator: Deployment operator/operator: Replicas: 0/1",
 		},
 		"a Deployment that is gone closes it": {
-			givenGone: true, wantClass: fault.Wait, wantAfter: workloadRetry,
+			givenGone: true, wantClass: fault.ClassWait, wantAfter: workloadRetry,
 			wantMessage: "phase operator: Deployment operator/operator does not exist",
 		},
 		"a Deployment that gave up is terminal": {
-			givenStatus: conditions("Progressing", "False", "ProgressDeadlineExceeded", "gave up"), wantClass: fault.Stall,
+			givenStatus: conditions("Progressing", "False", "ProgressDeadlineExceeded", "gave up"), wantClass: fault.ClassStall,
 			wantMessage: "phase operator: Deployment operator/operator: Progress deadline exceeded",
 		},
 	}
@@ -227,7 +227,7 @@ func TestReadyWhen(t *testing.T) {
 				t.Error("want everything applied")
 			}
 			if test.wantReason != "" {
-				wantErr(t, o.Err, fault.Wait, test.wantReason, test.wantAfter, test.wantMessage)
+				wantErr(t, o.Err, fault.ClassWait, test.wantReason, test.wantAfter, test.wantMessage)
 			} else if o.Err != nil {
 				t.Errorf("want it ready, got %v", o.Err)
 			}
@@ -246,14 +246,14 @@ func TestTimeoutOfAPhase(t *testing.T) {
 		wantMessage string
 	}{
 		"long before the deadline it waits as the gate says": {
-			time.Minute, fault.Wait, v1alpha1.WorkloadsNotReadyReason, workloadRetry, "phase operator: " + waits,
+			time.Minute, fault.ClassWait, v1alpha1.WorkloadsNotReadyReason, workloadRetry, "phase operator: " + waits,
 		},
 		"shortly before the deadline it waits until that": {
-			4*time.Minute + 50*time.Second, fault.Wait, v1alpha1.WorkloadsNotReadyReason, 11 * time.Second,
+			4*time.Minute + 50*time.Second, fault.ClassWait, v1alpha1.WorkloadsNotReadyReason, 11 * time.Second,
 			"phase operator: " + waits,
 		},
 		"at the deadline it is stalled": {
-			5 * time.Minute, fault.Stall, v1alpha1.PhaseTimeoutReason, 0,
+			5 * time.Minute, fault.ClassStall, v1alpha1.PhaseTimeoutReason, 0,
 			"phase operator: not ready after 5m0s: " + waits,
 		},
 	}
@@ -277,12 +277,12 @@ func TestWaitingForAWatchEndsAtTheDeadline(t *testing.T) {
 	cluster := newMemory(t)
 	cluster.fail = func(_ int, c call) (error, bool) {
 		if c.verb == "apply" && c.path == widgetsPath {
-			return fault.Waiting(v1alpha1.NamespaceTerminatingReason, 0, errBroken), false
+			return fault.Wait(v1alpha1.NamespaceTerminatingReason, 0, errBroken), false
 		}
 		return nil, true
 	}
 	o := rolloutOf(cluster, releaseOf(t, "one", addOn()...)).Run(t.Context())
-	wantErr(t, o.Err, fault.Wait, v1alpha1.NamespaceTerminatingReason, 10*time.Minute+time.Second,
+	wantErr(t, o.Err, fault.ClassWait, v1alpha1.NamespaceTerminatingReason, 10*time.Minute+time.Second,
 		"phase crds: the connection broke")
 }
 
@@ -292,7 +292,7 @@ func TestStalledPhaseGoesOnWhenItsGateOpens(t *testing.T) {
 	cluster.workloadDelay = 2
 	r := rolloutOf(cluster, releaseOf(t, "one", addOn()...))
 	r.Run(t.Context())
-	if o := r.at(time.Hour).Run(t.Context()); fault.ClassOf(o.Err) != fault.Stall {
+	if o := r.at(time.Hour).Run(t.Context()); fault.ClassOf(o.Err) != fault.ClassStall {
 		t.Fatalf("want it stalled, got %v", o.Err)
 	}
 	if o := r.at(2 * time.Hour).Run(t.Context()); o.Err != nil {
@@ -314,7 +314,7 @@ func TestKindsThatOnlyDiscoveryKnows(t *testing.T) {
 	cluster := newMemory(t)
 	r := rolloutOf(cluster, releaseOf(t, "one", phase))
 	o := r.Run(t.Context())
-	if fault.ClassOf(o.Err) != fault.Wait || fault.ReasonOf(o.Err, "") != v1alpha1.KindNotServedReason {
+	if fault.ClassOf(o.Err) != fault.ClassWait || fault.ReasonOf(o.Err, "") != v1alpha1.KindNotServedReason {
 		t.Errorf("want it to wait for the kind, got %v", o.Err)
 	}
 	if got := cluster.take("resources"); len(got) != 1 {

@@ -65,7 +65,7 @@ func (k *kinds) locate(ctx context.Context, object plan.Object) (manifest.Resour
 }
 
 // resourceOf returns the resource of a kind. One that the workload cluster does
-// not serve is a fault.Waiting.
+// not serve is a fault.Wait.
 func (k *kinds) resourceOf(ctx context.Context, ref manifest.Ref) (manifest.Resource, error) {
 	if resource, ok := manifest.BuiltIn(ref.Group, ref.Version, ref.Kind); ok {
 		return resource, nil
@@ -88,7 +88,7 @@ func (k *kinds) discover(ctx context.Context, ref manifest.Ref) (manifest.Resour
 			}, nil
 		}
 	}
-	return manifest.Resource{}, fault.Waiting(v1alpha1.KindNotServedReason, kindRetry, fmt.Errorf(
+	return manifest.Resource{}, fault.Wait(v1alpha1.KindNotServedReason, kindRetry, fmt.Errorf(
 		"%s: the workload cluster does not serve this kind in %s: is its CustomResourceDefinition missing?",
 		ref, strings.TrimPrefix(ref.Group+"/"+ref.Version, "/")))
 }

@@ -43,11 +43,11 @@ func (p *pass) phaseOutcome(i int, phase plan.Phase, err error) PhaseOutcome {
 // currentState is the state of the phase in which a pass ended.
 func currentState(err error) v1alpha1.PhaseState {
 	switch fault.ClassOf(err) {
-	case fault.Wait:
+	case fault.ClassWait:
 		return v1alpha1.WaitingPhaseState
-	case fault.Stall:
+	case fault.ClassStall:
 		return v1alpha1.FailedPhaseState
-	case fault.Other:
+	case fault.ClassRetry:
 	}
 	return v1alpha1.ApplyingPhaseState
 }
@@ -55,7 +55,7 @@ func currentState(err error) v1alpha1.PhaseState {
 // worseState is the state of a complete phase that is no longer ready: all of
 // it was applied, so it waits, also where one could not look.
 func worseState(err error) v1alpha1.PhaseState {
-	if fault.ClassOf(err) == fault.Stall {
+	if fault.ClassOf(err) == fault.ClassStall {
 		return v1alpha1.FailedPhaseState
 	}
 	return v1alpha1.WaitingPhaseState

@@ -38,7 +38,7 @@ func TestOutcome(t *testing.T) {
 		return func(m *memory) {
 			m.fail = func(_ int, c call) (error, bool) {
 				if c.verb == verb && c.path == path {
-					return fault.Failed(v1alpha1.ApplyFailedReason, errBroken), false
+					return fault.Retry(v1alpha1.ApplyFailedReason, errBroken), false
 				}
 				return nil, false
 			}
@@ -168,16 +168,16 @@ func TestCompleteReleaseThatIsNoLongerReady(t *testing.T) {
 		wantMessage string
 	}{
 		"a Deployment that lost its replicas is waited for": {
-			givenStatus: map[string]any{"observedGeneration": int64(1)}, wantClass: fault.Wait,
+			givenStatus: map[string]any{"observedGeneration": int64(1)}, wantClass: fault.ClassWait,
 			wantState: v1alpha1.WaitingPhaseState, wantReady: 3,
 			wantMessage: "phase operator: Deployment operator/operator: Replicas: 0/1",
 		},
 		"a Deployment that gave up has failed": {
-			givenStatus: gone, wantClass: fault.Stall, wantState: v1alpha1.FailedPhaseState, wantReady: 3,
+			givenStatus: gone, wantClass: fault.ClassStall, wantState: v1alpha1.FailedPhaseState, wantReady: 3,
 			wantMessage: "phase operator: Deployment operator/operator: Progress deadline exceeded",
 		},
 		"a Deployment that cannot be read is waited for": {
-			givenFail: errBroken, wantClass: fault.Other, wantState: v1alpha1.WaitingPhaseState, wantReady: 4,
+			givenFail: errBroken, wantClass: fault.ClassRetry, wantState: v1alpha1.WaitingPhaseState, wantReady: 4,
 			wantMessage: "phase operator: the connection broke",
 		},
 	}
@@ -252,7 +252,7 @@ func TestCompletionLooksAtEarlierPhases(t *testing.T) {
 	cluster.objects[operatorPath].status = map[string]any{"observedGeneration": int64(1)}
 	cluster.put("v1/operator/secrets/done", map[string]any{"apiVersion": "v1", "kind": "Secret"})
 	o := r.Run(t.Context())
-	wantErr(t, o.Err, fault.Wait, v1alpha1.WorkloadsNotReadyReason, workloadRetry,
+	wantErr(t, o.Err, fault.ClassWait, v1alpha1.WorkloadsNotReadyReason, workloadRetry,
 		"phase operator: Deployment operator/operator: Replicas: 0/1")
 	if o.Current != 3 || !o.Applied() {
 		t.Errorf("want it complete all the same, got %+v", o)

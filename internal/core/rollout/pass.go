@@ -140,15 +140,15 @@ func (p *pass) health(ctx context.Context, phases []plan.Phase) error {
 // failure, and makes waiting end no later than that.
 func (p *pass) orTimeout(i int, err error) error {
 	waiting, ok := errors.AsType[*fault.Error](err)
-	if !ok || waiting.Class != fault.Wait {
+	if !ok || waiting.Class != fault.ClassWait {
 		return err
 	}
 	timeout := p.Release.Phases[i].Timeout
 	left := p.record.Progress.Phases[i].Started.Add(timeout).Sub(p.Now)
 	if left <= 0 {
-		return fault.Terminal(v1alpha1.PhaseTimeoutReason, fmt.Errorf("not ready after %s: %w", timeout, err))
+		return fault.Stall(v1alpha1.PhaseTimeoutReason, fmt.Errorf("not ready after %s: %w", timeout, err))
 	}
-	return fault.Waiting(waiting.Reason, min(left+time.Second, orForever(waiting.After)), err)
+	return fault.Wait(waiting.Reason, min(left+time.Second, orForever(waiting.After)), err)
 }
 
 func orForever(d time.Duration) time.Duration {

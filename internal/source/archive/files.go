@@ -33,7 +33,7 @@ type File struct {
 // is an error if there is none. With wanted, these are exactly the files with
 // the wanted paths, in this order.
 //
-// An error is terminal, with the reason ArchiveInvalid, when packed cannot be
+// An error is a Stall with the reason ArchiveInvalid, when packed cannot be
 // read in the format, an entry is refused or a wanted file is missing; with
 // LimitExceeded over a limit; with SourceInvalid when wanted cannot be used. It
 // has the reason StoreFailed when the scratch file is at fault. An error of
@@ -111,7 +111,7 @@ func cleanWanted(wanted []string, isArchive bool, limits Limits) ([]string, erro
 		return nil, nil
 	}
 	if !isArchive {
-		return nil, fault.Terminalf(v1alpha1.SourceInvalidReason,
+		return nil, fault.Stallf(v1alpha1.SourceInvalidReason,
 			"file %s cannot be chosen from what is not an archive", quote(wanted[0]))
 	}
 	if len(wanted) > limits.Files {
@@ -125,7 +125,7 @@ func cleanWanted(wanted []string, isArchive bool, limits Limits) ([]string, erro
 			problem = "wanted twice"
 		}
 		if problem != "" {
-			return nil, fault.Terminalf(v1alpha1.SourceInvalidReason, "file %s: %s", quote(name), problem)
+			return nil, fault.Stallf(v1alpha1.SourceInvalidReason, "file %s: %s", quote(name), problem)
 		}
 		seen[path] = true
 		clean = append(clean, path)

@@ -182,7 +182,7 @@ func TestFilesRefusesWhatCannotBeWanted(t *testing.T) {
 				test.limits(&limits)
 			}
 			got, err := readFiles(bytes.NewReader(archive), test.givenFormat, test.given, limits)
-			faulttest.Want(t, err, fault.Stall, test.wantReason, test.wantText)
+			faulttest.Want(t, err, fault.ClassStall, test.wantReason, test.wantText)
 			wantFiles(t, nil, got)
 		})
 	}
@@ -191,7 +191,7 @@ func TestFilesRefusesWhatCannotBeWanted(t *testing.T) {
 func TestAFormatThatDoesNotExist(t *testing.T) {
 	t.Parallel()
 	_, err := readFiles(strings.NewReader("x"), "zip", nil, DefaultLimits())
-	faulttest.Want(t, err, fault.Other, v1alpha1.InternalErrorReason, `"zip"`)
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.InternalErrorReason, `"zip"`)
 }
 
 func TestAConsumerThatStops(t *testing.T) {
@@ -232,7 +232,7 @@ func TestWhatAConsumerLeavesIsCheckedToo(t *testing.T) {
 		if len(errs) != 2 || errs[0] != nil {
 			t.Fatalf("%s: want a file and an error, got %v", format, errs)
 		}
-		faulttest.Want(t, errs[1], fault.Stall, v1alpha1.ArchiveInvalidReason, string(format))
+		faulttest.Want(t, errs[1], fault.ClassStall, v1alpha1.ArchiveInvalidReason, string(format))
 	}
 }
 
@@ -240,9 +240,9 @@ func TestAReaderThatFailsKeepsItsClass(t *testing.T) {
 	t.Parallel()
 	for _, format := range allFormats {
 		for _, cause := range []error{
-			fault.Failed(v1alpha1.StoreFailedReason, errors.New("input/output error")),
-			fault.Failed(v1alpha1.StoreFailedReason, io.ErrUnexpectedEOF),
-			fault.Terminal(v1alpha1.DigestMismatchReason, errors.New("another digest")),
+			fault.Retry(v1alpha1.StoreFailedReason, errors.New("input/output error")),
+			fault.Retry(v1alpha1.StoreFailedReason, io.ErrUnexpectedEOF),
+			fault.Stall(v1alpha1.DigestMismatchReason, errors.New("another digest")),
 		} {
 			packed, _ := sample(t, format)
 			for _, good := range []int{0, 1, len(packed) / 2, len(packed) - 1} {

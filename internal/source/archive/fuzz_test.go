@@ -31,7 +31,7 @@ func FuzzFiles(f *testing.F) {
 		if err != nil {
 			reason := fault.ReasonOf(err, "")
 			known := reason == v1alpha1.ArchiveInvalidReason || reason == v1alpha1.LimitExceededReason
-			if !known || fault.ClassOf(err) != fault.Stall || len(err.Error()) > 1024 {
+			if !known || fault.ClassOf(err) != fault.ClassStall || len(err.Error()) > 1024 {
 				t.Errorf("want a terminal reason and a short message, got %q: %v", reason, err)
 			}
 		}

@@ -42,10 +42,10 @@ func DefaultLimits() Limits {
 // invalid returns an error about an archive that cannot be read, or must not be.
 // It never wraps io.EOF, which readers further down would take for a good end.
 func invalid(format string, args ...any) error {
-	return fault.Terminalf(v1alpha1.ArchiveInvalidReason, format, args...)
+	return fault.Stallf(v1alpha1.ArchiveInvalidReason, format, args...)
 }
 
 // exceeded returns an error about a limit that is crossed.
 func exceeded(format string, args ...any) error {
-	return fault.Terminalf(v1alpha1.LimitExceededReason, format, args...)
+	return fault.Stallf(v1alpha1.LimitExceededReason, format, args...)
 }

@@ -57,7 +57,7 @@ func TestALimitHoldsToTheByte(t *testing.T) {
 			}
 			test.limit(&limits, test.enough-1)
 			_, err := readFiles(bytes.NewReader(test.given), test.format, nil, limits)
-			faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, test.wantText)
+			faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, test.wantText)
 		})
 	}
 }
@@ -118,7 +118,7 @@ func TestLimitsOfZeroAdmitNothing(t *testing.T) {
 	for _, format := range allFormats {
 		packed, _ := sample(t, format)
 		_, err := readFiles(bytes.NewReader(packed), format, nil, Limits{})
-		faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, "limit of")
+		faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "limit of")
 	}
 }
 
@@ -141,7 +141,7 @@ func TestABombIsRefusedEarly(t *testing.T) {
 			_, err := readFrom(r, format, nil, DefaultLimits(), func() (Scratch, error) { return scratch, nil })
 			_ = r.Close()
 			<-done
-			faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, "ratio is over the limit of 200")
+			faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "ratio is over the limit of 200")
 			if made.bytes > 64<<10 {
 				t.Errorf("want it to be refused within 64 KiB, got %d bytes", made.bytes)
 			}
@@ -171,13 +171,13 @@ func TestABombInManyEntriesIsRefused(t *testing.T) {
 	limits.Bytes = 1 << 20
 	endless := io.MultiReader(bytes.NewReader(regular("a.yaml", "1")), &repeated{block: typed('5', "d/", "")})
 	_, err := readFiles(endless, Tar, nil, limits)
-	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, "1048576 bytes")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "1048576 bytes")
 	limits.Bytes = 16 << 20
 	_, err = readFiles(&repeated{block: typed('5', "d/", "")}, Tar, nil, limits)
-	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, "limit of 10000 entries")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "limit of 10000 entries")
 	// Headers that are about a next entry that never comes are no entries.
 	_, err = readFiles(&repeated{block: pax('x', "comment=x")}, Tar, nil, limits)
-	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, "16777216 bytes")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "16777216 bytes")
 }
 
 // tally counts what is written.

@@ -99,7 +99,7 @@ func TestFilesRefusesAnArchive(t *testing.T) {
 				t.Parallel()
 				archive := tarOf(append([][]byte{good}, test.given...)...)
 				got, err := readFiles(bytes.NewReader(compress(t, format, archive)), format, nil, DefaultLimits())
-				faulttest.Want(t, err, fault.Stall, v1alpha1.ArchiveInvalidReason, test.wantTexts...)
+				faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArchiveInvalidReason, test.wantTexts...)
 				wantFiles(t, nil, got)
 			})
 		}
@@ -124,7 +124,7 @@ func TestFilesRefusesAnArchiveWithoutManifests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := readFiles(bytes.NewReader(given), Tar, nil, DefaultLimits())
-			faulttest.Want(t, err, fault.Stall, v1alpha1.ArchiveInvalidReason, "no .yaml, .yml or .json file")
+			faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArchiveInvalidReason, "no .yaml, .yml or .json file")
 		})
 	}
 }
@@ -145,7 +145,7 @@ func TestFilesRefusesWhatIsNotOfItsFormat(t *testing.T) {
 				if format == Tar {
 					want = "tar"
 				}
-				faulttest.Want(t, err, fault.Stall, v1alpha1.ArchiveInvalidReason, want)
+				faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArchiveInvalidReason, want)
 				wantFiles(t, nil, got)
 			})
 		}
@@ -160,7 +160,7 @@ func TestEveryShorterStreamIsRefused(t *testing.T) {
 			packed, _ := sample(t, format)
 			for size := range len(packed) {
 				_, err := readFiles(bytes.NewReader(packed[:size]), format, nil, DefaultLimits())
-				if fault.ReasonOf(err, "") != v1alpha1.ArchiveInvalidReason || fault.ClassOf(err) != fault.Stall {
+				if fault.ReasonOf(err, "") != v1alpha1.ArchiveInvalidReason || fault.ClassOf(err) != fault.ClassStall {
 					t.Fatalf("%d of %d bytes: want a terminal %s, got %v", size, len(packed), v1alpha1.ArchiveInvalidReason, err)
 				}
 				if !strings.Contains(err.Error(), "cut off") {
@@ -210,10 +210,10 @@ func TestWhatFollowsACompressedStream(t *testing.T) {
 
 		for _, garbage := range []string{"x", "\x00", "xyz", "\x00\x00\x00\x00", "garbage", strings.Repeat("\x00", 512)} {
 			_, err := readFiles(bytes.NewReader(append(bytes.Clone(one), garbage...)), format, nil, DefaultLimits())
-			faulttest.Want(t, err, fault.Stall, v1alpha1.ArchiveInvalidReason, string(format))
+			faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArchiveInvalidReason, string(format))
 			archive := append(compress(t, format, tarOf(regular("a.yaml", "1"))), garbage...)
 			_, err = readFiles(bytes.NewReader(archive), "tar+"+format, nil, DefaultLimits())
-			faulttest.Want(t, err, fault.Stall, v1alpha1.ArchiveInvalidReason, string(format))
+			faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArchiveInvalidReason, string(format))
 		}
 	}
 }

@@ -99,5 +99,5 @@ func scratchFailed(op string, err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err
 	}
-	return fault.Failed(v1alpha1.StoreFailedReason, fmt.Errorf("scratch file: %s: %w", op, err))
+	return fault.Retry(v1alpha1.StoreFailedReason, fmt.Errorf("scratch file: %s: %w", op, err))
 }

@@ -59,7 +59,7 @@ func TestAScratchFileThatFails(t *testing.T) {
 			&broken{short: 1}, v1alpha1.StoreFailedReason, "scratch file: read: unexpected EOF",
 		},
 		"for a reason it knows": {
-			&broken{write: fault.Terminal(v1alpha1.LimitExceededReason, errors.New("quota"))},
+			&broken{write: fault.Stall(v1alpha1.LimitExceededReason, errors.New("quota"))},
 			v1alpha1.LimitExceededReason, "scratch file: write: quota",
 		},
 	}
@@ -70,9 +70,9 @@ func TestAScratchFileThatFails(t *testing.T) {
 			_, err := readFrom(bytes.NewReader(packed), Tar, nil, DefaultLimits(), func() (Scratch, error) {
 				return test.given, nil
 			})
-			class := fault.Other
+			class := fault.ClassRetry
 			if test.wantReason == v1alpha1.LimitExceededReason {
-				class = fault.Stall
+				class = fault.ClassStall
 			}
 			faulttest.Want(t, err, class, test.wantReason, test.wantText)
 			if strings.Contains(err.Error(), "random") {
@@ -92,7 +92,7 @@ func TestAScratchFileThatCannotBeCreated(t *testing.T) {
 	_, err := readFrom(bytes.NewReader(packed), Tar, nil, DefaultLimits(), func() (Scratch, error) {
 		return os.CreateTemp(missing, "")
 	})
-	faulttest.Want(t, err, fault.Other, v1alpha1.StoreFailedReason, "scratch file: create: no such file or directory")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason, "scratch file: create: no such file or directory")
 }
 
 func TestOnlyAnArchiveNeedsAScratchFile(t *testing.T) {
@@ -116,7 +116,7 @@ func TestABadArchiveClosesItsScratchFile(t *testing.T) {
 	got, err := readFrom(bytes.NewReader(packed), Tar, nil, DefaultLimits(), func() (Scratch, error) {
 		return scratch, nil
 	})
-	faulttest.Want(t, err, fault.Stall, v1alpha1.ArchiveInvalidReason, `"b.yaml"`)
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArchiveInvalidReason, `"b.yaml"`)
 	wantFiles(t, nil, got)
 	if scratch.closed != 1 {
 		t.Errorf("want the scratch file to be closed once, got %d times", scratch.closed)

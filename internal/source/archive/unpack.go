@@ -68,7 +68,7 @@ func unpack(packed io.Reader, compression Format, limits Limits) (*unpacked, fun
 		u.decoded = decoder
 		return u, decoder.Close, nil
 	default:
-		return nil, nil, fault.Failed(v1alpha1.InternalErrorReason,
+		return nil, nil, fault.Retry(v1alpha1.InternalErrorReason,
 			fmt.Errorf("%s is not a format of packed bytes", quote(string(compression))))
 	}
 }

@@ -28,7 +28,7 @@ func decode(raw *httpclient.Body, encoding string, maxRatio int64) (io.ReadClose
 		return &unzipped{raw: raw, maxRatio: maxRatio}, nil
 	}
 	encoding = encoding[:min(len(encoding), maxEncodingText)]
-	return nil, fault.Failed(v1alpha1.FetchFailedReason,
+	return nil, fault.Retry(v1alpha1.FetchFailedReason,
 		fmt.Errorf("the server sent the content encoding %q, which was not asked for", encoding))
 }
 
@@ -53,7 +53,7 @@ func (u *unzipped) Read(p []byte) (int, error) {
 	n, err := u.zip.Read(p)
 	u.written += int64(n)
 	if u.written > ratioFrom && u.written > u.maxRatio*u.raw.Received() {
-		return 0, fault.Terminalf(v1alpha1.LimitExceededReason,
+		return 0, fault.Stallf(v1alpha1.LimitExceededReason,
 			"the compression ratio is over the limit of %d", u.maxRatio)
 	}
 	if err != nil && err != io.EOF { //nolint:errorlint // a reader's contract is the value itself
@@ -92,7 +92,7 @@ func limit(body io.ReadCloser, name string, from, maxBytes int64) io.ReadCloser 
 func (l *limited) Read(p []byte) (int, error) {
 	n, err := l.ReadCloser.Read(p)
 	if l.left -= int64(n); l.left < 0 {
-		return 0, fault.Terminalf(v1alpha1.LimitExceededReason,
+		return 0, fault.Stallf(v1alpha1.LimitExceededReason,
 			"%s: larger than the limit of %d bytes", l.name, l.max)
 	}
 	if err != nil && err != io.EOF {

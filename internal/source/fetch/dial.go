@@ -30,7 +30,7 @@ func DefaultDenyCIDRs() []netip.Prefix {
 }
 
 // DialContext connects to addr as downloads do: bounded in time, and not to an
-// address that is denied, which is a terminal error with the reason SourceDenied.
+// address that is denied, which is a Stall with the reason SourceDenied.
 // It is for the transports of other clients, whose errors web.Plain makes readable.
 func (s *Sources) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	return s.dialer.DialContext(ctx, network, addr)
@@ -64,12 +64,12 @@ type denied []netip.Prefix
 func (d denied) check(address string) error {
 	addr, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return fault.Terminalf(v1alpha1.SourceDeniedReason, "%q is not an address and a port", address)
+		return fault.Stallf(v1alpha1.SourceDeniedReason, "%q is not an address and a port", address)
 	}
 	ip := addr.Addr().Unmap().WithZone("")
 	for _, prefix := range d {
 		if unmapPrefix(prefix).Contains(ip) {
-			return fault.Terminalf(v1alpha1.SourceDeniedReason,
+			return fault.Stallf(v1alpha1.SourceDeniedReason,
 				"the address %s is denied by %s of the flag --source-deny-cidrs", ip, prefix)
 		}
 	}

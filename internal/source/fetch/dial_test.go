@@ -43,7 +43,7 @@ func TestDeniedAddressesByDefault(t *testing.T) {
 				}
 				return
 			}
-			faulttest.Want(t, err, fault.Stall, v1alpha1.SourceDeniedReason,
+			faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceDeniedReason,
 				"is denied by "+tc.wantDeny, "--source-deny-cidrs")
 		})
 	}
@@ -52,7 +52,7 @@ func TestDeniedAddressesByDefault(t *testing.T) {
 func TestDeniedPrefixMappedToIPv6(t *testing.T) {
 	t.Parallel()
 	deny := denied{netip.MustParsePrefix("::ffff:10.0.0.0/104")}
-	faulttest.Want(t, deny.check("10.1.2.3:80"), fault.Stall, v1alpha1.SourceDeniedReason, "10.1.2.3")
+	faulttest.Want(t, deny.check("10.1.2.3:80"), fault.ClassStall, v1alpha1.SourceDeniedReason, "10.1.2.3")
 	if err := deny.check("11.0.0.1:80"); err != nil {
 		t.Errorf("want no error, got %v", err)
 	}
@@ -61,7 +61,7 @@ func TestDeniedPrefixMappedToIPv6(t *testing.T) {
 func TestAnAddressThatIsNoneIsDenied(t *testing.T) {
 	t.Parallel()
 	for _, given := range []string{"", "localhost:80", "127.0.0.1", "/var/run/docker.sock"} {
-		faulttest.Want(t, denied{}.check(given), fault.Stall, v1alpha1.SourceDeniedReason, given)
+		faulttest.Want(t, denied{}.check(given), fault.ClassStall, v1alpha1.SourceDeniedReason, given)
 	}
 }
 
@@ -73,7 +73,7 @@ func TestOpenHTTPSDoesNotConnectToDeniedAddresses(t *testing.T) {
 		t.Run(host, func(t *testing.T) {
 			t.Parallel()
 			err := readAll(t.Context(), sources(t, Config{}), https("http://hunter2:hunter2@"+host+":"+port+"/a.yaml"))
-			faulttest.Want(t, err, fault.Stall, v1alpha1.SourceDeniedReason,
+			faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceDeniedReason,
 				"http://"+host+":"+port+"/a.yaml: the address ", "--source-deny-cidrs")
 		})
 	}
@@ -86,7 +86,7 @@ func TestARedirectToADeniedAddressIsNotFollowed(t *testing.T) {
 	s := sources(t, Config{DenyCIDRs: deny})
 	s.transport = redirecting{to: "https://127.0.0.2/latest/meta-data/iam", next: s.transport}
 	err := readAll(t.Context(), s, https("https://example.org/a.yaml"))
-	faulttest.Want(t, err, fault.Stall, v1alpha1.SourceDeniedReason,
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceDeniedReason,
 		"https://example.org/a.yaml: redirected to https://127.0.0.2: the address 127.0.0.2 is denied")
 }
 
@@ -98,7 +98,7 @@ func TestAProxyOnADeniedAddressIsNotUsed(t *testing.T) {
 			return url.Parse(strings.Replace(proxy, "://", "://hunter2:hunter2@", 1))
 		}})
 		err := readAll(t.Context(), s, https(given))
-		faulttest.Want(t, err, fault.Stall, v1alpha1.SourceDeniedReason, given, "127.0.0.1 is denied")
+		faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceDeniedReason, given, "127.0.0.1 is denied")
 	}
 }
 

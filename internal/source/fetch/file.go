@@ -18,7 +18,7 @@ import (
 func (s *Sources) openFile(name string) (io.ReadCloser, error) {
 	dir := s.cfg.BundleDir
 	if dir == "" {
-		return nil, fault.Terminalf(v1alpha1.SourceInvalidReason,
+		return nil, fault.Stallf(v1alpha1.SourceInvalidReason,
 			"%s: the provider has no bundle directory (flag --bundle-dir)", name)
 	}
 	if !filepath.IsLocal(name) {
@@ -48,10 +48,10 @@ func (s *Sources) checkFile(f *os.File, name string) error {
 		return fetchFailed(name, bare(err))
 	}
 	if !stat.Mode().IsRegular() {
-		return fault.Terminalf(v1alpha1.SourceInvalidReason, "%s: not a regular file", name)
+		return fault.Stallf(v1alpha1.SourceInvalidReason, "%s: not a regular file", name)
 	}
 	if stat.Size() > s.cfg.MaxBytes {
-		return fault.Terminalf(v1alpha1.LimitExceededReason,
+		return fault.Stallf(v1alpha1.LimitExceededReason,
 			"%s: %d bytes are more than the limit of %d bytes", name, stat.Size(), s.cfg.MaxBytes)
 	}
 	return nil
@@ -71,7 +71,7 @@ func fileFailed(name, dir string, err error) error {
 }
 
 func outside(name, dir string) error {
-	return fault.Terminalf(v1alpha1.SourceInvalidReason, "%s: leads out of the bundle directory %s", name, dir)
+	return fault.Stallf(v1alpha1.SourceInvalidReason, "%s: leads out of the bundle directory %s", name, dir)
 }
 
 func bare(err error) error {

@@ -43,31 +43,31 @@ func TestOpenFileReportsWhatCannotBeRead(t *testing.T) {
 			wantText: "not a directory",
 		},
 		"a directory": {
-			givenPath: "calico", wantClass: fault.Stall, wantReason: v1alpha1.SourceInvalidReason,
+			givenPath: "calico", wantClass: fault.ClassStall, wantReason: v1alpha1.SourceInvalidReason,
 			wantText: "not a regular file",
 		},
 		"a named pipe that nobody writes to": {
-			givenPath: "pipe", wantClass: fault.Stall, wantReason: v1alpha1.SourceInvalidReason,
+			givenPath: "pipe", wantClass: fault.ClassStall, wantReason: v1alpha1.SourceInvalidReason,
 			wantText: "not a regular file",
 		},
 		"a link that leaves the directory": {
-			givenPath: "escape.yaml", wantClass: fault.Stall, wantReason: v1alpha1.SourceInvalidReason,
+			givenPath: "escape.yaml", wantClass: fault.ClassStall, wantReason: v1alpha1.SourceInvalidReason,
 			wantText: "leads out of the bundle directory",
 		},
 		"a link to a directory outside": {
-			givenPath: "outside/secret.yaml", wantClass: fault.Stall, wantReason: v1alpha1.SourceInvalidReason,
+			givenPath: "outside/secret.yaml", wantClass: fault.ClassStall, wantReason: v1alpha1.SourceInvalidReason,
 			wantText: "leads out of the bundle directory",
 		},
 		"a path that climbs": {
-			givenPath: "../secret.yaml", wantClass: fault.Stall, wantReason: v1alpha1.SourceInvalidReason,
+			givenPath: "../secret.yaml", wantClass: fault.ClassStall, wantReason: v1alpha1.SourceInvalidReason,
 			wantText: "leads out of the bundle directory",
 		},
 		"an absolute path": {
-			givenPath: "/etc/passwd", wantClass: fault.Stall, wantReason: v1alpha1.SourceInvalidReason,
+			givenPath: "/etc/passwd", wantClass: fault.ClassStall, wantReason: v1alpha1.SourceInvalidReason,
 			wantText: "leads out of the bundle directory",
 		},
 		"an empty path": {
-			givenPath: "", wantClass: fault.Stall, wantReason: v1alpha1.SourceInvalidReason,
+			givenPath: "", wantClass: fault.ClassStall, wantReason: v1alpha1.SourceInvalidReason,
 			wantText: "leads out of the bundle directory",
 		},
 		"a name that is too long": {
@@ -80,7 +80,7 @@ func TestOpenFileReportsWhatCannotBeRead(t *testing.T) {
 		},
 		"a file that is one byte over the limit": {
 			givenPath: "calico/operator.yaml", givenMax: 7,
-			wantClass: fault.Stall, wantReason: v1alpha1.LimitExceededReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.LimitExceededReason,
 			wantText: "8 bytes are more than the limit of 7 bytes",
 		},
 	}
@@ -97,11 +97,11 @@ func TestOpenFileReportsWhatCannotBeRead(t *testing.T) {
 func TestOpenFileNeedsABundleDirectory(t *testing.T) {
 	t.Parallel()
 	err := readAll(t.Context(), sources(t, Config{}), file("a.yaml"))
-	faulttest.Want(t, err, fault.Stall, v1alpha1.SourceInvalidReason, "a.yaml", "no bundle directory", "--bundle-dir")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceInvalidReason, "a.yaml", "no bundle directory", "--bundle-dir")
 
 	missing := filepath.Join(t.TempDir(), "none")
 	err = readAll(t.Context(), sources(t, Config{BundleDir: missing}), file("a.yaml"))
-	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "a.yaml", missing, "--bundle-dir")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "a.yaml", missing, "--bundle-dir")
 }
 
 func TestAFileThatGrowsStaysWithinTheLimit(t *testing.T) {
@@ -114,7 +114,7 @@ func TestAFileThatGrowsStaysWithinTheLimit(t *testing.T) {
 	defer body.Close()
 	write(t, filepath.Join(dir, "calico", "operator.yaml"), "operators")
 	_, err = body.Read(make([]byte, 100))
-	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, "calico/operator.yaml", "limit of 8 bytes")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "calico/operator.yaml", "limit of 8 bytes")
 }
 
 // bundleDir returns a bundle directory with a file, and with what tries to leave it.

@@ -15,11 +15,11 @@ import (
 func (s *Sources) openHTTPS(ctx context.Context, rawURL string, at span) (opened, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return opened{}, fault.Terminal(v1alpha1.SourceInvalidReason, errors.New("the source's url cannot be parsed"))
+		return opened{}, fault.Stall(v1alpha1.SourceInvalidReason, errors.New("the source's url cannot be parsed"))
 	}
 	name := describeURL(u)
 	if !httpclient.IsHTTP(u) || u.Host == "" {
-		return opened{}, fault.Terminalf(v1alpha1.SourceInvalidReason, "%s: not an absolute http or https URL", name)
+		return opened{}, fault.Stallf(v1alpha1.SourceInvalidReason, "%s: not an absolute http or https URL", name)
 	}
 	total, stopTotal := httpclient.WithTimeout(ctx, s.cfg.DownloadTimeout)
 	ctx, cut := context.WithCancelCause(total)
@@ -102,7 +102,7 @@ func (s *Sources) checkResponse(resp *http.Response, at span) (opened, error) {
 		return opened{}, httpclient.Refusal(resp, s.now(), answered)
 	}
 	if size := resp.ContentLength; size > s.cfg.MaxBytes-file.from {
-		return opened{}, fault.Terminalf(v1alpha1.LimitExceededReason,
+		return opened{}, fault.Stallf(v1alpha1.LimitExceededReason,
 			"%d bytes are more than the limit of %d bytes", file.from+size, s.cfg.MaxBytes)
 	}
 	return file, nil

@@ -92,7 +92,7 @@ func TestOpenHTTPSVerifiesTheServer(t *testing.T) {
 
 	err = readAll(t.Context(), sources(t, Config{DenyCIDRs: nobody(), RootCAs: x509.NewCertPool()}),
 		https(server.URL+"/a.yaml"))
-	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, server.URL+"/a.yaml", "unknown authority")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, server.URL+"/a.yaml", "unknown authority")
 }
 
 func TestOpenHTTPSSendsWhatItShould(t *testing.T) {
@@ -135,7 +135,7 @@ func TestOpenHTTPSReportsWhatTheServerAnswered(t *testing.T) {
 			withUser := strings.Replace(address, "://", "://hunter2:hunter2@", 1)
 			s := sources(t, Config{DenyCIDRs: nobody()})
 			err := readAll(t.Context(), s, https(withUser+"/a.yaml"+secretQuery))
-			faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason,
+			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason,
 				address+"/a.yaml: the server answered "+fmt.Sprint(status))
 		})
 	}
@@ -174,7 +174,7 @@ func TestOpenHTTPSWaitsWhenTheServerAsksForIt(t *testing.T) {
 			s := sources(t, Config{DenyCIDRs: nobody()})
 			s.now = func() time.Time { return now }
 			err := readAll(t.Context(), s, https(address+"/a.yaml"+secretQuery))
-			faulttest.Want(t, err, fault.Wait, v1alpha1.ThrottledReason, address+"/a.yaml", fmt.Sprint(tc.givenStatus))
+			faulttest.Want(t, err, fault.ClassWait, v1alpha1.ThrottledReason, address+"/a.yaml", fmt.Sprint(tc.givenStatus))
 			if e, ok := errors.AsType[*fault.Error](err); ok && e.After != tc.want {
 				t.Errorf("want %v, got %v", tc.want, e.After)
 			}
@@ -194,22 +194,22 @@ func TestOpenHTTPSReportsABodyThatCannotBeUsed(t *testing.T) {
 	}{
 		"a length one byte over the limit": {
 			givenHandler: func(w http.ResponseWriter, _ *http.Request) { text(w, strings.Repeat("x", 2<<20+1)) },
-			wantClass:    fault.Stall, wantReason: v1alpha1.LimitExceededReason,
+			wantClass:    fault.ClassStall, wantReason: v1alpha1.LimitExceededReason,
 			wantText: "2097153 bytes are more than the limit of 2097152 bytes",
 		},
 		"one byte over the limit without a length": {
 			givenHandler: func(w http.ResponseWriter, _ *http.Request) { flush(w, strings.Repeat("x", 2<<20+1)) },
-			wantClass:    fault.Stall, wantReason: v1alpha1.LimitExceededReason,
+			wantClass:    fault.ClassStall, wantReason: v1alpha1.LimitExceededReason,
 			wantText: "larger than the limit of 2097152 bytes",
 		},
 		"one byte over the limit when decompressed": {
 			givenHandler: encoded("gzip", zip(noise(2<<20+1))),
-			wantClass:    fault.Stall, wantReason: v1alpha1.LimitExceededReason,
+			wantClass:    fault.ClassStall, wantReason: v1alpha1.LimitExceededReason,
 			wantText: "larger than the limit of 2097152 bytes",
 		},
 		"a compression bomb": {
 			givenHandler: encoded("gzip", bomb),
-			wantClass:    fault.Stall, wantReason: v1alpha1.LimitExceededReason,
+			wantClass:    fault.ClassStall, wantReason: v1alpha1.LimitExceededReason,
 			wantText: "compression ratio is over the limit of 200",
 		},
 		"a body that is shorter than its length": {
@@ -317,7 +317,7 @@ func TestOpenHTTPSGivesUpOnAServerThatDoesNotGoOn(t *testing.T) {
 			tc.given.DenyCIDRs = nobody()
 			address := serve(t, tc.givenHandler)
 			err := readAll(t.Context(), sources(t, tc.given), https(address+"/a.yaml"+secretQuery))
-			faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, address+"/a.yaml", tc.wantText)
+			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, address+"/a.yaml", tc.wantText)
 			if tc.wantErr != nil && !errors.Is(err, tc.wantErr) {
 				t.Errorf("want %v in the chain, got %v", tc.wantErr, err)
 			}
@@ -342,7 +342,7 @@ func TestOpenHTTPSStopsWhenTheContextIsDone(t *testing.T) {
 	}
 	cancel()
 	_, err = body.Read(make([]byte, 1))
-	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, address)
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, address)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("want %v in the chain, got %v", context.Canceled, err)
 	}
@@ -357,7 +357,7 @@ func TestOpenHTTPSRefusesAURLThatIsNone(t *testing.T) {
 		t.Run(given, func(t *testing.T) {
 			t.Parallel()
 			err := readAll(t.Context(), sources(t, Config{}), https(given))
-			faulttest.Want(t, err, fault.Stall, v1alpha1.SourceInvalidReason)
+			faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceInvalidReason)
 		})
 	}
 }
@@ -377,7 +377,7 @@ func TestADownloadWithAnotherDigestIsNotStored(t *testing.T) {
 	defer body.Close()
 
 	_, err = cache.Commit(t.Context(), someDigest, body, 100)
-	faulttest.Want(t, err, fault.Stall, v1alpha1.DigestMismatchReason, someDigest, digest.FromString("changed").String())
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.DigestMismatchReason, someDigest, digest.FromString("changed").String())
 	if _, ok := cache.Has(someDigest); ok {
 		t.Error("want nothing in the store")
 	}

@@ -31,7 +31,7 @@ func TestADownloadThatIsCutOffAtNinetyPercentGoesOnWithTheRest(t *testing.T) {
 	through := toxic(t, web.address, `{"type": "limit_data", "attributes": {"bytes": 943718}}`)
 
 	_, err := web.resume(t, cache, through, Config{})
-	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, through+"/a.yaml: cut off after ", "of 1048576 bytes")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, through+"/a.yaml: cut off after ", "of 1048576 bytes")
 	web.forget()
 
 	if size, err := web.resume(t, cache, web.address, Config{}); err != nil || size != fileSize {
@@ -85,7 +85,7 @@ func TestADownloadGoesOnOverABadNetwork(t *testing.T) {
 				}
 				return
 			}
-			faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, through+"/a.yaml", tc.wantErr)
+			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, through+"/a.yaml", tc.wantErr)
 			web.forget()
 			if size, err := web.resume(t, openStore(t, dir), web.address, Config{}); err != nil || size != fileSize {
 				t.Errorf("want %d bytes, got %d, %v", fileSize, size, err)
@@ -140,7 +140,7 @@ func TestADownloadThatIsCompressedOnTheWayIsNotResumed(t *testing.T) {
 	})
 	web := &webFile{content: content}
 	_, err := web.resume(t, cache, address, Config{})
-	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "gzip: cut off after 500 bytes")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "gzip: cut off after 500 bytes")
 	if _, err := web.resume(t, cache, address, Config{}); err != nil {
 		t.Error(err)
 	}

@@ -46,18 +46,18 @@ func TestRedirectsAreCounted(t *testing.T) {
 	body, err := s.Open(t.Context(), https(address+"/xxxxxx.yaml"))
 	wantBody(t, body, err, "bytes")
 	err = readAll(t.Context(), s, https(address+"/xxxxxxx.yaml"))
-	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, address+"/xxxxxxx.yaml", "more than 5 redirects")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, address+"/xxxxxxx.yaml", "more than 5 redirects")
 
 	s = sources(t, Config{DenyCIDRs: nobody(), MaxRedirects: 1})
 	err = readAll(t.Context(), s, https(address+"/xxx.yaml"))
-	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, "more than 1 redirects")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "more than 1 redirects")
 }
 
 func TestARedirectToItselfEnds(t *testing.T) {
 	t.Parallel()
 	address := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/a.yaml", http.StatusFound) })
 	err := readAll(t.Context(), sources(t, Config{DenyCIDRs: nobody()}), https(address+"/a.yaml"+secretQuery))
-	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, address+"/a.yaml", "more than 5 redirects")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, address+"/a.yaml", "more than 5 redirects")
 }
 
 func TestRedirectsOverHTTPSMayLeadToAnotherHost(t *testing.T) {
@@ -87,7 +87,7 @@ func TestRedirectsOverHTTPSMayLeadToAnotherHost(t *testing.T) {
 	}
 
 	err = readAll(t.Context(), s, https(withUser+"/missing.yaml"))
-	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason,
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason,
 		start.URL+"/missing.yaml: redirected to "+end.URL+": the server answered 404 Not Found")
 }
 
@@ -103,17 +103,17 @@ func TestRedirectsThatAreRefused(t *testing.T) {
 	}{
 		"from https to http": {
 			givenTLS: true, givenLocation: plainServer + "/a.yaml",
-			wantClass: fault.Stall, wantReason: v1alpha1.SourceDeniedReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.SourceDeniedReason,
 			wantText: "redirected to another scheme, " + plainServer,
 		},
 		"from http to https": {
 			givenLocation: "https://hunter2:hunter2@example.org/hunter2" + secretQuery,
-			wantClass:     fault.Stall, wantReason: v1alpha1.SourceDeniedReason,
+			wantClass:     fault.ClassStall, wantReason: v1alpha1.SourceDeniedReason,
 			wantText: "redirected to another scheme, https://example.org:",
 		},
 		"from http to another host's http": {
 			givenLocation: plainServer + "/hunter2" + secretQuery,
-			wantClass:     fault.Stall, wantReason: v1alpha1.SourceDeniedReason,
+			wantClass:     fault.ClassStall, wantReason: v1alpha1.SourceDeniedReason,
 			wantText: "redirected without TLS to another host, " + plainServer,
 		},
 		"to a file": {

@@ -246,13 +246,13 @@ func TestOpenAtReportsAPartThatCannotBeUsed(t *testing.T) {
 				w.Header().Set("Content-Length", "2")
 				part(w, "bytes 9-10/11", "9x")
 			},
-			wantClass: fault.Stall, wantReason: v1alpha1.LimitExceededReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.LimitExceededReason,
 			wantText: "11 bytes are more than the limit of 10 bytes",
 		},
 		"one byte over the limit without a length": {
 			givenOffset:  9,
 			givenHandler: func(w http.ResponseWriter, _ *http.Request) { part(w, "bytes 9-10/*", "9x") },
-			wantClass:    fault.Stall, wantReason: v1alpha1.LimitExceededReason,
+			wantClass:    fault.ClassStall, wantReason: v1alpha1.LimitExceededReason,
 			wantText: "larger than the limit of 10 bytes",
 		},
 		"a part that is cut off": {
@@ -269,7 +269,7 @@ func TestOpenAtReportsAPartThatCannotBeUsed(t *testing.T) {
 				w.Header().Set("Retry-After", "7")
 				w.WriteHeader(http.StatusServiceUnavailable)
 			},
-			wantClass: fault.Wait, wantReason: v1alpha1.ThrottledReason, wantText: "503",
+			wantClass: fault.ClassWait, wantReason: v1alpha1.ThrottledReason, wantText: "503",
 		},
 		"a part that was not asked for": {
 			givenHandler: func(w http.ResponseWriter, _ *http.Request) { part(w, "bytes 0-4/10", "01234") },
@@ -320,7 +320,7 @@ func TestDialContextDoesNotConnectToDeniedAddresses(t *testing.T) {
 	t.Parallel()
 	address := strings.TrimPrefix(serve(t, func(http.ResponseWriter, *http.Request) {}), "http://")
 	_, err := sources(t, Config{}).DialContext(t.Context(), "tcp", address)
-	faulttest.Want(t, httpclient.Plain(t.Context(), err), fault.Stall, v1alpha1.SourceDeniedReason,
+	faulttest.Want(t, httpclient.Plain(t.Context(), err), fault.ClassStall, v1alpha1.SourceDeniedReason,
 		"127.0.0.1 is denied", "--source-deny-cidrs")
 
 	conn, err := sources(t, Config{DenyCIDRs: nobody()}).DialContext(t.Context(), "tcp", address)

@@ -91,7 +91,7 @@ func New(cfg Config) (*Sources, error) {
 //
 // Errors of Open and of the reader have a class and a reason: FetchFailed when
 // trying again may help, Throttled with the time to wait when the server asked
-// for it, and the terminal LimitExceeded, SourceDenied and SourceInvalid.
+// for it, and the stalling LimitExceeded, SourceDenied and SourceInvalid.
 func (s *Sources) Open(ctx context.Context, src v1alpha1.Source) (io.ReadCloser, error) {
 	body, _, _, err := s.OpenAt(ctx, src, 0, "")
 	return body, err
@@ -122,7 +122,7 @@ func (s *Sources) OpenAt(
 		body := io.NopCloser(strings.NewReader(src.Inline.Manifests))
 		return limit(body, Describe(src), 0, s.cfg.MaxBytes), 0, "", nil
 	}
-	return nil, 0, "", fault.Terminal(v1alpha1.SourceInvalidReason,
+	return nil, 0, "", fault.Stall(v1alpha1.SourceInvalidReason,
 		errors.New("the source has none of https, file and inline"))
 }
 
@@ -163,7 +163,7 @@ func (c Config) validate() error {
 // tried again, unless it has a class already.
 func fetchFailed(name string, err error) error {
 	if _, ok := errors.AsType[*fault.Error](err); !ok {
-		err = fault.Failed(v1alpha1.FetchFailedReason, err)
+		err = fault.Retry(v1alpha1.FetchFailedReason, err)
 	}
 	return fmt.Errorf("%s: %w", name, err)
 }

@@ -158,13 +158,13 @@ func TestOpenInline(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = io.ReadAll(body)
-	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, "inline", "limit of 2 bytes")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "inline", "limit of 2 bytes")
 }
 
 func TestOpenRefusesAnEmptySource(t *testing.T) {
 	t.Parallel()
 	_, err := sources(t, Config{}).Open(t.Context(), v1alpha1.Source{})
-	faulttest.Want(t, err, fault.Stall, v1alpha1.SourceInvalidReason, "none of https, file and inline")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceInvalidReason, "none of https, file and inline")
 }
 
 func TestOpenStopsAtAContextThatIsDone(t *testing.T) {
@@ -173,7 +173,7 @@ func TestOpenStopsAtAContextThatIsDone(t *testing.T) {
 	cancel()
 	for _, src := range []v1alpha1.Source{https("https://example.org/a.yaml"), file("a.yaml"), inline("a")} {
 		_, err := sources(t, Config{}).Open(ctx, src)
-		faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, Describe(src))
+		faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, Describe(src))
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("want %v in the chain, got %v", context.Canceled, err)
 		}

@@ -23,7 +23,7 @@ import (
 func minorVersion(kubernetes string) (string, error) {
 	v, err := version.ParseGeneric(kubernetes)
 	if err != nil {
-		return "", fault.Terminalf(v1alpha1.ConstraintInvalidReason,
+		return "", fault.Stallf(v1alpha1.ConstraintInvalidReason,
 			"%.64q is no version of Kubernetes", kubernetes)
 	}
 	return fmt.Sprintf("v%d.%d.0", v.Major(), v.Minor()), nil
@@ -37,7 +37,7 @@ func capabilitiesOf(kubernetes string) (*common.Capabilities, error) {
 	}
 	parsed, err := common.ParseKubeVersion(text)
 	if err != nil {
-		return nil, fault.Terminal(v1alpha1.ConstraintInvalidReason, err)
+		return nil, fault.Stall(v1alpha1.ConstraintInvalidReason, err)
 	}
 	capabilities := common.DefaultCapabilities.Copy()
 	capabilities.KubeVersion = *parsed

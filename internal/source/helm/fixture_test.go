@@ -94,7 +94,7 @@ func wantTerminal(t testing.TB, err error, reason string, names ...string) {
 	if err == nil {
 		t.Fatal("want an error, got none")
 	}
-	if fault.ClassOf(err) != fault.Stall || fault.ReasonOf(err, "") != reason {
+	if fault.ClassOf(err) != fault.ClassStall || fault.ReasonOf(err, "") != reason {
 		t.Errorf("want a terminal %s, got class %v, reason %s: %v",
 			reason, fault.ClassOf(err), fault.ReasonOf(err, ""), err)
 	}

@@ -64,7 +64,7 @@ const maxUnpackedBytes = 100 << 20
 // written when an error is found before. ctx is looked at as the package's
 // comment says.
 //
-// Errors have the terminal reasons ChartInvalid, LimitExceeded, and
+// Errors are Stalls with the reasons ChartInvalid, LimitExceeded, and
 // ConstraintInvalid for a KubeVersion that cannot be parsed; those of the reader
 // and of the writer are returned as they are.
 func Render(ctx context.Context, chart io.Reader, w io.Writer, opts Options, limits Limits) error {
@@ -113,12 +113,12 @@ func guard(do func() error) (err error) {
 
 // invalid returns an error about the chart.
 func invalid(format string, args ...any) error {
-	return fault.Terminalf(v1alpha1.ChartInvalidReason, format, args...)
+	return fault.Stallf(v1alpha1.ChartInvalidReason, format, args...)
 }
 
 // tooLarge returns an error about a limit.
 func tooLarge(format string, args ...any) error {
-	return fault.Terminalf(v1alpha1.LimitExceededReason, format, args...)
+	return fault.Stallf(v1alpha1.LimitExceededReason, format, args...)
 }
 
 // stopped returns why ctx ended, or nil.
@@ -126,5 +126,5 @@ func stopped(ctx context.Context) error {
 	if ctx.Err() == nil {
 		return nil
 	}
-	return fault.Failed(v1alpha1.FetchFailedReason, fmt.Errorf("rendering was stopped: %w", context.Cause(ctx)))
+	return fault.Retry(v1alpha1.FetchFailedReason, fmt.Errorf("rendering was stopped: %w", context.Cause(ctx)))
 }

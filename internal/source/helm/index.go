@@ -35,7 +35,7 @@ type indexEntry struct {
 // that it tells, which may be empty. A relative URL begins at the repository and
 // has its query. The scheme is http, https or oci.
 //
-// An index over MaxIndexBytes is a terminal LimitExceeded; everything else is
+// An index over MaxIndexBytes is a Stall, LimitExceeded; everything else is
 // FetchFailed, because a repository changes: it is tried again.
 func ChartURL(text []byte, repository *url.URL, name, version string) (string, digest.Digest, error) {
 	if len(text) > MaxIndexBytes {
@@ -60,7 +60,7 @@ func ChartURL(text []byte, repository *url.URL, name, version string) (string, d
 }
 
 func indexFailed(err error) error {
-	return fault.Failed(v1alpha1.FetchFailedReason, fmt.Errorf("index.yaml: %w", err))
+	return fault.Retry(v1alpha1.FetchFailedReason, fmt.Errorf("index.yaml: %w", err))
 }
 
 // findEntry returns the entry of a chart in a version.

@@ -118,7 +118,7 @@ func TestChartURLThatIsNotThere(t *testing.T) {
 			t.Parallel()
 			repository := &url.URL{Scheme: "https", Host: "example.com", User: url.UserPassword("user", "hunter2")}
 			_, _, err := helm.ChartURL([]byte(test.index), repository, test.name, test.version)
-			if fault.ClassOf(err) != fault.Other || fault.ReasonOf(err, "") != v1alpha1.FetchFailedReason {
+			if fault.ClassOf(err) != fault.ClassRetry || fault.ReasonOf(err, "") != v1alpha1.FetchFailedReason {
 				t.Fatalf("want FetchFailed, got %v", err)
 			}
 			for _, name := range append(test.names, "index.yaml: ") {

@@ -351,7 +351,7 @@ func TestRenderingStopsWithItsContext(t *testing.T) {
 			go func() { done <- helm.Render(ctx, bytes.NewReader(chart), io.Discard, options(nil), helm.Limits{}) }()
 			time.AfterFunc(50*time.Millisecond, func() { cancel(errStop) })
 			err := <-done
-			if !errors.Is(err, errStop) || fault.ClassOf(err) != fault.Other {
+			if !errors.Is(err, errStop) || fault.ClassOf(err) != fault.ClassRetry {
 				t.Errorf("want it to be tried again because %v, got %v", errStop, err)
 			}
 		})
@@ -360,7 +360,7 @@ func TestRenderingStopsWithItsContext(t *testing.T) {
 
 func TestErrorsOfReaderAndWriter(t *testing.T) {
 	t.Parallel()
-	errDisk := fault.Failed(v1alpha1.StoreFailedReason, errors.New("disk"))
+	errDisk := fault.Retry(v1alpha1.StoreFailedReason, errors.New("disk"))
 	err := helm.Render(t.Context(), iotest.ErrReader(errDisk), io.Discard, options(nil), helm.Limits{})
 	if fault.ReasonOf(err, "") != v1alpha1.StoreFailedReason {
 		t.Errorf("want that of the reader, got %v", err)

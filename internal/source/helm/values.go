@@ -34,7 +34,7 @@ type Document struct {
 // replaced. A null stays: it removes a default of the chart when that is
 // rendered. What is empty has no values.
 //
-// Errors are terminal and name the document and the line, and never a value:
+// Errors are Stalls and name the document and the line, and never a value:
 // ReferenceInvalid for a document, SourceInvalid for inline, LimitExceeded for one
 // over 3 MiB.
 func Values(documents []Document, inline []byte) (map[string]any, error) {
@@ -45,7 +45,7 @@ func Values(documents []Document, inline []byte) (map[string]any, error) {
 		}
 		values, err := parseYAML(document.YAML)
 		if err != nil {
-			return nil, fault.Terminalf(v1alpha1.ReferenceInvalidReason, "%s: %w", document.Name, err)
+			return nil, fault.Stallf(v1alpha1.ReferenceInvalidReason, "%s: %w", document.Name, err)
 		}
 		merged = loader.MergeMaps(merged, values)
 	}
@@ -54,7 +54,7 @@ func Values(documents []Document, inline []byte) (map[string]any, error) {
 	}
 	var values map[string]any
 	if len(bytes.TrimSpace(inline)) > 0 && json.Unmarshal(inline, &values) != nil {
-		return nil, fault.Terminalf(v1alpha1.SourceInvalidReason, "values: not a mapping in JSON")
+		return nil, fault.Stallf(v1alpha1.SourceInvalidReason, "values: not a mapping in JSON")
 	}
 	return loader.MergeMaps(merged, values), nil
 }

@@ -67,9 +67,9 @@ func (b *Body) Read(p []byte) (int, error) {
 	case err == nil || err == io.EOF:
 		return n, err
 	case errors.Is(err, io.ErrUnexpectedEOF) && b.ctx.Err() == nil:
-		return n, fault.Failed(v1alpha1.FetchFailedReason, b.cutOff())
+		return n, fault.Retry(v1alpha1.FetchFailedReason, b.cutOff())
 	}
-	return n, fault.Failed(v1alpha1.FetchFailedReason, Plain(b.ctx, err))
+	return n, fault.Retry(v1alpha1.FetchFailedReason, Plain(b.ctx, err))
 }
 
 // Close ends the download.

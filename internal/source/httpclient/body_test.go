@@ -94,7 +94,7 @@ func TestABodyThatEndsTooEarly(t *testing.T) {
 			body := NewBody(ctx, io.NopCloser(sent), time.Hour, cut)
 			body.Expect(tc.givenFrom, tc.givenPromise)
 			got, err := io.ReadAll(body)
-			faulttest.WantMessage(t, err, fault.Other, v1alpha1.FetchFailedReason, tc.want)
+			faulttest.WantMessage(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, tc.want)
 			if string(got) != "bytes" || body.Received() != 5 {
 				t.Errorf("want the 5 bytes before the end, got %q, %d", got, body.Received())
 			}

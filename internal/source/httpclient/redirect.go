@@ -30,9 +30,9 @@ type Redirects struct {
 // the URL that it came from.
 //
 // The errors of send are made Plain for ctx and say which host they are about.
-// More redirects than Max are a terminal LimitExceeded. A redirect must keep the
+// More redirects than Max are a Stall, LimitExceeded. A redirect must keep the
 // scheme, and without TLS the host too, for anybody on the way could have sent
-// it: else it is a terminal SourceDenied. One to no URL at all is FetchFailed.
+// it: else it is a Stall, SourceDenied. One to no URL at all is FetchFailed.
 func (r Redirects) Follow(
 	ctx context.Context, first *url.URL, send func(*url.URL) (*http.Response, error),
 ) (*http.Response, *url.URL, error) {
@@ -47,7 +47,7 @@ func (r Redirects) Follow(
 		}
 		_ = resp.Body.Close()
 		if redirects == r.Max {
-			return nil, nil, fault.Terminalf(v1alpha1.LimitExceededReason, "more than %d redirects", r.Max)
+			return nil, nil, fault.Stallf(v1alpha1.LimitExceededReason, "more than %d redirects", r.Max)
 		}
 		if u, err = r.next(u, resp.Header.Get("Location")); err != nil {
 			return nil, nil, err
@@ -59,7 +59,7 @@ func (r Redirects) Follow(
 func (r Redirects) next(from *url.URL, location string) (*url.URL, error) {
 	to, err := from.Parse(location)
 	if err != nil || to.Host == "" {
-		return nil, fault.Failed(v1alpha1.FetchFailedReason, errors.New("redirected to an invalid url"))
+		return nil, fault.Retry(v1alpha1.FetchFailedReason, errors.New("redirected to an invalid url"))
 	}
 	if to.Scheme != from.Scheme {
 		return nil, r.denied("redirected to another scheme", to)
@@ -75,7 +75,7 @@ func (r Redirects) denied(why string, to *url.URL) error {
 	if r.Advice != "" {
 		text += ": " + r.Advice
 	}
-	return fault.Terminal(v1alpha1.SourceDeniedReason, errors.New(text))
+	return fault.Stall(v1alpha1.SourceDeniedReason, errors.New(text))
 }
 
 func redirected(resp *http.Response) bool {

@@ -113,22 +113,22 @@ func TestRedirectsThatAreNotFollowed(t *testing.T) {
 	}{
 		"to http": {
 			givenURL: "https://a.example/x", givenLocation: "http://" + secret + "a.example/hunter2",
-			wantClass: fault.Stall, wantReason: v1alpha1.SourceDeniedReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.SourceDeniedReason,
 			want: "redirected to another scheme, http://a.example",
 		},
 		"to https, with advice": {
 			givenURL: "http://a.example/x", givenLocation: "https://a.example/?hunter2", givenAdvice: "use that",
-			wantClass: fault.Stall, wantReason: v1alpha1.SourceDeniedReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.SourceDeniedReason,
 			want: "redirected to another scheme, https://a.example: use that",
 		},
 		"without TLS to another host": {
 			givenURL: "http://a.example/x", givenLocation: "http://" + secret + "b.example/hunter2",
-			wantClass: fault.Stall, wantReason: v1alpha1.SourceDeniedReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.SourceDeniedReason,
 			want: "redirected without TLS to another host, http://b.example",
 		},
 		"without TLS to another port, with advice": {
 			givenURL: "http://a.example/x", givenLocation: "http://a.example:8080/x", givenAdvice: "use that",
-			wantClass: fault.Stall, wantReason: v1alpha1.SourceDeniedReason,
+			wantClass: fault.ClassStall, wantReason: v1alpha1.SourceDeniedReason,
 			want: "redirected without TLS to another host, http://a.example:8080: use that",
 		},
 		"to a file": {
@@ -141,7 +141,7 @@ func TestRedirectsThatAreNotFollowed(t *testing.T) {
 		},
 		"to itself": {
 			givenURL: "https://a.example/x", givenLocation: "x",
-			wantClass: fault.Stall, wantReason: v1alpha1.LimitExceededReason, want: "more than 3 redirects",
+			wantClass: fault.ClassStall, wantReason: v1alpha1.LimitExceededReason, want: "more than 3 redirects",
 		},
 	}
 	for name, tc := range tests {
@@ -175,7 +175,7 @@ func TestRedirectsAreCounted(t *testing.T) {
 	}
 	_ = resp.Body.Close()
 	_, _, err = Redirects{Max: 2}.Follow(t.Context(), first, s.send) //nolint:bodyclose // there is none
-	faulttest.WantMessage(t, err, fault.Stall, v1alpha1.LimitExceededReason, "more than 2 redirects")
+	faulttest.WantMessage(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "more than 2 redirects")
 }
 
 func TestAnErrorNamesTheHostItIsAbout(t *testing.T) {

@@ -31,9 +31,9 @@ func StatusText(code int) string {
 func Refusal(resp *http.Response, now time.Time, err error) error {
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		return fault.Waiting(v1alpha1.ThrottledReason, retryAfter(resp.Header.Get("Retry-After"), now), err)
+		return fault.Wait(v1alpha1.ThrottledReason, retryAfter(resp.Header.Get("Retry-After"), now), err)
 	}
-	return fault.Failed(v1alpha1.FetchFailedReason, err)
+	return fault.Retry(v1alpha1.FetchFailedReason, err)
 }
 
 // retryAfter returns the time that a Retry-After header asks for, in seconds or

@@ -21,20 +21,20 @@ func TestWhatAStatusMeans(t *testing.T) {
 		wantReason  string
 		wantAfter   time.Duration
 	}{
-		"not found":             {404, "5", fault.Other, v1alpha1.FetchFailedReason, 0},
-		"an internal error":     {500, "5", fault.Other, v1alpha1.FetchFailedReason, 0},
-		"too many requests":     {429, "7", fault.Wait, v1alpha1.ThrottledReason, 7 * time.Second},
-		"unavailable":           {503, "7", fault.Wait, v1alpha1.ThrottledReason, 7 * time.Second},
-		"without a time":        {429, "", fault.Wait, v1alpha1.ThrottledReason, 30 * time.Second},
-		"a time that is none":   {429, "soon", fault.Wait, v1alpha1.ThrottledReason, 30 * time.Second},
-		"no time at all":        {429, "0", fault.Wait, v1alpha1.ThrottledReason, time.Second},
-		"less than none":        {429, "-9223372036854775808", fault.Wait, v1alpha1.ThrottledReason, time.Second},
-		"a day":                 {429, "86400", fault.Wait, v1alpha1.ThrottledReason, 10 * time.Minute},
-		"more than fits":        {429, "9223372036854775807", fault.Wait, v1alpha1.ThrottledReason, 10 * time.Minute},
-		"a date":                {503, "Sun, 01 Mar 2026 12:01:30 GMT", fault.Wait, v1alpha1.ThrottledReason, 90 * time.Second},
-		"a date that is past":   {503, "Sun, 01 Mar 2026 11:00:00 GMT", fault.Wait, v1alpha1.ThrottledReason, time.Second},
-		"a date that is far":    {503, "Mon, 01 Mar 2027 12:00:00 GMT", fault.Wait, v1alpha1.ThrottledReason, 10 * time.Minute},
-		"a number that is huge": {503, "99999999999999999999", fault.Wait, v1alpha1.ThrottledReason, 30 * time.Second},
+		"not found":             {404, "5", fault.ClassRetry, v1alpha1.FetchFailedReason, 0},
+		"an internal error":     {500, "5", fault.ClassRetry, v1alpha1.FetchFailedReason, 0},
+		"too many requests":     {429, "7", fault.ClassWait, v1alpha1.ThrottledReason, 7 * time.Second},
+		"unavailable":           {503, "7", fault.ClassWait, v1alpha1.ThrottledReason, 7 * time.Second},
+		"without a time":        {429, "", fault.ClassWait, v1alpha1.ThrottledReason, 30 * time.Second},
+		"a time that is none":   {429, "soon", fault.ClassWait, v1alpha1.ThrottledReason, 30 * time.Second},
+		"no time at all":        {429, "0", fault.ClassWait, v1alpha1.ThrottledReason, time.Second},
+		"less than none":        {429, "-9223372036854775808", fault.ClassWait, v1alpha1.ThrottledReason, time.Second},
+		"a day":                 {429, "86400", fault.ClassWait, v1alpha1.ThrottledReason, 10 * time.Minute},
+		"more than fits":        {429, "9223372036854775807", fault.ClassWait, v1alpha1.ThrottledReason, 10 * time.Minute},
+		"a date":                {503, "Sun, 01 Mar 2026 12:01:30 GMT", fault.ClassWait, v1alpha1.ThrottledReason, 90 * time.Second},
+		"a date that is past":   {503, "Sun, 01 Mar 2026 11:00:00 GMT", fault.ClassWait, v1alpha1.ThrottledReason, time.Second},
+		"a date that is far":    {503, "Mon, 01 Mar 2027 12:00:00 GMT", fault.ClassWait, v1alpha1.ThrottledReason, 10 * time.Minute},
+		"a number that is huge": {503, "99999999999999999999", fault.ClassWait, v1alpha1.ThrottledReason, 30 * time.Second},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

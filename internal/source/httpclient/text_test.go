@@ -77,7 +77,7 @@ func TestPlainKeepsWhatIsTheSameTheNextTime(t *testing.T) {
 		"an error with a class": {
 			given: &net.OpError{
 				Op: "dial", Addr: remote,
-				Err: fault.Terminal(v1alpha1.SourceDeniedReason, errors.New("denied")),
+				Err: fault.Stall(v1alpha1.SourceDeniedReason, errors.New("denied")),
 			},
 			want: "denied",
 		},

@@ -175,7 +175,7 @@ func TestCredentialsThatAreRefused(t *testing.T) {
 				creds = credentials(t, r, tc.givenKeys)
 			}
 			_, err := pull(t, client(t, oci.Config{}), tlsRef(r), creds)
-			faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, append(tc.want, r.Host()+"/bundles/calico:1.0.0: ")...)
+			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, append(tc.want, r.Host()+"/bundles/calico:1.0.0: ")...)
 		})
 	}
 }
@@ -192,9 +192,9 @@ func TestCredentialsThatStopWorkingAndOthersThatWork(t *testing.T) {
 
 	// The token of the good ones is not given to the bad ones.
 	_, err = pull(t, c, tlsRef(r), bad)
-	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "refused the credentials")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "refused the credentials")
 	_, err = pull(t, c, tlsRef(r), oci.Credentials{RootCAs: good.RootCAs})
-	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "wants credentials")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "wants credentials")
 
 	r.Revoke()
 	got, err = pull(t, c, tlsRef(r), good)
@@ -210,19 +210,19 @@ func TestTokenServersThatAreNotUsed(t *testing.T) {
 		wantText   string
 	}{
 		"one without TLS": {
-			`Bearer realm="http://192.0.2.1/hunter2"`, fault.Stall, v1alpha1.SourceDeniedReason,
+			`Bearer realm="http://192.0.2.1/hunter2"`, fault.ClassStall, v1alpha1.SourceDeniedReason,
 			"a token server without TLS, http://192.0.2.1",
 		},
 		"one with a user": {
-			`Bearer realm="https://u:hunter2@192.0.2.1/"`, fault.Other, v1alpha1.FetchFailedReason, "not a URL",
+			`Bearer realm="https://u:hunter2@192.0.2.1/"`, fault.ClassRetry, v1alpha1.FetchFailedReason, "not a URL",
 		},
-		"none":       {`Bearer service="hunter2"`, fault.Other, v1alpha1.FetchFailedReason, "not a URL"},
-		"no host":    {`Bearer realm="/token"`, fault.Other, v1alpha1.FetchFailedReason, "not a URL"},
-		"not a URL":  {`Bearer realm="https://%zz hunter2"`, fault.Other, v1alpha1.FetchFailedReason, "not a URL"},
-		"a file":     {`Bearer realm="file:///etc/passwd"`, fault.Other, v1alpha1.FetchFailedReason, "not a URL"},
-		"no scheme":  {"", fault.Other, v1alpha1.FetchFailedReason, "refused the credentials"},
-		"another":    {`Negotiate`, fault.Other, v1alpha1.FetchFailedReason, "refused the credentials"},
-		"half a one": {`Bearer realm="https://192`, fault.Other, v1alpha1.FetchFailedReason, "not a URL"},
+		"none":       {`Bearer service="hunter2"`, fault.ClassRetry, v1alpha1.FetchFailedReason, "not a URL"},
+		"no host":    {`Bearer realm="/token"`, fault.ClassRetry, v1alpha1.FetchFailedReason, "not a URL"},
+		"not a URL":  {`Bearer realm="https://%zz hunter2"`, fault.ClassRetry, v1alpha1.FetchFailedReason, "not a URL"},
+		"a file":     {`Bearer realm="file:///etc/passwd"`, fault.ClassRetry, v1alpha1.FetchFailedReason, "not a URL"},
+		"no scheme":  {"", fault.ClassRetry, v1alpha1.FetchFailedReason, "refused the credentials"},
+		"another":    {`Negotiate`, fault.ClassRetry, v1alpha1.FetchFailedReason, "refused the credentials"},
+		"half a one": {`Bearer realm="https://192`, fault.ClassRetry, v1alpha1.FetchFailedReason, "not a URL"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -249,14 +249,14 @@ func TestAnswersOfATokenServerThatCannotBeUsed(t *testing.T) {
 		wantReason  string
 		wantText    string
 	}{
-		"not JSON":    {200, secret, fault.Other, v1alpha1.FetchFailedReason, "not JSON"},
-		"no token":    {200, `{}`, fault.Other, v1alpha1.FetchFailedReason, "no token"},
-		"a bad token": {200, `{"token":"hunter2\r\nX: y"}`, fault.Other, v1alpha1.FetchFailedReason, "no token"},
+		"not JSON":    {200, secret, fault.ClassRetry, v1alpha1.FetchFailedReason, "not JSON"},
+		"no token":    {200, `{}`, fault.ClassRetry, v1alpha1.FetchFailedReason, "no token"},
+		"a bad token": {200, `{"token":"hunter2\r\nX: y"}`, fault.ClassRetry, v1alpha1.FetchFailedReason, "no token"},
 		"too much": {
-			200, strings.Repeat(" ", 200_000), fault.Other, v1alpha1.FetchFailedReason, "larger than the limit",
+			200, strings.Repeat(" ", 200_000), fault.ClassRetry, v1alpha1.FetchFailedReason, "larger than the limit",
 		},
-		"an error":       {500, secret, fault.Other, v1alpha1.FetchFailedReason, "500 Internal Server Error"},
-		"leave me alone": {429, secret, fault.Wait, v1alpha1.ThrottledReason, "429 Too Many Requests"},
+		"an error":       {500, secret, fault.ClassRetry, v1alpha1.FetchFailedReason, "500 Internal Server Error"},
+		"leave me alone": {429, secret, fault.ClassWait, v1alpha1.ThrottledReason, "429 Too Many Requests"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -342,7 +342,7 @@ func TestATokenServerThatCannotBeReached(t *testing.T) {
 	})
 	creds := credentials(t, r, map[string]string{"username": "jane", "password": "hunter2"})
 	_, err := pull(t, client(t, oci.Config{}), tlsRef(r), creds)
-	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason,
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason,
 		r.Host()+"/bundles/calico:1.0.0: token server "+closed.URL+": connect: connection refused")
 }
 
@@ -352,7 +352,7 @@ func TestTheRegistryIsVerified(t *testing.T) {
 	r.Push(t, "bundles/calico", artifact(), "1.0.0")
 	c := client(t, oci.Config{})
 	_, err := pull(t, c, tlsRef(r), oci.Credentials{RootCAs: x509.NewCertPool()})
-	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "unknown authority")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "unknown authority")
 	got, err := pull(t, c, tlsRef(r), credentials(t, r, map[string]string{"username": "x", "password": "x"}))
 	wantPulled(t, got, err)
 }
@@ -369,7 +369,7 @@ func TestAClientCertificateIsShown(t *testing.T) {
 
 	creds.ClientCertificate = nil
 	_, err = pull(t, c, tlsRef(r), creds)
-	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "certificate required")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "certificate required")
 }
 
 // clientCertificate returns a certificate for clients and its key in PEM, and
@@ -412,7 +412,7 @@ func TestAnExpiredCertificateIsNamedWithoutItsTime(t *testing.T) {
 	pool.AddCert(r.Server.TLS.Certificates[0].Leaf)
 	creds.RootCAs = pool
 	_, err := pull(t, client(t, oci.Config{}), tlsRef(r), creds)
-	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, ": the certificate has expired or is not yet valid")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, ": the certificate has expired or is not yet valid")
 }
 
 func expired(t *testing.T) tls.Certificate {
@@ -496,12 +496,12 @@ func tunnel(w http.ResponseWriter, host string) {
 
 func TestAddressesThatAreDenied(t *testing.T) {
 	t.Parallel()
-	denied := fault.Terminal(v1alpha1.SourceDeniedReason, errors.New("the address is denied"))
+	denied := fault.Stall(v1alpha1.SourceDeniedReason, errors.New("the address is denied"))
 	c := client(t, oci.Config{Dial: func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: denied}
 	}})
 	_, err := c.Resolve(t.Context(), oci.Reference{Repository: "registry.invalid/a", Tag: "1"}, oci.Credentials{})
-	faulttest.Want(t, err, fault.Stall, v1alpha1.SourceDeniedReason, "registry.invalid/a:1: the address is denied")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceDeniedReason, "registry.invalid/a:1: the address is denied")
 }
 
 func TestTheOldestSessionIsForgotten(t *testing.T) {

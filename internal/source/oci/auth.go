@@ -122,7 +122,7 @@ func (r *repository) realmOf(c challenge) (*url.URL, error) {
 		return nil, errors.New("the registry names a token server that is not a URL")
 	}
 	if realm.Scheme != "https" && r.identity.scheme == "https" {
-		return nil, fault.Terminalf(v1alpha1.SourceDeniedReason,
+		return nil, fault.Stallf(v1alpha1.SourceDeniedReason,
 			"the registry names a token server without TLS, %s", httpclient.Origin(realm))
 	}
 	return realm, nil

@@ -152,13 +152,13 @@ func (b *blob) verified(next []byte, err error) bool {
 func (b *blob) broken(err error) error {
 	if b.place.mirror {
 		b.penalise()
-		err = fault.Failed(v1alpha1.FetchFailedReason, fmt.Errorf("mirror %s: %w", b.place, err))
+		err = fault.Retry(v1alpha1.FetchFailedReason, fmt.Errorf("mirror %s: %w", b.place, err))
 	}
 	return fmt.Errorf("%s: %w", b.name, failed(err))
 }
 
 func (b *blob) wrongSize(got int64) error {
-	return fault.Terminalf(v1alpha1.DigestMismatchReason,
+	return fault.Stallf(v1alpha1.DigestMismatchReason,
 		"the server sends %d bytes or more where the manifest says %d", got, b.size)
 }
 

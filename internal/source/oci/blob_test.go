@@ -94,7 +94,7 @@ func TestABlobThatIsCutOffIsResumed(t *testing.T) {
 	})
 	c, ref, l := client(t, oci.Config{}), plainRef(r, "a", "1"), layerOf(t, a)
 	first, from, err := readBlob(t, c, ref, l, 0, oci.Credentials{})
-	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason,
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason,
 		"/a:1: layer "+l.Digest.String(), "cut off after 900000 bytes")
 	if from != 0 || len(first) != 900_000 {
 		t.Fatalf("want 900000 bytes from 0, got %d from %d", len(first), from)
@@ -130,11 +130,11 @@ func TestABlobThatIsNotWhatTheManifestSays(t *testing.T) {
 	}{
 		"a length over the size": {
 			0, send(200, map[string]string{"Content-Length": "1000"}, strings.Repeat("x", 1000)),
-			fault.Stall, v1alpha1.DigestMismatchReason, "sends 1000 bytes or more where the manifest says 51",
+			fault.ClassStall, v1alpha1.DigestMismatchReason, "sends 1000 bytes or more where the manifest says 51",
 		},
 		"a length below the size": {
 			0, send(200, map[string]string{"Content-Length": "3"}, "abc"),
-			fault.Stall, v1alpha1.DigestMismatchReason, "sends 3 bytes",
+			fault.ClassStall, v1alpha1.DigestMismatchReason, "sends 3 bytes",
 		},
 		"a byte too many without a length": {
 			0, func(w http.ResponseWriter, _ *http.Request) bool {
@@ -143,7 +143,7 @@ func TestABlobThatIsNotWhatTheManifestSays(t *testing.T) {
 				_, _ = io.WriteString(w, content[3:]+"x")
 				return true
 			},
-			fault.Stall, v1alpha1.DigestMismatchReason, "sends 52 bytes or more where the manifest says 51",
+			fault.ClassStall, v1alpha1.DigestMismatchReason, "sends 52 bytes or more where the manifest says 51",
 		},
 		"a byte too few without a length": {
 			0, func(w http.ResponseWriter, _ *http.Request) bool {
@@ -152,29 +152,29 @@ func TestABlobThatIsNotWhatTheManifestSays(t *testing.T) {
 				_, _ = io.WriteString(w, content[3:50])
 				return true
 			},
-			fault.Other, v1alpha1.FetchFailedReason, "cut off after 50 bytes",
+			fault.ClassRetry, v1alpha1.FetchFailedReason, "cut off after 50 bytes",
 		},
 		"another range": {
 			10, send(206, map[string]string{"Content-Range": "bytes 9-50/51"}, content[9:]),
-			fault.Other, v1alpha1.FetchFailedReason, "another range",
+			fault.ClassRetry, v1alpha1.FetchFailedReason, "another range",
 		},
 		"a range that ends early": {
 			10, send(206, map[string]string{"Content-Range": "bytes 10-20/51"}, content[10:21]),
-			fault.Other, v1alpha1.FetchFailedReason, "another range",
+			fault.ClassRetry, v1alpha1.FetchFailedReason, "another range",
 		},
 		"a range of something larger": {
 			10, send(206, map[string]string{"Content-Range": "bytes 10-50/99"}, content[10:]),
-			fault.Other, v1alpha1.FetchFailedReason, "another range",
+			fault.ClassRetry, v1alpha1.FetchFailedReason, "another range",
 		},
 		"a range without its header": {
-			10, send(206, map[string]string{}, content[10:]), fault.Other, v1alpha1.FetchFailedReason, "another range",
+			10, send(206, map[string]string{}, content[10:]), fault.ClassRetry, v1alpha1.FetchFailedReason, "another range",
 		},
 		"a range that nobody asked for": {
 			0, send(206, map[string]string{"Content-Range": "bytes 0-50/51"}, content),
-			fault.Other, v1alpha1.FetchFailedReason, "another range",
+			fault.ClassRetry, v1alpha1.FetchFailedReason, "another range",
 		},
 		"no such layer": {
-			0, send(404, map[string]string{}, ""), fault.Other, v1alpha1.FetchFailedReason, "not found (404",
+			0, send(404, map[string]string{}, ""), fault.ClassRetry, v1alpha1.FetchFailedReason, "not found (404",
 		},
 	}
 	for name, tc := range tests {
@@ -194,11 +194,11 @@ func TestAnOffsetOutsideTheBlobIsRefused(t *testing.T) {
 	ref := oci.Reference{Repository: "registry.invalid/a", Tag: "1"}
 	for _, offset := range []int64{-1, l.Size + 1} {
 		_, _, err := readBlob(t, client(t, oci.Config{}), ref, l, offset, oci.Credentials{})
-		faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "registry.invalid/a:1: the offset")
+		faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "registry.invalid/a:1: the offset")
 	}
 	l.Digest = digest.SHA512.FromString("a")
 	_, _, err := readBlob(t, client(t, oci.Config{}), ref, l, 0, oci.Credentials{})
-	faulttest.Want(t, err, fault.Stall, v1alpha1.ArtifactInvalidReason, "registry.invalid/a: ", "not one of sha256")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArtifactInvalidReason, "registry.invalid/a: ", "not one of sha256")
 }
 
 // elsewhere is a server of blobs that redirects lead to. It counts the logins
@@ -250,7 +250,7 @@ func TestRedirectsOfBlobs(t *testing.T) {
 			wantTexts: []string{"redirected to https://127.0.0.1:", "the server answered 401 Unauthorized"},
 		},
 		"to a host without TLS": {
-			givenStatus: http.StatusOK, givenPlain: true, wantClass: fault.Stall, wantReason: v1alpha1.SourceDeniedReason,
+			givenStatus: http.StatusOK, givenPlain: true, wantClass: fault.ClassStall, wantReason: v1alpha1.SourceDeniedReason,
 			wantTexts: []string{"redirected to another scheme, http://127.0.0.1:"},
 		},
 	}
@@ -300,7 +300,7 @@ func TestRedirectsWithoutTLSStayOnTheHost(t *testing.T) {
 		return blobs(req)
 	})
 	_, err := pull(t, client(t, oci.Config{}), plainRef(r, "a", "1"), oci.Credentials{})
-	faulttest.Want(t, err, fault.Stall, v1alpha1.SourceDeniedReason, "redirected without TLS to another host, "+e.URL)
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceDeniedReason, "redirected without TLS to another host, "+e.URL)
 }
 
 func TestALoginThatLeftTheHostDoesNotComeBack(t *testing.T) {
@@ -372,10 +372,10 @@ func TestRedirectsEnd(t *testing.T) {
 			})
 			_, err := pull(t, client(t, oci.Config{MaxRedirects: 2}), plainRef(r, "a", "1"), oci.Credentials{})
 			if name == "nowhere" {
-				faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "redirected to an invalid url")
+				faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "redirected to an invalid url")
 				return
 			}
-			faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, "more than 2 redirects")
+			faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "more than 2 redirects")
 			if len(r.Requests()) != 3 {
 				t.Errorf("want 3 requests, got %q", r.Requests())
 			}
@@ -416,7 +416,7 @@ func TestTransfersThatDoNotGoOnAreCut(t *testing.T) {
 			r := ocitest.New(t, ocitest.Options{})
 			r.Intercept(tc.handler)
 			_, _, err := readBlob(t, client(t, tc.given), plainRef(r, "a", "1"), l, 0, oci.Credentials{})
-			faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, r.Host()+"/a:1: ", tc.wantText)
+			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, r.Host()+"/a:1: ", tc.wantText)
 		})
 	}
 }
@@ -438,7 +438,7 @@ func TestABlobEndsWithItsContext(t *testing.T) {
 	defer body.Close()
 	cancel()
 	_, err = io.ReadAll(body)
-	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason)
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("want %v in the chain, got %v", context.Canceled, err)
 	}

@@ -22,7 +22,7 @@ func limit(body io.ReadCloser, maxBytes int64) io.ReadCloser {
 func (l *limited) Read(p []byte) (int, error) {
 	n, err := l.ReadCloser.Read(p)
 	if l.left -= int64(n); l.left < 0 {
-		return 0, fault.Terminalf(v1alpha1.LimitExceededReason, "larger than the limit of %d bytes", l.max)
+		return 0, fault.Stallf(v1alpha1.LimitExceededReason, "larger than the limit of %d bytes", l.max)
 	}
 	return n, err
 }

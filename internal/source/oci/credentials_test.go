@@ -216,7 +216,7 @@ func TestSecretsThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got, err := oci.CredentialsFrom("ghcr.io", tc.givenType, secretOf(tc.given), secretOf(tc.givenCA))
-			faulttest.Want(t, err, fault.Stall, v1alpha1.ReferenceInvalidReason, tc.want)
+			faulttest.Want(t, err, fault.ClassStall, v1alpha1.ReferenceInvalidReason, tc.want)
 			if len(got.Logins) > 0 {
 				t.Error("want nothing beside the error")
 			}

@@ -83,7 +83,7 @@ func parseManifest(content []byte) (ocispec.Manifest, error) {
 // layersOf returns the layers of m that have content.
 func layersOf(m ocispec.Manifest) ([]Layer, error) {
 	if len(m.Layers) > MaxLayers {
-		return nil, fault.Terminalf(v1alpha1.LimitExceededReason,
+		return nil, fault.Stallf(v1alpha1.LimitExceededReason,
 			"%d layers are more than the limit of %d", len(m.Layers), MaxLayers)
 	}
 	layers := make([]Layer, 0, len(m.Layers))

@@ -136,7 +136,7 @@ func TestManifestsWhoseLayersAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got, err := oci.Layers(tc.given, tc.wanted, readable)
-			faulttest.Want(t, err, fault.Stall, tc.wantReason, tc.wantText)
+			faulttest.Want(t, err, fault.ClassStall, tc.wantReason, tc.wantText)
 			if got != nil {
 				t.Errorf("want no layers beside the error, got %v", got)
 			}
@@ -219,9 +219,9 @@ func TestAnotherManifestHasNoPlan(t *testing.T) {
 		t.Errorf("want none, got %v, %v", ok, err)
 	}
 	_, err := oci.Phases(artifact().Manifest, []byte("{}"))
-	faulttest.Want(t, err, fault.Stall, v1alpha1.ArtifactInvalidReason, "not of the artifact type")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArtifactInvalidReason, "not of the artifact type")
 	_, err = oci.Phases([]byte("x"), nil)
-	faulttest.Want(t, err, fault.Stall, v1alpha1.ArtifactInvalidReason, "not JSON")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArtifactInvalidReason, "not JSON")
 }
 
 func TestBundlesThatAreRefused(t *testing.T) {
@@ -291,7 +291,7 @@ func TestBundlesThatAreRefused(t *testing.T) {
 				ocitest.Phase{Name: "crds", Manifests: []byte("c")}, ocitest.Phase{Name: "operator", Manifests: []byte("o")})
 			manifest, config := edit(t, a, tc.given)
 			_, err := oci.Phases(manifest, config)
-			faulttest.Want(t, err, fault.Stall, v1alpha1.ArtifactInvalidReason, tc.want)
+			faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArtifactInvalidReason, tc.want)
 		})
 	}
 }
@@ -300,5 +300,5 @@ func TestAnotherConfigIsRefused(t *testing.T) {
 	t.Parallel()
 	a := ocitest.NewBundle(ocitest.Phase{Name: "crds", Manifests: []byte("c")})
 	_, err := oci.Phases(a.Manifest, []byte("{}"))
-	faulttest.Want(t, err, fault.Stall, v1alpha1.DigestMismatchReason, "the config is "+digest.FromString("{}").String())
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.DigestMismatchReason, "the config is "+digest.FromString("{}").String())
 }

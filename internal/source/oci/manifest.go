@@ -61,7 +61,7 @@ func (r *repository) verifiedManifest(ctx context.Context, d digest.Digest) ([]b
 		return nil, err
 	}
 	if got := digest.FromBytes(content); got != d {
-		return nil, fault.Terminalf(v1alpha1.DigestMismatchReason,
+		return nil, fault.Stallf(v1alpha1.DigestMismatchReason,
 			"the registry serves the manifest %s under the digest %s", got, d)
 	}
 	return content, nil
@@ -116,5 +116,5 @@ func notAManifest() error {
 }
 
 func artifactInvalid(format string, args ...any) error {
-	return fault.Terminalf(v1alpha1.ArtifactInvalidReason, format, args...)
+	return fault.Stallf(v1alpha1.ArtifactInvalidReason, format, args...)
 }

@@ -87,7 +87,7 @@ func TestManifestsThatAreNotUsed(t *testing.T) {
 			})
 			_, err := client(t, oci.Config{MaxManifest: 2000}).Manifest(
 				t.Context(), plainRef(r, "a", "1"), tc.givenFor, oci.Credentials{})
-			faulttest.Want(t, err, fault.Stall, tc.wantReason, r.Host()+"/a@"+tc.givenFor.String(), tc.wantText)
+			faulttest.Want(t, err, fault.ClassStall, tc.wantReason, r.Host()+"/a@"+tc.givenFor.String(), tc.wantText)
 		})
 	}
 }
@@ -96,7 +96,7 @@ func TestAManifestOfAnotherAlgorithmIsNotAskedFor(t *testing.T) {
 	t.Parallel()
 	_, err := client(t, oci.Config{}).Manifest(t.Context(),
 		oci.Reference{Repository: "registry.invalid/a"}, digest.SHA512.FromString("a"), oci.Credentials{})
-	faulttest.Want(t, err, fault.Stall, v1alpha1.ArtifactInvalidReason, "registry.invalid/a: ", "not one of sha256")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArtifactInvalidReason, "registry.invalid/a: ", "not one of sha256")
 }
 
 func TestStatusesOfARegistry(t *testing.T) {
@@ -106,17 +106,17 @@ func TestStatusesOfARegistry(t *testing.T) {
 		wantReason string
 		wantText   string
 	}{
-		204: {fault.Other, v1alpha1.FetchFailedReason, "the server answered 204 No Content"},
-		301: {fault.Other, v1alpha1.FetchFailedReason, "the server answered 301 Moved Permanently"},
-		400: {fault.Other, v1alpha1.FetchFailedReason, "the server answered 400 Bad Request"},
-		401: {fault.Other, v1alpha1.FetchFailedReason, "the registry wants credentials (401 Unauthorized)"},
-		403: {fault.Other, v1alpha1.FetchFailedReason, "the registry wants credentials (403 Forbidden)"},
-		404: {fault.Other, v1alpha1.FetchFailedReason, "not found (404 Not Found)"},
-		429: {fault.Wait, v1alpha1.ThrottledReason, "the server answered 429 Too Many Requests"},
-		500: {fault.Other, v1alpha1.FetchFailedReason, "the server answered 500 Internal Server Error"},
-		502: {fault.Other, v1alpha1.FetchFailedReason, "the server answered 502 Bad Gateway"},
-		503: {fault.Wait, v1alpha1.ThrottledReason, "the server answered 503 Service Unavailable"},
-		599: {fault.Other, v1alpha1.FetchFailedReason, "the server answered 599 (unknown)"},
+		204: {fault.ClassRetry, v1alpha1.FetchFailedReason, "the server answered 204 No Content"},
+		301: {fault.ClassRetry, v1alpha1.FetchFailedReason, "the server answered 301 Moved Permanently"},
+		400: {fault.ClassRetry, v1alpha1.FetchFailedReason, "the server answered 400 Bad Request"},
+		401: {fault.ClassRetry, v1alpha1.FetchFailedReason, "the registry wants credentials (401 Unauthorized)"},
+		403: {fault.ClassRetry, v1alpha1.FetchFailedReason, "the registry wants credentials (403 Forbidden)"},
+		404: {fault.ClassRetry, v1alpha1.FetchFailedReason, "not found (404 Not Found)"},
+		429: {fault.ClassWait, v1alpha1.ThrottledReason, "the server answered 429 Too Many Requests"},
+		500: {fault.ClassRetry, v1alpha1.FetchFailedReason, "the server answered 500 Internal Server Error"},
+		502: {fault.ClassRetry, v1alpha1.FetchFailedReason, "the server answered 502 Bad Gateway"},
+		503: {fault.ClassWait, v1alpha1.ThrottledReason, "the server answered 503 Service Unavailable"},
+		599: {fault.ClassRetry, v1alpha1.FetchFailedReason, "the server answered 599 (unknown)"},
 	}
 	for status, tc := range tests {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
@@ -199,7 +199,7 @@ func TestErrorsOfTheNetworkAreStable(t *testing.T) {
 			t.Parallel()
 			c := client(t, oci.Config{Dial: failing(tc.given)})
 			_, err := c.Resolve(t.Context(), oci.Reference{Repository: "registry.invalid/a", Tag: "1"}, oci.Credentials{})
-			faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason)
+			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason)
 			if want := "registry.invalid/a:1: " + tc.want; err.Error() != want {
 				t.Errorf("want %q, got %q", want, err)
 			}

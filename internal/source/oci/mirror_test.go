@@ -115,7 +115,7 @@ func TestTheErrorIsThatOfTheRegistryAndTellsOfItsMirrors(t *testing.T) {
 	mirror.Intercept(serving(http.StatusNotFound, everything))
 	c := client(t, oci.Config{Mirrors: mirrors(oci.Mirror{Prefix: r.Host(), Endpoints: []string{mirror.Server.URL}})})
 	_, err := pull(t, c, plainRef(r, "a", "1"), oci.Credentials{})
-	faulttest.Want(t, err, fault.Wait, v1alpha1.ThrottledReason, fmt.Sprintf(
+	faulttest.Want(t, err, fault.ClassWait, v1alpha1.ThrottledReason, fmt.Sprintf(
 		"%s/a:1: the server answered 429 Too Many Requests (mirror %s/a: not found (404 Not Found))",
 		r.Host(), mirror.Server.URL))
 }
@@ -157,7 +157,7 @@ func TestABlobThatAMirrorBreaksComesFromElsewhere(t *testing.T) {
 			broken := func() {
 				t.Helper()
 				_, _, err := readBlob(t, c, ref, l, 0, oci.Credentials{})
-				faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "mirror "+mirror.Server.URL+"/a: ", tc.wantText)
+				faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "mirror "+mirror.Server.URL+"/a: ", tc.wantText)
 			}
 			broken()
 			got, from, err := readBlob(t, c, ref, l, tc.wantOffset, oci.Credentials{})
@@ -196,7 +196,7 @@ func TestMirrorsThatWereNotReadFromAFileAreChecked(t *testing.T) {
 			t.Parallel()
 			c := client(t, oci.Config{Mirrors: mirrors(given)})
 			_, err := c.Resolve(t.Context(), oci.Reference{Repository: "registry.invalid/a", Tag: "1"}, oci.Credentials{})
-			faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "registry.invalid/a:1: ")
+			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "registry.invalid/a:1: ")
 		})
 	}
 }
@@ -206,7 +206,7 @@ func TestMirrorsThatCannotBeReadFailEveryCall(t *testing.T) {
 	broken := errors.New("mirror file: broken")
 	c := client(t, oci.Config{Mirrors: func() ([]oci.Mirror, error) { return nil, broken }})
 	_, err := c.Resolve(t.Context(), oci.Reference{Repository: "registry.invalid/a", Tag: "1"}, oci.Credentials{})
-	faulttest.Want(t, err, fault.Other, v1alpha1.FetchFailedReason, "registry.invalid/a:1: mirror file: broken")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "registry.invalid/a:1: mirror file: broken")
 }
 
 func TestReadMirrors(t *testing.T) {

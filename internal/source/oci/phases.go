@@ -63,7 +63,7 @@ func Phases(manifest, config []byte) ([]PhaseLayer, error) {
 		return nil, artifactInvalid("it is not of the artifact type %s", BundleArtifactType)
 	}
 	if got := digest.FromBytes(config); got != plan.Digest {
-		return nil, fault.Terminalf(v1alpha1.DigestMismatchReason, "the config is %s, not %s", got, plan.Digest)
+		return nil, fault.Stallf(v1alpha1.DigestMismatchReason, "the config is %s, not %s", got, plan.Digest)
 	}
 	p, err := parsePlan(config)
 	if err != nil {

@@ -122,5 +122,5 @@ func failed(err error) error {
 	if _, ok := errors.AsType[*fault.Error](err); ok {
 		return err
 	}
-	return fault.Failed(v1alpha1.FetchFailedReason, err)
+	return fault.Retry(v1alpha1.FetchFailedReason, err)
 }

@@ -72,7 +72,7 @@ func (r Reference) validate() error {
 }
 
 func invalid(text string) error {
-	return fault.Terminal(v1alpha1.SourceInvalidReason, errors.New(text))
+	return fault.Stall(v1alpha1.SourceInvalidReason, errors.New(text))
 }
 
 // checkDigest returns an error unless d is a digest of the only algorithm that is stored.

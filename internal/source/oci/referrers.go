@@ -154,7 +154,7 @@ func (r *repository) smallBlob(ctx context.Context, d digest.Digest, maxBytes in
 		return nil, err
 	}
 	if got := digest.FromBytes(content); got != d {
-		return nil, fault.Terminal(v1alpha1.DigestMismatchReason, fmt.Errorf("the registry serves the blob %s under it", got))
+		return nil, fault.Stall(v1alpha1.DigestMismatchReason, fmt.Errorf("the registry serves the blob %s under it", got))
 	}
 	return content, nil
 }

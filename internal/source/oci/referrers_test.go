@@ -156,7 +156,7 @@ func TestARawManifestIsAnIndexToo(t *testing.T) {
 			t.Errorf("%s: want the index itself, got %s, %v", name, got, err)
 		}
 	}
-	if _, err := c.RawManifest(t.Context(), plainRef(r, "app", ""), oci.Credentials{}); fault.ClassOf(err) != fault.Stall {
+	if _, err := c.RawManifest(t.Context(), plainRef(r, "app", ""), oci.Credentials{}); fault.ClassOf(err) != fault.ClassStall {
 		t.Errorf("want a reference that names nothing to be refused, got %v", err)
 	}
 }
@@ -171,7 +171,7 @@ func TestWhatARegistryDoesNotHave(t *testing.T) {
 		oci.Reference{Repository: r.Host() + "/app", Digest: missing.String(), Insecure: true}, oci.Credentials{})
 	_, blob := c.SmallBlob(t.Context(), plainRef(r, "app", ""), missing, 10, oci.Credentials{})
 	for name, err := range map[string]error{"a tag": byTag, "a digest": byDigest, "a blob": blob} {
-		if !errors.Is(err, fs.ErrNotExist) || fault.ClassOf(err) != fault.Other {
+		if !errors.Is(err, fs.ErrNotExist) || fault.ClassOf(err) != fault.ClassRetry {
 			t.Errorf("%s: want that it does not exist, to be tried again, got %v", name, err)
 		}
 	}

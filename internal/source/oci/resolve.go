@@ -30,7 +30,7 @@ const (
 //
 // Errors of this and of all methods have a class and a reason: FetchFailed when
 // trying again may help, Throttled with the time to wait when a server asked for
-// it, and the terminal SourceInvalid, SourceDenied, ArtifactInvalid,
+// it, and the stalling SourceInvalid, SourceDenied, ArtifactInvalid,
 // DigestMismatch, LimitExceeded and ConstraintInvalid. One that says that the
 // registry does not have what was asked for satisfies
 // errors.Is(err, fs.ErrNotExist).
@@ -66,7 +66,7 @@ func (c *Client) Newest(ctx context.Context, ref Reference, creds Credentials) (
 	}
 	constraint, err := semver.NewConstraint(ref.SemVer)
 	if err != nil {
-		return "", fault.Terminalf(v1alpha1.ConstraintInvalidReason, "%s: the constraint cannot be parsed", ref)
+		return "", fault.Stallf(v1alpha1.ConstraintInvalidReason, "%s: the constraint cannot be parsed", ref)
 	}
 	ctx, stop := c.bounded(ctx)
 	defer stop()
@@ -109,7 +109,7 @@ func headIsNotEnough(err error) bool {
 
 func checkSHA256(d digest.Digest) error {
 	if checkDigest(d) != nil {
-		return fault.Terminalf(v1alpha1.ArtifactInvalidReason, "the digest %.100q is not one of sha256", d)
+		return fault.Stallf(v1alpha1.ArtifactInvalidReason, "the digest %.100q is not one of sha256", d)
 	}
 	return nil
 }
@@ -129,7 +129,7 @@ func (r *repository) newest(ctx context.Context, constraint *semver.Constraints)
 	seen := 0
 	err := r.library().Tags(ctx, "", func(tags []string) error {
 		if seen += len(tags); seen > r.cfg.MaxTags {
-			return fault.Terminalf(v1alpha1.LimitExceededReason,
+			return fault.Stallf(v1alpha1.LimitExceededReason,
 				"more than %d tags: name a tag or a digest", r.cfg.MaxTags)
 		}
 		for _, tag := range tags {
@@ -141,7 +141,7 @@ func (r *repository) newest(ctx context.Context, constraint *semver.Constraints)
 	})
 	switch {
 	case errors.Is(err, errdef.ErrTooManyPages):
-		return "", fault.Terminalf(v1alpha1.LimitExceededReason,
+		return "", fault.Stallf(v1alpha1.LimitExceededReason,
 			"more than %d pages of tags: name a tag or a digest", maxTagPages)
 	case err != nil:
 		return "", listFailed(err)

@@ -85,7 +85,7 @@ func TestADigestOfAnotherAlgorithmIsRefused(t *testing.T) {
 		return true
 	})
 	_, err := client(t, oci.Config{}).Resolve(t.Context(), plainRef(r, "a", "1"), oci.Credentials{})
-	faulttest.Want(t, err, fault.Stall, v1alpha1.ArtifactInvalidReason, "/a:1: ", "not one of sha256")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArtifactInvalidReason, "/a:1: ", "not one of sha256")
 }
 
 func TestTheNewestVersionThatSatisfiesIsTaken(t *testing.T) {
@@ -172,24 +172,24 @@ func TestTagsThatCannotBeUsed(t *testing.T) {
 		wantReason string
 		wantText   string
 	}{
-		"none fits": {text(`{"tags":["0.9.0","x"]}`), fault.Other, v1alpha1.FetchFailedReason, "none of 2 tags"},
-		"no tags":   {text(`{"tags":null}`), fault.Other, v1alpha1.FetchFailedReason, "none of 0 tags"},
+		"none fits": {text(`{"tags":["0.9.0","x"]}`), fault.ClassRetry, v1alpha1.FetchFailedReason, "none of 2 tags"},
+		"no tags":   {text(`{"tags":null}`), fault.ClassRetry, v1alpha1.FetchFailedReason, "none of 0 tags"},
 		"more tags than the limit": {
-			text(`{"tags":["1","2","3","4"]}`), fault.Stall, v1alpha1.LimitExceededReason, "more than 3 tags",
+			text(`{"tags":["1","2","3","4"]}`), fault.ClassStall, v1alpha1.LimitExceededReason, "more than 3 tags",
 		},
-		"more pages than the limit of tags": {paged(9), fault.Stall, v1alpha1.LimitExceededReason, "more than 3 tags"},
+		"more pages than the limit of tags": {paged(9), fault.ClassStall, v1alpha1.LimitExceededReason, "more than 3 tags"},
 		"a page that is larger than the limit": {
 			text(`{"tags":["` + strings.Repeat("x", 2000) + `"]}`),
-			fault.Stall, v1alpha1.LimitExceededReason, "larger than the limit of 1000 bytes",
+			fault.ClassStall, v1alpha1.LimitExceededReason, "larger than the limit of 1000 bytes",
 		},
-		"a page without sense": {text(secret), fault.Other, v1alpha1.FetchFailedReason, "cannot be read"},
+		"a page without sense": {text(secret), fault.ClassRetry, v1alpha1.FetchFailedReason, "cannot be read"},
 		"a next page elsewhere": {
 			func(w http.ResponseWriter, _ *http.Request) bool {
 				w.Header().Set("Link", `<http://192.0.2.1/hunter2>; rel="next"`)
 				_, _ = w.Write([]byte(`{"tags":["1.0.0"]}`))
 				return true
 			},
-			fault.Other, v1alpha1.FetchFailedReason, "cannot be read",
+			fault.ClassRetry, v1alpha1.FetchFailedReason, "cannot be read",
 		},
 	}
 	for name, tc := range tests {
@@ -216,18 +216,18 @@ func TestPagesWithoutTagsEnd(t *testing.T) {
 	ref := plainRef(r, "a", "")
 	ref.SemVer = ">=1"
 	_, err := client(t, oci.Config{}).Resolve(t.Context(), ref, oci.Credentials{})
-	faulttest.Want(t, err, fault.Stall, v1alpha1.LimitExceededReason, "more than 100 pages")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "more than 100 pages")
 }
 
 func TestARepositoryThatIsNotOneIsRefusedEverywhere(t *testing.T) {
 	t.Parallel()
 	c, ref := client(t, oci.Config{}), oci.Reference{Repository: "u:hunter2@ghcr.io/a", SemVer: ">>1"}
 	_, err := c.Newest(t.Context(), ref, oci.Credentials{})
-	faulttest.Want(t, err, fault.Stall, v1alpha1.SourceInvalidReason, "host/path")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceInvalidReason, "host/path")
 	_, err = c.Manifest(t.Context(), ref, "sha256:x", oci.Credentials{})
-	faulttest.Want(t, err, fault.Stall, v1alpha1.SourceInvalidReason, "host/path")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceInvalidReason, "host/path")
 	_, _, err = c.Blob(t.Context(), ref, oci.Layer{}, 0, oci.Credentials{})
-	faulttest.Want(t, err, fault.Stall, v1alpha1.SourceInvalidReason, "host/path")
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceInvalidReason, "host/path")
 }
 
 func TestReferencesThatAreRefused(t *testing.T) {
@@ -274,7 +274,7 @@ func TestReferencesThatAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := client(t, oci.Config{}).Resolve(t.Context(), tc.given, oci.Credentials{})
-			faulttest.Want(t, err, fault.Stall, tc.wantReason, tc.wantText)
+			faulttest.Want(t, err, fault.ClassStall, tc.wantReason, tc.wantText)
 		})
 	}
 }

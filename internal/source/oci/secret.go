@@ -36,7 +36,7 @@ const maxLogins = 1000
 // docker config are matched as the kubelet does (host patterns, longest path),
 // but elements of a path only as a whole.
 //
-// What cannot be used is the terminal ReferenceInvalid, in words that hold
+// What cannot be used is the stalling ReferenceInvalid, in words that hold
 // nothing of the content.
 func CredentialsFrom(registryHost, secretType string, secret, ca map[string][]byte) (Credentials, error) {
 	var c Credentials
@@ -58,7 +58,7 @@ func CredentialsFrom(registryHost, secretType string, secret, ca map[string][]by
 }
 
 func badSecret(format string, args ...any) error {
-	return fault.Terminalf(v1alpha1.ReferenceInvalidReason, format, args...)
+	return fault.Stallf(v1alpha1.ReferenceInvalidReason, format, args...)
 }
 
 func loginsFrom(host, secretType string, secret map[string][]byte) ([]Login, error) {

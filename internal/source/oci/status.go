@@ -63,11 +63,11 @@ func (s *session) refused(who string, code int) error {
 }
 
 func statusFailed(code int, text string) error {
-	return fault.Failed(v1alpha1.FetchFailedReason, &statusError{code: code, text: text})
+	return fault.Retry(v1alpha1.FetchFailedReason, &statusError{code: code, text: text})
 }
 
 // missing says that a registry does not have what was asked for.
 func missing(text string) error {
-	return fault.Failed(v1alpha1.FetchFailedReason,
+	return fault.Retry(v1alpha1.FetchFailedReason,
 		&statusError{code: http.StatusNotFound, text: text, missing: true})
 }

@@ -28,7 +28,7 @@ func FuzzBundle(f *testing.F) {
 		publishBundle(t, registry, content, nil)
 		for _, v := range policies {
 			_, err := v.Verify(t.Context(), registry, repository, artifact)
-			if fault.ClassOf(err) != fault.Stall {
+			if fault.ClassOf(err) != fault.ClassStall {
 				t.Fatalf("want a terminal error, got %v", err)
 			}
 		}

@@ -93,7 +93,7 @@ func TestIdentitiesThatAreNotWanted(t *testing.T) {
 				_, err := newVerifier(t, signature.Policy{
 					Identities: []signature.Identity{test.given}, TrustedRoot: root,
 				}).Verify(t.Context(), registry, repository, artifact)
-				refusal{fault.Stall, v1alpha1.SignatureInvalidReason, []string{
+				refusal{fault.ClassStall, v1alpha1.SignatureInvalidReason, []string{
 					"signed by " + test.subject + " issued by " + test.issuer + ", and not by " + test.wantedAre,
 				}}.check(t, err)
 			})
@@ -140,7 +140,7 @@ func TestTrustThatHasExpired(t *testing.T) {
 				_, err := newVerifier(t, signature.Policy{
 					Identities: []signature.Identity{release}, TrustedRoot: sigstore.trustedRoot(t, test.root),
 				}).Verify(t.Context(), registry, repository, artifact)
-				refusal{fault.Stall, v1alpha1.SignatureInvalidReason, []string{
+				refusal{fault.ClassStall, v1alpha1.SignatureInvalidReason, []string{
 					subject + " issued by " + issuer, "cannot be trusted: " + test.says,
 				}}.check(t, err)
 			})
@@ -249,7 +249,7 @@ func TestKeylessSignaturesThatAreRefused(t *testing.T) {
 			registry := newMemory()
 			test.given(inMemory{t, registry})
 			_, err := verifier.Verify(t.Context(), registry, repository, artifact)
-			refusal{fault.Stall, v1alpha1.SignatureInvalidReason, []string{test.says}}.check(t, err)
+			refusal{fault.ClassStall, v1alpha1.SignatureInvalidReason, []string{test.says}}.check(t, err)
 		})
 	}
 }
@@ -298,7 +298,7 @@ func TestATimestampCanStandInForThePromiseOfTheLog(t *testing.T) {
 	}
 	expired := with(func(tr *trusted) { tr.authority.ValidityPeriodEnd = sigstore.now.Add(-time.Minute) })
 	_, err = expired.Verify(t.Context(), registry, repository, artifact)
-	refusal{fault.Stall, v1alpha1.SignatureInvalidReason, []string{
+	refusal{fault.ClassStall, v1alpha1.SignatureInvalidReason, []string{
 		"the trusted root's certificate authority had expired when it was used",
 	}}.check(t, err)
 }
@@ -309,7 +309,7 @@ func TestAKeyIsWantedAndACertificateSigned(t *testing.T) {
 	registry := newMemory()
 	publishSimple(t, registry, newInstance(t).certify(t, subject, issuer).simple(t, payload(artifact)))
 	_, err := newVerifier(t, signature.Policy{Key: key.pem(t)}).Verify(t.Context(), registry, repository, artifact)
-	refusal{fault.Stall, v1alpha1.SignatureInvalidReason, []string{
+	refusal{fault.ClassStall, v1alpha1.SignatureInvalidReason, []string{
 		"signed with a certificate for " + subject + " issued by " + issuer + ", and not by " + key.name(t),
 	}}.check(t, err)
 }
@@ -361,7 +361,7 @@ func TestPoliciesThatCannotBeUsed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := signature.NewVerifier(test.given)
-			if fault.ClassOf(err) != fault.Stall || fault.ReasonOf(err, "") != v1alpha1.ReferenceInvalidReason {
+			if fault.ClassOf(err) != fault.ClassStall || fault.ReasonOf(err, "") != v1alpha1.ReferenceInvalidReason {
 				t.Fatalf("want a terminal error, got %v", err)
 			}
 			if !strings.Contains(err.Error(), test.says) {

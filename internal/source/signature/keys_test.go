@@ -70,7 +70,7 @@ func TestSignaturesOfAKeyAreGood(t *testing.T) {
 				got, err := newVerifier(t, signature.Policy{Key: key.pem(t)}).
 					Verify(t.Context(), registry, repository, artifact)
 				if test.noMessage && form == "a message in a bundle" {
-					refusal{fault.Stall, v1alpha1.SignatureInvalidReason, []string{"not signed by " + key.name(t)}}.check(t, err)
+					refusal{fault.ClassStall, v1alpha1.SignatureInvalidReason, []string{"not signed by " + key.name(t)}}.check(t, err)
 					return
 				}
 				if err != nil || got.By != key.name(t) {
@@ -99,7 +99,7 @@ func TestAnyOfSeveralKeysMaySign(t *testing.T) {
 	registry := newMemory()
 	publishSimple(t, registry, third.simple(t, payload(artifact)))
 	_, err := newVerifier(t, signature.Policy{Key: keys}).Verify(t.Context(), registry, repository, artifact)
-	refusal{fault.Stall, v1alpha1.SignatureInvalidReason, []string{
+	refusal{fault.ClassStall, v1alpha1.SignatureInvalidReason, []string{
 		"not signed by " + first.name(t) + " or " + second.name(t),
 	}}.check(t, err)
 }
@@ -109,9 +109,9 @@ func TestSignaturesThatAreRefused(t *testing.T) {
 	key, other := newSigner(t), newSigner(t)
 	good := key.simple(t, payload(artifact))
 	invalid := func(says ...string) refusal {
-		return refusal{fault.Stall, v1alpha1.SignatureInvalidReason, says}
+		return refusal{fault.ClassStall, v1alpha1.SignatureInvalidReason, says}
 	}
-	missing := refusal{fault.Stall, v1alpha1.SignatureMissingReason, []string{"has no cosign signature"}}
+	missing := refusal{fault.ClassStall, v1alpha1.SignatureMissingReason, []string{"has no cosign signature"}}
 	tests := map[string]struct {
 		given func(inMemory)
 		want  refusal
@@ -213,7 +213,7 @@ func TestSignaturesThatAreRefused(t *testing.T) {
 		}, missing},
 		"a huge bundle": {func(t inMemory) {
 			publishBundle(t, t.in, make([]byte, signature.MaxBytes+1), nil)
-		}, refusal{fault.Stall, v1alpha1.LimitExceededReason, []string{"1048577 bytes are more than the limit of 1048576"}}},
+		}, refusal{fault.ClassStall, v1alpha1.LimitExceededReason, []string{"1048577 bytes are more than the limit of 1048576"}}},
 		"a manifest with a missing layer": {func(t inMemory) {
 			layer := publishBundle(t, t.in, bundleJSON(t, key.message(t, "the artifact")), nil)
 			delete(t.in.content, layer.Digest.String())
@@ -239,7 +239,7 @@ func TestSignaturesThatAreRefused(t *testing.T) {
 		}, invalid("tag "+sigTag(), "not JSON of a manifest")},
 		"a huge manifest": {func(t inMemory) {
 			t.in.content[sigTag()] = make([]byte, signature.MaxManifestBytes+1)
-		}, refusal{fault.Stall, v1alpha1.LimitExceededReason, []string{"4194305 bytes are more"}}},
+		}, refusal{fault.ClassStall, v1alpha1.LimitExceededReason, []string{"4194305 bytes are more"}}},
 		"a manifest of other layers": {func(t inMemory) {
 			t.in.pushManifest(t, sigTag(), ocispec.Manifest{Layers: []ocispec.Descriptor{{MediaType: "text/plain"}}})
 		}, missing},
@@ -281,7 +281,7 @@ func TestALayerIsBoundedWhateverItsManifestSays(t *testing.T) {
 			layer.MediaType, layer.Size = simpleType, test.size
 			registry.pushManifest(t, sigTag(), ocispec.Manifest{Layers: []ocispec.Descriptor{layer}})
 			_, err := verifier.Verify(t.Context(), registry, repository, artifact)
-			refusal{fault.Stall, v1alpha1.LimitExceededReason, []string{test.says}}.check(t, err)
+			refusal{fault.ClassStall, v1alpha1.LimitExceededReason, []string{test.says}}.check(t, err)
 			if got := registry.asked[layer.Digest.String()]; got != test.asked {
 				t.Errorf("want it fetched %d times, got %d", test.asked, got)
 			}
@@ -292,7 +292,7 @@ func TestALayerIsBoundedWhateverItsManifestSays(t *testing.T) {
 func TestOneGoodSignatureAmongSeveralSuffices(t *testing.T) {
 	t.Parallel()
 	key, other := newSigner(t), newSigner(t)
-	refused := fault.Failed(v1alpha1.FetchFailedReason, errors.New("the server answered 500"))
+	refused := fault.Retry(v1alpha1.FetchFailedReason, errors.New("the server answered 500"))
 	tests := map[string]func(inMemory){
 		"the last of 16 payloads": func(t inMemory) {
 			layers := make([]simple, 0, signature.MaxSignatures)
@@ -369,7 +369,7 @@ func TestNoMoreThan16SignaturesAreLookedAt(t *testing.T) {
 			registry := newMemory()
 			test.given(inMemory{t, registry})
 			_, err := newVerifier(t, signature.Policy{Key: key.pem(t)}).Verify(t.Context(), registry, repository, artifact)
-			refusal{fault.Stall, v1alpha1.LimitExceededReason, []string{test.says}}.check(t, err)
+			refusal{fault.ClassStall, v1alpha1.LimitExceededReason, []string{test.says}}.check(t, err)
 		})
 	}
 }
@@ -377,9 +377,9 @@ func TestNoMoreThan16SignaturesAreLookedAt(t *testing.T) {
 func TestErrorsOfTheRegistryKeepTheirClass(t *testing.T) {
 	t.Parallel()
 	key, other := newSigner(t), newSigner(t)
-	failed := fault.Failed(v1alpha1.FetchFailedReason, errors.New("the server answered 500"))
-	throttled := fault.Waiting(v1alpha1.ThrottledReason, time.Minute, errors.New("the server answered 429"))
-	retried := refusal{fault.Other, v1alpha1.FetchFailedReason, []string{"the server answered 500"}}
+	failed := fault.Retry(v1alpha1.FetchFailedReason, errors.New("the server answered 500"))
+	throttled := fault.Wait(v1alpha1.ThrottledReason, time.Minute, errors.New("the server answered 429"))
+	retried := refusal{fault.ClassRetry, v1alpha1.FetchFailedReason, []string{"the server answered 500"}}
 	tests := map[string]struct {
 		given func(inMemory)
 		want  refusal
@@ -391,7 +391,7 @@ func TestErrorsOfTheRegistryKeepTheirClass(t *testing.T) {
 		}, retried},
 		"a registry that asks to wait": {func(t inMemory) {
 			t.in.errs["referrers"] = throttled
-		}, refusal{fault.Wait, v1alpha1.ThrottledReason, []string{"429"}}},
+		}, refusal{fault.ClassWait, v1alpha1.ThrottledReason, []string{"429"}}},
 		"a layer that fails beside a bad signature": {func(t inMemory) {
 			layers := publishSimple(t, t.in, other.simple(t, payload(artifact)), key.simple(t, payload(artifact)))
 			t.in.errs[layers[1].Digest.String()] = failed
@@ -424,7 +424,7 @@ func TestVerifyEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := newVerifier(t, signature.Policy{Key: key.pem(t)}).Verify(ctx, registry, repository, artifact)
-	if !errors.Is(err, context.Canceled) || fault.ClassOf(err) != fault.Other {
+	if !errors.Is(err, context.Canceled) || fault.ClassOf(err) != fault.ClassRetry {
 		t.Errorf("want the context's error, got %v", err)
 	}
 }
@@ -434,7 +434,7 @@ func TestOnlySHA256IsVerified(t *testing.T) {
 	verifier := newVerifier(t, signature.Policy{Key: newSigner(t).pem(t)})
 	for _, d := range []digest.Digest{"", "sha256:x", digest.SHA512.FromString("x")} {
 		_, err := verifier.Verify(t.Context(), newMemory(), repository, d)
-		if fault.ReasonOf(err, "") != v1alpha1.SourceInvalidReason || fault.ClassOf(err) != fault.Stall {
+		if fault.ReasonOf(err, "") != v1alpha1.SourceInvalidReason || fault.ClassOf(err) != fault.ClassStall {
 			t.Errorf("%q: want a terminal error, got %v", d, err)
 		}
 	}
@@ -472,7 +472,7 @@ func TestKeysThatCannotBeUsed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := signature.NewVerifier(signature.Policy{Key: test.given})
-			if fault.ClassOf(err) != fault.Stall || fault.ReasonOf(err, "") != v1alpha1.ReferenceInvalidReason {
+			if fault.ClassOf(err) != fault.ClassStall || fault.ReasonOf(err, "") != v1alpha1.ReferenceInvalidReason {
 				t.Fatalf("want a terminal error, got %v", err)
 			}
 			if !strings.Contains(err.Error(), test.says) {

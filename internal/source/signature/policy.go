@@ -74,11 +74,11 @@ type trust interface {
 }
 
 // NewVerifier returns a Verifier of p. A policy that cannot be used is a
-// terminal error with the reason ReferenceInvalid.
+// Stall with the reason ReferenceInvalid.
 func NewVerifier(p Policy) (*Verifier, error) {
 	trust, err := newTrust(p)
 	if err != nil {
-		return nil, fault.Terminal(v1alpha1.ReferenceInvalidReason, err)
+		return nil, fault.Stall(v1alpha1.ReferenceInvalidReason, err)
 	}
 	return &Verifier{trust: trust}, nil
 }

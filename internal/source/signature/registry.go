@@ -189,7 +189,7 @@ func (s search) blob(ctx context.Context, layer ocispec.Descriptor) ([]byte, err
 }
 
 func overLimit(what string, size, limit int64) error {
-	return fault.Terminalf(v1alpha1.LimitExceededReason,
+	return fault.Stallf(v1alpha1.LimitExceededReason,
 		"%s: %d bytes are more than the limit of %d bytes", what, size, limit)
 }
 

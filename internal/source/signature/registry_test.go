@@ -185,5 +185,5 @@ func TestARegistryWithoutSignatures(t *testing.T) {
 	t.Parallel()
 	verifier := newVerifier(t, signature.Policy{Key: newSigner(t).pem(t)})
 	_, err := verifier.Verify(t.Context(), newWeb(t, registry.WithReferrersSupport(true)), repository, artifact)
-	refusal{fault.Stall, v1alpha1.SignatureMissingReason, []string{"has no cosign signature"}}.check(t, err)
+	refusal{fault.ClassStall, v1alpha1.SignatureMissingReason, []string{"has no cosign signature"}}.check(t, err)
 }

@@ -38,7 +38,7 @@ type Result struct {
 // Verify returns the first good signature of the artifact with digest d in
 // repository.
 //
-// The errors name the repository and the digest. They are terminal with the
+// The errors name the repository and the digest. Each is a Stall with the
 // reason SignatureMissing when there is no signature, SignatureInvalid when no
 // signature is good, and LimitExceeded when one is larger than MaxBytes or none
 // is good among the first MaxSignatures of more. An error of the registry is
@@ -52,7 +52,7 @@ func (v *Verifier) Verify(
 
 func (v *Verifier) verify(ctx context.Context, s search) (Result, error) {
 	if err := s.digest.Validate(); err != nil || s.digest.Algorithm() != digest.SHA256 {
-		return Result{}, fault.Terminalf(v1alpha1.SourceInvalidReason, "only a digest of sha256 can be verified")
+		return Result{}, fault.Stallf(v1alpha1.SourceInvalidReason, "only a digest of sha256 can be verified")
 	}
 	var errs []error
 	seen := 0
@@ -72,7 +72,7 @@ func (v *Verifier) verify(ctx context.Context, s search) (Result, error) {
 		}
 	}
 	if len(errs) == 0 {
-		return Result{}, fault.Terminalf(v1alpha1.SignatureMissingReason, "has no cosign signature")
+		return Result{}, fault.Stallf(v1alpha1.SignatureMissingReason, "has no cosign signature")
 	}
 	return Result{}, join(errs)
 }
@@ -93,23 +93,23 @@ func join(errs []error) error {
 }
 
 // tooMany returns the error for more than MaxSignatures, of which the first ones
-// are not good for errs. It is not terminal where trying again may help.
+// are not good for errs. It is a Retry where trying again may help.
 func tooMany(errs []error) error {
 	if len(errs) == 0 {
-		return fault.Terminalf(v1alpha1.LimitExceededReason,
+		return fault.Stallf(v1alpha1.LimitExceededReason,
 			"more than %d attestations, and no signature among them", MaxSignatures)
 	}
 	err := join(errs)
-	if fault.ClassOf(err) != fault.Stall {
+	if fault.ClassOf(err) != fault.ClassStall {
 		return err
 	}
-	return fault.Terminalf(v1alpha1.LimitExceededReason,
+	return fault.Stallf(v1alpha1.LimitExceededReason,
 		"more than %d signatures, and none of the first %d is good: %w", MaxSignatures, MaxSignatures, err)
 }
 
 // invalidf returns the error for a signature that is not good.
 func invalidf(format string, args ...any) error {
-	return fault.Terminalf(v1alpha1.SignatureInvalidReason, format, args...)
+	return fault.Stallf(v1alpha1.SignatureInvalidReason, format, args...)
 }
 
 // maxPlain bounds what others wrote in a message, in bytes.
