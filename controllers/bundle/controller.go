@@ -26,8 +26,8 @@ import (
 // opener opens releases without blocking.
 type opener interface {
 	Open(owner types.NamespacedName, r v1alpha1.Release, kubernetes string) (*library.Bundle, error)
-	Moves(r v1alpha1.Release) bool
-	Changed(namespace string, depends func(v1alpha1.Source) bool)
+	IsMutable(r v1alpha1.Release) bool
+	Invalidate(namespace string, depends func(v1alpha1.Source) bool)
 }
 
 // Reconciler reconciles Bundles. All fields but News are required.
@@ -79,7 +79,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		}
 		status.Transition(r.Recorder, bundle, before, err)
 	}
-	if err == nil && slices.ContainsFunc(bundle.Spec.Releases, r.Library.Moves) {
+	if err == nil && slices.ContainsFunc(bundle.Spec.Releases, r.Library.IsMutable) {
 		return ctrl.Result{RequeueAfter: r.Interval}, nil
 	}
 	return status.Result(err)
@@ -101,7 +101,7 @@ func (r *Reconciler) open(owner types.NamespacedName, spec v1alpha1.BundleSpec) 
 func (r *Reconciler) openOne(
 	owner types.NamespacedName, spec v1alpha1.BundleSpec, candidate v1alpha1.Release,
 ) (*library.Bundle, error) {
-	verified, err := release.Verified(spec, candidate)
+	verified, err := release.WithVerifyPolicy(spec, candidate)
 	if err != nil {
 		return nil, err
 	}

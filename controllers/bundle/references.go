@@ -115,7 +115,7 @@ func (r *Reconciler) naming(ctx context.Context, namespace, named string) []reco
 	if len(list.Items) == 0 {
 		return nil
 	}
-	r.Library.Changed(namespace, func(src v1alpha1.Source) bool { return slices.Contains(references(src), named) })
+	r.Library.Invalidate(namespace, func(src v1alpha1.Source) bool { return slices.Contains(references(src), named) })
 	requests := make([]reconcile.Request, len(list.Items))
 	for i := range list.Items {
 		requests[i].NamespacedName = client.ObjectKeyFromObject(&list.Items[i])

@@ -130,9 +130,9 @@ type shelf struct {
 	owners []types.NamespacedName
 }
 
-func (s *shelf) Moves(v1alpha1.Release) bool { return false }
+func (s *shelf) IsMutable(v1alpha1.Release) bool { return false }
 
-func (s *shelf) Changed(string, func(v1alpha1.Source) bool) {}
+func (s *shelf) Invalidate(string, func(v1alpha1.Source) bool) {}
 
 func (s *shelf) Open(owner types.NamespacedName, r v1alpha1.Release, _ string) (*library.Bundle, error) {
 	s.owners = append(s.owners, owner)

@@ -106,7 +106,7 @@ func (r *Reconciler) notChosen(ctx context.Context, cb *v1alpha1.ClusterBundle, 
 	if err != nil {
 		return err
 	}
-	if chosen, err = release.Verified(bundle.Spec, chosen); err != nil {
+	if chosen, err = release.WithVerifyPolicy(bundle.Spec, chosen); err != nil {
 		return err
 	}
 	if _, err := r.Library.Digest(bundleKey(cb), chosen, kubernetes); err != nil {
@@ -120,7 +120,7 @@ func (r *Reconciler) notChosen(ctx context.Context, cb *v1alpha1.ClusterBundle, 
 func pinned(bundle v1alpha1.BundleSpec, cb *v1alpha1.ClusterBundle) (v1alpha1.Release, error) {
 	for _, candidate := range bundle.Releases {
 		if candidate.Version == cb.Spec.Version {
-			return release.Verified(bundle, candidate)
+			return release.WithVerifyPolicy(bundle, candidate)
 		}
 	}
 	return v1alpha1.Release{}, changed(cb)

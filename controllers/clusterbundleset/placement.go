@@ -197,7 +197,7 @@ func (r *Reconciler) choose(
 	if unknown != nil && release.NeedsKubernetes(chosen) {
 		return unknown
 	}
-	verified, err := release.Verified(bundle.Spec, chosen)
+	verified, err := release.WithVerifyPolicy(bundle.Spec, chosen)
 	if err != nil {
 		return err
 	}

@@ -120,10 +120,10 @@ func (l *Library) parts(owner types.NamespacedName, src v1alpha1.Source, kuberne
 	return known.parts, known.failure(l.Clock.Now())
 }
 
-// Changed has the sources of a namespace that depend on an object resolved again
+// Invalidate has the sources of a namespace that depend on an object resolved again
 // the next time they are asked for. depends tells of a source whether it does.
 // Those that are verified stand for nothing until then.
-func (l *Library) Changed(namespace string, depends func(v1alpha1.Source) bool) {
+func (l *Library) Invalidate(namespace string, depends func(v1alpha1.Source) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for key, known := range l.jobs {
@@ -144,8 +144,8 @@ func verifies(src v1alpha1.Source) bool {
 	return src.OCI != nil && src.OCI.Verify != nil || src.Helm != nil && src.Helm.Verify != nil
 }
 
-// Moves tells whether a source of the release can change under its name.
-func (l *Library) Moves(r v1alpha1.Release) bool {
+// IsMutable reports whether a source of the release can change under its name.
+func (l *Library) IsMutable(r v1alpha1.Release) bool {
 	for _, phase := range r.Phases {
 		for _, src := range phase.Sources {
 			if _, static := l.Sources.Static(src); !static {

@@ -127,13 +127,13 @@ func TestASourceWhoseObjectChangedIsResolvedAtOnce(t *testing.T) {
 	l.mustOpen(t, r)
 	l.tags.set("stable", l.shelf.put("https://example.com/b", configMap("b")), nil)
 
-	l.Changed("elsewhere", func(v1alpha1.Source) bool { return true })
-	l.Changed(calico.Namespace, func(v1alpha1.Source) bool { return false })
+	l.Invalidate("elsewhere", func(v1alpha1.Source) bool { return true })
+	l.Invalidate(calico.Namespace, func(v1alpha1.Source) bool { return false })
 	l.mustOpen(t, r)
 	if got := l.tags.count(); got != 1 {
 		t.Errorf("want what did not change left alone, got it resolved %d times", got)
 	}
-	l.Changed(calico.Namespace, func(src v1alpha1.Source) bool { return src.OCI != nil })
+	l.Invalidate(calico.Namespace, func(src v1alpha1.Source) bool { return src.OCI != nil })
 	l.mustOpen(t, r)
 	l.hear(t)
 	if got := l.tags.count(); got != 2 {
@@ -147,7 +147,7 @@ func TestASourceWhoseObjectChangesWhileItIsResolvedIsResolvedAgain(t *testing.T)
 	r := of(l.tags.set("stable", l.shelf.put("https://example.com/a", configMap("a")), nil))
 	l.tags.mu.Lock()
 	_, err := l.Digest(calico, r, "")
-	l.Changed(calico.Namespace, func(v1alpha1.Source) bool { return true })
+	l.Invalidate(calico.Namespace, func(v1alpha1.Source) bool { return true })
 	l.tags.mu.Unlock()
 	faulttest.Want(t, err, fault.ClassWait, v1alpha1.FetchingReason, "stable")
 	l.mustOpen(t, r)
@@ -165,10 +165,10 @@ func TestOnlyWhatCanChangeMoves(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t, t.TempDir(), newShelf())
 	static := l.shelf.put("https://example.com/a", configMap("a"))
-	if l.Moves(of(static)) {
+	if l.IsMutable(of(static)) {
 		t.Error("want a source with a digest to stay")
 	}
-	if !l.Moves(of(static, l.tags.set("stable", static, nil))) {
+	if !l.IsMutable(of(static, l.tags.set("stable", static, nil))) {
 		t.Error("want a tag to move")
 	}
 }
@@ -212,7 +212,7 @@ func TestWhatIsVerifiedStandsForNothingOnceItsPolicyChanges(t *testing.T) {
 			l.mustOpen(t, r)
 			refused := fault.Stall(v1alpha1.SignatureInvalidReason, errors.New("signed by another"))
 			l.tags.set("stable", bytes, refused)
-			l.Changed(calico.Namespace, func(v1alpha1.Source) bool { return true })
+			l.Invalidate(calico.Namespace, func(v1alpha1.Source) bool { return true })
 			_, _ = l.Open(calico, r)
 			l.hear(t)
 			opened, err := l.Open(calico, r)

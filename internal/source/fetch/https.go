@@ -46,7 +46,7 @@ func (s *Sources) download(ctx context.Context, u *url.URL, at span, cut context
 		return opened{}, err
 	}
 	file, err := s.body(ctx, resp, at, cut)
-	return file, httpclient.Hop(u, end, err)
+	return file, httpclient.AtRedirect(u, end, err)
 }
 
 // get asks for u. It goes to the transport and not through a http.Client, whose
@@ -99,7 +99,7 @@ func (s *Sources) checkResponse(resp *http.Response, at span) (opened, error) {
 		return opened{}, errFromStart
 	default:
 		answered := errors.New("the server answered " + httpclient.StatusText(resp.StatusCode))
-		return opened{}, httpclient.Refusal(resp, s.now(), answered)
+		return opened{}, httpclient.StatusError(resp, s.now(), answered)
 	}
 	if size := resp.ContentLength; size > s.cfg.MaxBytes-file.from {
 		return opened{}, fault.Stallf(v1alpha1.LimitExceededReason,

@@ -320,7 +320,7 @@ func TestDialContextDoesNotConnectToDeniedAddresses(t *testing.T) {
 	t.Parallel()
 	address := strings.TrimPrefix(serve(t, func(http.ResponseWriter, *http.Request) {}), "http://")
 	_, err := sources(t, Config{}).DialContext(t.Context(), "tcp", address)
-	faulttest.Want(t, httpclient.Plain(t.Context(), err), fault.ClassStall, v1alpha1.SourceDeniedReason,
+	faulttest.Want(t, httpclient.Sanitize(t.Context(), err), fault.ClassStall, v1alpha1.SourceDeniedReason,
 		"127.0.0.1 is denied", "--source-deny-cidrs")
 
 	conn, err := sources(t, Config{DenyCIDRs: nobody()}).DialContext(t.Context(), "tcp", address)

@@ -69,7 +69,7 @@ func (b *Body) Read(p []byte) (int, error) {
 	case errors.Is(err, io.ErrUnexpectedEOF) && b.ctx.Err() == nil:
 		return n, fault.Retry(v1alpha1.FetchFailedReason, b.cutOff())
 	}
-	return n, fault.Retry(v1alpha1.FetchFailedReason, Plain(b.ctx, err))
+	return n, fault.Retry(v1alpha1.FetchFailedReason, Sanitize(b.ctx, err))
 }
 
 // Close ends the download.

@@ -4,7 +4,7 @@
 //
 //	NewTransport -> Redirects.Follow -> status -> NewBody
 //	                      |               |          |
-//	                 Plain, Hop        Refusal    ErrStalled, CutOff
+//	                 Sanitize, AtRedirect        StatusError    ErrStalled, CutOff
 //
 // The package knows neither files nor registries: who calls builds the requests,
 // says which statuses are good, holds the credentials, and bounds the size. No

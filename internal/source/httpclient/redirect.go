@@ -29,7 +29,7 @@ type Redirects struct {
 // It returns the first answer that is no redirect, whose body is still open, and
 // the URL that it came from.
 //
-// The errors of send are made Plain for ctx and say which host they are about.
+// The errors of send are made Sanitize for ctx and say which host they are about.
 // More redirects than Max are a Stall, LimitExceeded. A redirect must keep the
 // scheme, and without TLS the host too, for anybody on the way could have sent
 // it: else it is a Stall, SourceDenied. One to no URL at all is FetchFailed.
@@ -40,7 +40,7 @@ func (r Redirects) Follow(
 	for redirects := 0; ; redirects++ {
 		resp, err := send(u)
 		if err != nil {
-			return nil, nil, Hop(first, u, Plain(ctx, err))
+			return nil, nil, AtRedirect(first, u, Sanitize(ctx, err))
 		}
 		if !redirected(resp) {
 			return resp, u, nil
@@ -102,9 +102,9 @@ func Origin(u *url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
 }
 
-// Hop says which host err is about when a redirect led away from the first one.
+// AtRedirect says which host err is about when a redirect led away from the first one.
 // It returns nil for nil.
-func Hop(first, u *url.URL, err error) error {
+func AtRedirect(first, u *url.URL, err error) error {
 	if err == nil || SameOrigin(first, u) {
 		return err
 	}

@@ -24,11 +24,11 @@ func StatusText(code int) string {
 	return fmt.Sprintf("%d %s", code, cmp.Or(http.StatusText(code), "(unknown)"))
 }
 
-// Refusal returns err, which says that resp is no success, as what its status
+// StatusError returns err, which says that resp is no success, as what its status
 // means at the time now: Throttled for 429 and 503, with the time to wait that
 // Retry-After asks for, and FetchFailed for all others. The time is at least 1 s
 // and at most 10 min, and 30 s where the server does not say.
-func Refusal(resp *http.Response, now time.Time, err error) error {
+func StatusError(resp *http.Response, now time.Time, err error) error {
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return fault.Wait(v1alpha1.ThrottledReason, retryAfter(resp.Header.Get("Retry-After"), now), err)

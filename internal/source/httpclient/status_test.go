@@ -41,7 +41,7 @@ func TestWhatAStatusMeans(t *testing.T) {
 			t.Parallel()
 			resp := &http.Response{StatusCode: tc.givenStatus, Header: http.Header{"Retry-After": {tc.givenHeader}}}
 			refused := errors.New("refused")
-			err := Refusal(resp, now, refused)
+			err := StatusError(resp, now, refused)
 			faulttest.WantMessage(t, err, tc.wantClass, tc.wantReason, "refused")
 			if got := fault.AfterOf(err); got != tc.wantAfter {
 				t.Errorf("want it tried again after %v, got %v", tc.wantAfter, got)

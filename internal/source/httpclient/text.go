@@ -15,12 +15,12 @@ import (
 // maxErrorText bounds what of an error of the network goes into a message, in bytes.
 const maxErrorText = 256
 
-// Plain returns an error of the network with a text that is the same the next
+// Sanitize returns an error of the network with a text that is the same the next
 // time: why the context ended if it did, and no addresses, ports and times of
 // the day, which differ with every connection. The URL of a *url.Error, which
 // may hold secrets, is left out. An error that has a class is returned without
 // what the network put around it.
-func Plain(ctx context.Context, err error) error {
+func Sanitize(ctx context.Context, err error) error {
 	if e, ok := errors.AsType[*fault.Error](err); ok {
 		return e
 	}
@@ -28,26 +28,26 @@ func Plain(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
-		return Plain(ctx, e.Err)
+		return Sanitize(ctx, e.Err)
 	}
 	if e, ok := errors.AsType[*net.DNSError](err); ok {
-		return &plainError{text: dnsText(e), err: err}
+		return &sanitizedError{text: dnsText(e), err: err}
 	}
 	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok && e.Reason == x509.Expired {
-		return &plainError{text: "the certificate has expired or is not yet valid", err: err}
+		return &sanitizedError{text: "the certificate has expired or is not yet valid", err: err}
 	}
 	if e, ok := errors.AsType[*net.OpError](err); ok {
-		return plainOp(ctx, e)
+		return sanitizeOp(ctx, e)
 	}
 	return Bounded(err)
 }
 
-// plainOp leaves out the addresses of e. A system call says itself what was done.
-func plainOp(ctx context.Context, e *net.OpError) error {
+// sanitizeOp leaves out the addresses of e. A system call says itself what was done.
+func sanitizeOp(ctx context.Context, e *net.OpError) error {
 	if _, ok := e.Err.(*os.SyscallError); ok { //nolint:errorlint // one deeper in the chain has an Op between
-		return Plain(ctx, e.Err)
+		return Sanitize(ctx, e.Err)
 	}
-	return fmt.Errorf("%s: %w", e.Op, Plain(ctx, e.Err))
+	return fmt.Errorf("%s: %w", e.Op, Sanitize(ctx, e.Err))
 }
 
 func dnsText(e *net.DNSError) string {
@@ -67,15 +67,15 @@ func Bounded(err error) error {
 	if len(text) <= maxErrorText {
 		return err
 	}
-	return &plainError{text: fmt.Sprintf("%.*q...", maxErrorText, text), err: err}
+	return &sanitizedError{text: fmt.Sprintf("%.*q...", maxErrorText, text), err: err}
 }
 
-// plainError is an error with another text.
-type plainError struct {
+// sanitizedError is an error with another text.
+type sanitizedError struct {
 	text string
 	err  error
 }
 
-func (e *plainError) Error() string { return e.text }
+func (e *sanitizedError) Error() string { return e.text }
 
-func (e *plainError) Unwrap() error { return e.err }
+func (e *sanitizedError) Unwrap() error { return e.err }

@@ -85,7 +85,7 @@ func TestPlainKeepsWhatIsTheSameTheNextTime(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := Plain(t.Context(), tc.given)
+			got := Sanitize(t.Context(), tc.given)
 			if got.Error() != tc.want {
 				t.Errorf("want %q, got %q", tc.want, got)
 			}
@@ -101,7 +101,7 @@ func TestPlainTellsWhyTheContextEnded(t *testing.T) {
 	ctx, cancel := WithTimeout(t.Context(), time.Nanosecond)
 	defer cancel()
 	<-ctx.Done()
-	if got := Plain(ctx, errors.New("net/http: request canceled")); !errors.Is(got, ErrTooLong) {
+	if got := Sanitize(ctx, errors.New("net/http: request canceled")); !errors.Is(got, ErrTooLong) {
 		t.Errorf("want %v, got %v", ErrTooLong, got)
 	}
 }

@@ -105,7 +105,7 @@ func (r *repository) fetchToken(ctx context.Context, c challenge) (string, error
 	case http.StatusOK:
 		token, err := readToken(got.Body)
 		if err != nil {
-			return "", fmt.Errorf("%s: %w", who, httpclient.Plain(ctx, err))
+			return "", fmt.Errorf("%s: %w", who, httpclient.Sanitize(ctx, err))
 		}
 		return token, nil
 	case http.StatusUnauthorized, http.StatusForbidden:

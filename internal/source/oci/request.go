@@ -76,7 +76,7 @@ func (s *session) follow(req *http.Request, authorization string) (answer, error
 	if req.Method == http.MethodPost {
 		resp, err := s.send(req, req.URL, authorization) //nolint:bodyclose // the caller closes it
 		if err != nil {
-			return answer{}, httpclient.Plain(req.Context(), err)
+			return answer{}, httpclient.Sanitize(req.Context(), err)
 		}
 		return answer{resp, req.URL}, nil
 	}

@@ -42,15 +42,15 @@ func (r *repository) check(u *url.URL, got answer) error {
 	case denied && httpclient.SameOrigin(u, got.from):
 		return r.refused("the registry", code)
 	case code == http.StatusNotFound:
-		return httpclient.Hop(u, got.from, missing("not found ("+httpclient.StatusText(code)+")"))
+		return httpclient.AtRedirect(u, got.from, missing("not found ("+httpclient.StatusText(code)+")"))
 	}
-	return httpclient.Hop(u, got.from, statusFault(got, r.now()))
+	return httpclient.AtRedirect(u, got.from, statusFault(got, r.now()))
 }
 
 // statusFault returns what a status means that says nothing about registries.
 func statusFault(got answer, now time.Time) error {
 	text := "the server answered " + httpclient.StatusText(got.StatusCode)
-	return httpclient.Refusal(got.Response, now, &statusError{code: got.StatusCode, text: text})
+	return httpclient.StatusError(got.Response, now, &statusError{code: got.StatusCode, text: text})
 }
 
 // refused says that who, the registry or its token server, did not let us in.

@@ -7,14 +7,14 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
-// Verified returns a release of a Bundle with the policy for signatures of the
+// WithVerifyPolicy returns a release of a Bundle with the policy for signatures of the
 // Bundle in every source that has none of its own. It is what is fetched; the
 // release that is passed is not changed.
 //
 // With a policy, a source that is not an artifact of a registry is a
 // fault.Stall with SignatureMissingReason, which names its phase: nothing
 // else can be signed.
-func Verified(bundle v1alpha1.BundleSpec, r v1alpha1.Release) (v1alpha1.Release, error) {
+func WithVerifyPolicy(bundle v1alpha1.BundleSpec, r v1alpha1.Release) (v1alpha1.Release, error) {
 	if bundle.Verify == nil {
 		return r, nil
 	}

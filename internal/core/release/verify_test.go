@@ -43,7 +43,7 @@ func TestThePolicyOfABundleIsThatOfItsSources(t *testing.T) {
 			t.Parallel()
 			given := phased(test.given)
 			before := given.DeepCopy()
-			got, err := release.Verified(v1alpha1.BundleSpec{Verify: policy("bundle")}, given)
+			got, err := release.WithVerifyPolicy(v1alpha1.BundleSpec{Verify: policy("bundle")}, given)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +73,7 @@ func TestWhatCannotBeSigned(t *testing.T) {
 	for name, src := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := release.Verified(v1alpha1.BundleSpec{Verify: policy("bundle")}, phased(src))
+			_, err := release.WithVerifyPolicy(v1alpha1.BundleSpec{Verify: policy("bundle")}, phased(src))
 			if fault.ClassOf(err) != fault.ClassStall || fault.ReasonOf(err, "") != v1alpha1.SignatureMissingReason {
 				t.Fatalf("want a terminal error, got %v", err)
 			}
@@ -82,7 +82,7 @@ func TestWhatCannotBeSigned(t *testing.T) {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("want %q in %q", want, err)
 			}
-			if got, err := release.Verified(v1alpha1.BundleSpec{}, phased(src)); err != nil || !cmp.Equal(got, phased(src)) {
+			if got, err := release.WithVerifyPolicy(v1alpha1.BundleSpec{}, phased(src)); err != nil || !cmp.Equal(got, phased(src)) {
 				t.Errorf("want it as it is without a policy, got %v, %v", got, err)
 			}
 		})
