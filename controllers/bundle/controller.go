@@ -5,9 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -30,15 +28,15 @@ type opener interface {
 	Invalidate(namespace string, depends func(v1alpha1.Source) bool)
 }
 
-// Reconciler reconciles Bundles. All fields but News are required.
+// Reconciler reconciles Bundles. All fields are required.
 type Reconciler struct {
-	Client   client.Client
-	Recorder events.EventRecorder
-	Library  opener
+	Client  client.Client
+	Status  status.Writer
+	Library opener
 	// Interval after which a Bundle whose sources can change is looked at again.
 	Interval time.Duration
-	// News names the Bundles of which the Library has news.
-	News *trigger.Channel
+	// Events names the Bundles of which a source was resolved or fetched.
+	Events *trigger.Channel
 }
 
 // SetupWithManager adds the reconciler to the manager. objects is a cache of the
@@ -52,7 +50,7 @@ func (r *Reconciler) SetupWithManager(
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("bundle").
 		For(&v1alpha1.Bundle{}, builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)).
-		WatchesRawSource(r.News.Source(0)).
+		WatchesRawSource(trigger.Source(r.Events, 0, trigger.Itself)).
 		WatchesRawSource(r.referenceSource(objects, configMapKind)).
 		WatchesRawSource(r.referenceSource(objects, secretKind)).
 		WithOptions(options).
@@ -73,16 +71,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	bundle.Status.Releases = releases
 	bundle.Status.ObservedGeneration = bundle.Generation
 	status.SetReady(bundle, err, "")
-	if !equality.Semantic.DeepEqual(before.Status, bundle.Status) {
-		if patch := r.Client.Status().Patch(ctx, bundle, client.MergeFrom(before)); patch != nil {
-			return ctrl.Result{}, client.IgnoreNotFound(patch)
-		}
-		status.Transition(r.Recorder, bundle, before, err)
+	result, finished := r.Status.Finish(ctx, bundle, before, err)
+	if err == nil && finished == nil && slices.ContainsFunc(bundle.Spec.Releases, r.Library.IsMutable) {
+		result.RequeueAfter = r.Interval
 	}
-	if err == nil && slices.ContainsFunc(bundle.Spec.Releases, r.Library.IsMutable) {
-		return ctrl.Result{RequeueAfter: r.Interval}, nil
-	}
-	return status.Result(err)
+	return result, finished
 }
 
 // open opens every release: one that fails does not keep the others.

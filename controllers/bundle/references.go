@@ -32,7 +32,7 @@ var coreVersion = schema.GroupVersion{Version: "v1"}
 // reference is an object in the namespace of a Bundle: its kind, a slash and its name.
 func reference(kind, name string) string { return kind + "/" + name }
 
-// references returns what a source names in its namespace: pure.
+// references returns what a source names in its namespace.
 func references(src v1alpha1.Source) []string {
 	var all []string
 	secret := func(ref v1alpha1.LocalReference) {
@@ -62,8 +62,8 @@ func references(src v1alpha1.Source) []string {
 	return all
 }
 
-// policyReferences returns what a policy for signatures names in the namespace
-// of its Bundle: pure.
+// policyReferences returns what a policy for signatures names in the namespace of
+// its Bundle.
 func policyReferences(v *v1alpha1.Verify) []string {
 	var all []string
 	if v != nil && v.SecretRef.Name != "" {
@@ -99,13 +99,13 @@ func (r *Reconciler) referenceSource(objects cache.Cache, kind string) source.So
 	metadata.SetGroupVersionKind(coreVersion.WithKind(kind))
 	return source.Kind[client.Object](objects, metadata, handler.EnqueueRequestsFromMapFunc(
 		func(ctx context.Context, object client.Object) []reconcile.Request {
-			return r.naming(ctx, object.GetNamespace(), reference(kind, object.GetName()))
+			return r.requestsReferencing(ctx, object.GetNamespace(), reference(kind, object.GetName()))
 		}))
 }
 
-// naming returns the Bundles of a namespace whose sources name an object, after
-// having those sources resolved again.
-func (r *Reconciler) naming(ctx context.Context, namespace, named string) []reconcile.Request {
+// requestsReferencing returns the requests for the Bundles of a namespace whose
+// sources name an object, after it has those sources resolved again.
+func (r *Reconciler) requestsReferencing(ctx context.Context, namespace, named string) []reconcile.Request {
 	list := &v1alpha1.BundleList{}
 	err := r.Client.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{referenceField: named})
 	if err != nil {

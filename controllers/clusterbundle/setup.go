@@ -2,6 +2,7 @@ package clusterbundle
 
 import (
 	"context"
+	"time"
 
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/controllers/clustercache"
@@ -9,99 +10,61 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/trigger"
 )
 
-// Fields of ClusterBundles in the manager's cache.
-const (
-	clusterField = "spec.clusterName"
-	bundleField  = "spec.bundleName"
-	setField     = "spec.setName"
-)
+// debounce is how long events of one workload cluster are collected before a
+// pass: a bundle's CustomResourceDefinitions change several times a second
+// while they become established.
+const debounce = 100 * time.Millisecond
 
-// SetupWithManager adds the reconciler and the indices that it needs to the manager.
+// SetupWithManager adds the reconciler to the manager, whose cache has the
+// indices of capi.IndexFields. watched lets through the events of the objects
+// that this manager looks after.
 func (r *Reconciler) SetupWithManager(
-	ctx context.Context, mgr ctrl.Manager, cache clustercache.ClusterCache, watched predicate.Predicate,
-	options controller.Options,
+	mgr ctrl.Manager, cache clustercache.ClusterCache, watched predicate.Predicate, options controller.Options,
 ) error {
-	for field, value := range map[string]func(*v1alpha1.ClusterBundle) string{
-		clusterField: func(cb *v1alpha1.ClusterBundle) string { return cb.Spec.ClusterName },
-		bundleField:  func(cb *v1alpha1.ClusterBundle) string { return cb.Spec.BundleName },
-		setField:     func(cb *v1alpha1.ClusterBundle) string { return cb.Spec.SetName },
-	} {
-		err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.ClusterBundle{}, field,
-			func(o client.Object) []string { return []string{value(o.(*v1alpha1.ClusterBundle))} })
-		if err != nil {
-			return err
-		}
-	}
 	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
+	specChanged := builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)
+	byCluster, byBundle := r.requestsBy(capi.ClusterField), r.requestsBy(capi.BundleField)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("clusterbundle").
 		For(&v1alpha1.ClusterBundle{}, builder.WithPredicates(changed)).
-		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(r.ofCluster),
+		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(byCluster),
 			builder.WithPredicates(clusterChanged(), watched)).
-		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(r.ofBundle),
-			builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)).
-		Watches(&v1alpha1.ClusterBundleSet{}, handler.EnqueueRequestsFromMapFunc(r.ofSet),
-			builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)).
-		WatchesRawSource(cache.GetClusterSource("clusterbundle", r.ofCluster)).
-		WatchesRawSource(r.BundleNews.Mapped(r.ofBundle)).
-		WatchesRawSource(r.ClusterNews.Source(debounce)).
+		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(byBundle), specChanged).
+		Watches(&v1alpha1.ClusterBundleSet{}, handler.EnqueueRequestsFromMapFunc(r.requestsBy(capi.SetField)), specChanged).
+		WatchesRawSource(capi.Connections(cache, "clusterbundle", byCluster)).
+		WatchesRawSource(trigger.Source(r.BundleEvents, 0, capi.RequestsBy(r.Client, capi.BundleField))).
+		WatchesRawSource(trigger.Source(r.ClusterEvents, debounce, trigger.Itself)).
 		WithOptions(options).
 		Complete(r)
 }
 
-// clusterFacts are what a pass needs to know of a Cluster.
-type clusterFacts struct{ paused, initialized, deleting bool }
+// requestsBy returns a function that returns the requests for the ClusterBundles
+// whose field has the name of the object.
+func (r *Reconciler) requestsBy(field string) handler.MapFunc {
+	requests := capi.RequestsBy(r.Client, field)
+	return func(ctx context.Context, object client.Object) []reconcile.Request {
+		return requests(ctx, client.ObjectKeyFromObject(object))
+	}
+}
 
-// clusterChanged lets through the events of a Cluster that change something
-// for its ClusterBundles, and not its heartbeats.
+// clusterChanged lets through the events of a Cluster that change something for
+// its ClusterBundles.
 func clusterChanged() predicate.Predicate {
-	facts := func(o client.Object) clusterFacts {
-		cluster := o.(*clusterv1.Cluster)
-		return clusterFacts{
-			paused:      isPaused(cluster, &v1alpha1.ClusterBundle{}),
-			initialized: controlPlaneInitialized(cluster),
+	type facts struct{ paused, initialized, deleting bool }
+	return capi.ClusterChanged(func(cluster *clusterv1.Cluster) facts {
+		return facts{
+			paused:      capi.IsPaused(cluster),
+			initialized: capi.IsControlPlaneInitialized(cluster),
 			deleting:    !cluster.DeletionTimestamp.IsZero(),
 		}
-	}
-	return predicate.Funcs{
-		UpdateFunc: func(e event.UpdateEvent) bool { return facts(e.ObjectOld) != facts(e.ObjectNew) },
-	}
-}
-
-// ofCluster returns the ClusterBundles of a Cluster.
-func (r *Reconciler) ofCluster(ctx context.Context, cluster client.Object) []reconcile.Request {
-	return r.having(ctx, cluster, clusterField)
-}
-
-// ofBundle returns the ClusterBundles of a Bundle.
-func (r *Reconciler) ofBundle(ctx context.Context, bundle client.Object) []reconcile.Request {
-	return r.having(ctx, bundle, bundleField)
-}
-
-// ofSet returns the ClusterBundles of a set.
-func (r *Reconciler) ofSet(ctx context.Context, set client.Object) []reconcile.Request {
-	return r.having(ctx, set, setField)
-}
-
-func (r *Reconciler) having(ctx context.Context, object client.Object, field string) []reconcile.Request {
-	list := &v1alpha1.ClusterBundleList{}
-	err := r.Client.List(ctx, list,
-		client.InNamespace(object.GetNamespace()), client.MatchingFields{field: object.GetName()})
-	if err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "listing ClusterBundles", "field", field, "value", object.GetName())
-		return nil
-	}
-	requests := make([]reconcile.Request, len(list.Items))
-	for i := range list.Items {
-		requests[i].NamespacedName = client.ObjectKeyFromObject(&list.Items[i])
-	}
-	return requests
+	})
 }

@@ -1,6 +1,7 @@
 package clusterbundle
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,20 +10,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 )
 
 // setStatus computes the status from what a reconcile found.
 func setStatus(cb *v1alpha1.ClusterBundle, found findings) {
-	if saysNothing(cb, found) {
+	if keepsStatus(cb, found) {
 		return
 	}
 	cb.Status.ObservedGeneration = cb.Generation
 	status.SetReady(cb, found.err, "")
-	setPaused(cb, found.paused)
-	status.Set(cb, v1alpha1.DeletingCondition, false, v1alpha1.NotDeletingReason, "")
+	status.SetPaused(cb, found.paused)
+	status.SetCondition(cb, v1alpha1.DeletingCondition, false, v1alpha1.NotDeletingReason, "")
 	if found.passed == nil || !found.passed.Known {
 		// What the last pass found is still the best that is known.
 		return
@@ -32,28 +33,20 @@ func setStatus(cb *v1alpha1.ClusterBundle, found findings) {
 	cb.Status.Phase = phaseText(*found.passed)
 }
 
-// saysNothing tells whether a reconcile found nothing that speaks against a
+// keepsStatus reports whether a reconcile found nothing that speaks against a
 // ClusterBundle that is Ready: a manager that has just started does not know yet
 // what a tag stands for, and the workload cluster does not care.
-func saysNothing(cb *v1alpha1.ClusterBundle, found findings) bool {
-	return fault.ReasonOf(found.err, "") == v1alpha1.FetchingReason && cb.Status.ObservedGeneration == cb.Generation &&
+func keepsStatus(cb *v1alpha1.ClusterBundle, found findings) bool {
+	return errors.Is(found.err, library.ErrFetching) && cb.Status.ObservedGeneration == cb.Generation &&
 		meta.IsStatusConditionTrue(cb.Status.Conditions, v1alpha1.ReadyCondition)
-}
-
-func setPaused(cb *v1alpha1.ClusterBundle, paused bool) {
-	if paused {
-		status.Set(cb, v1alpha1.PausedCondition, true, v1alpha1.PausedReason, "")
-		return
-	}
-	status.Set(cb, v1alpha1.PausedCondition, false, v1alpha1.NotPausedReason, "")
 }
 
 func setApplied(cb *v1alpha1.ClusterBundle, passed rollout.Outcome) {
 	if passed.Applied() {
-		status.Set(cb, v1alpha1.AppliedCondition, true, v1alpha1.AppliedReason, "")
+		status.SetCondition(cb, v1alpha1.AppliedCondition, true, v1alpha1.AppliedReason, "")
 		return
 	}
-	status.Set(cb, v1alpha1.AppliedCondition, false, v1alpha1.ProgressingReason, "")
+	status.SetCondition(cb, v1alpha1.AppliedCondition, false, v1alpha1.ProgressingReason, "")
 }
 
 func phaseStatuses(phases []rollout.PhaseOutcome) []v1alpha1.PhaseStatus {
@@ -79,7 +72,7 @@ func timeOf(t time.Time) *metav1.Time {
 	return new(metav1.NewTime(t))
 }
 
-// phaseText says where the rollout is, for the column of kubectl get.
+// phaseText returns where the rollout is, for the column of kubectl get.
 func phaseText(passed rollout.Outcome) string {
 	total := len(passed.Phases)
 	if passed.Current >= total {
@@ -91,7 +84,7 @@ func phaseText(passed rollout.Outcome) string {
 // reportPhases records an event for each phase that became ready.
 func (r *Reconciler) reportPhases(after, before *v1alpha1.ClusterBundle) {
 	for _, phase := range completed(after, before) {
-		r.Recorder.Eventf(after, nil, corev1.EventTypeNormal, "PhaseReady", "Reconcile",
+		r.Status.Recorder.Eventf(after, nil, corev1.EventTypeNormal, "PhaseReady", "Reconcile",
 			"phase %s is ready: %d objects", phase.Name, phase.Objects)
 	}
 }

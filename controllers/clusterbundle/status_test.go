@@ -2,6 +2,7 @@ package clusterbundle
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,8 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 )
 
 var (
@@ -194,7 +197,7 @@ func TestCompletedPhases(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			recorder := events.NewFakeRecorder(2)
-			(&Reconciler{Recorder: recorder}).reportPhases(after, before)
+			(&Reconciler{Status: status.Writer{Recorder: recorder}}).reportPhases(after, before)
 			observePhases(after, before)
 			if got := len(recorder.Events); got != len(test.want) {
 				t.Errorf("want %d events, got %d", len(test.want), got)
@@ -205,7 +208,7 @@ func TestCompletedPhases(t *testing.T) {
 
 func TestWhatIsReadyStaysReadyWhileItsSourcesAreAskedForAgain(t *testing.T) {
 	t.Parallel()
-	fetching := findings{err: fault.Wait(v1alpha1.FetchingReason, 0, errors.New("a tag is being fetched"))}
+	fetching := findings{err: fault.Wait(v1alpha1.FetchingReason, 0, fmt.Errorf("a tag %w", library.ErrFetching))}
 	tests := map[string]struct {
 		givenGeneration int64
 		givenFound      findings

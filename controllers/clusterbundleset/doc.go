@@ -1,7 +1,6 @@
-// Package clusterbundleset reconciles ClusterBundleSets. The queue has two
-// kinds of items: a placement, which is one set on one Cluster and is all that
-// a change of one Cluster wakes, and a set, whose status counts its placements.
+// Package clusterbundleset reconciles ClusterBundleSets as a whole: it counts
+// their ClusterBundles and reports. What one Cluster gets is decided by package
+// placement.
 //
-//	Cluster, set -> placement: select, choose the release -> ClusterBundle
-//	ClusterBundles of a set -> status
+//	set, Clusters that it selects, its ClusterBundles -> counts, conditions
 package clusterbundleset

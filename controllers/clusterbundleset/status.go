@@ -5,16 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	"sigs.k8s.io/cluster-api/util/annotations"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 )
 
@@ -30,21 +30,18 @@ type gathered struct {
 
 // gather reads, from the cache, the Clusters that a set selects and its ClusterBundles.
 func (r *Reconciler) gather(ctx context.Context, set *v1alpha1.ClusterBundleSet) (gathered, error) {
-	selector, err := selectorOf(set)
-	if err != nil {
+	clusters, err := capi.SelectedClusters(ctx, r.Client, set)
+	if fault.ClassOf(err) == fault.ClassStall {
 		return gathered{invalid: err}, nil
 	}
-	clusters := &clusterv1.ClusterList{}
-	err = r.Client.List(ctx, clusters,
-		client.InNamespace(set.Namespace), client.MatchingLabelsSelector{Selector: selector})
 	if err != nil {
 		return gathered{}, err
 	}
-	bundles, err := r.clusterBundles(ctx, set.Namespace, client.MatchingFields{setField: set.Name})
+	bundles, err := capi.ClusterBundlesBy(ctx, r.Client, capi.SetField, set.Namespace, set.Name)
 	if err != nil {
 		return gathered{}, err
 	}
-	g := gathered{clusters: clusters.Items, bundles: make(map[string]v1alpha1.ClusterBundle, len(bundles))}
+	g := gathered{clusters: clusters, bundles: make(map[string]v1alpha1.ClusterBundle, len(bundles))}
 	for _, cb := range bundles {
 		g.bundles[cb.Spec.ClusterName] = cb
 	}
@@ -52,14 +49,14 @@ func (r *Reconciler) gather(ctx context.Context, set *v1alpha1.ClusterBundleSet)
 	return g, err
 }
 
-// invalid says what is wrong with the set whatever the Clusters: its Bundle is
-// missing, or no release can ever fit.
+// invalid returns what is wrong with the set whatever the Clusters: its Bundle
+// does not exist, or no release can ever fit.
 func (r *Reconciler) invalid(ctx context.Context, set *v1alpha1.ClusterBundleSet) (problem, err error) {
-	bundle, err := r.bundle(ctx, set)
+	bundle, err := capi.GetBundle(ctx, r.Client, types.NamespacedName{Namespace: set.Namespace, Name: set.Spec.Bundle.Name})
+	if fault.ClassOf(err) == fault.ClassWait {
+		return err, nil
+	}
 	if err != nil {
-		if fault.ClassOf(err) == fault.ClassWait {
-			return err, nil
-		}
 		return nil, err
 	}
 	_, err = release.Choose(bundle.Spec.Releases, set.Spec.Bundle.Version, "")
@@ -69,7 +66,7 @@ func (r *Reconciler) invalid(ctx context.Context, set *v1alpha1.ClusterBundleSet
 	return nil, nil
 }
 
-// setStatus computes the status: pure. It returns the error that the Ready
+// setStatus computes the status. It returns the error that the Ready
 // condition shows, nil when every selected Cluster is ready.
 func setStatus(set *v1alpha1.ClusterBundleSet, g gathered) error {
 	var applied, ready, failed int32
@@ -94,11 +91,11 @@ func setStatus(set *v1alpha1.ClusterBundleSet, g gathered) error {
 
 	found := notReady(set, g, missing, failed)
 	status.SetReady(set, found, fmt.Sprintf("%d Clusters are ready", ready))
-	setPaused(set)
+	status.SetPaused(set, capi.IsPaused(nil, set))
 	return found
 }
 
-// notReady says what keeps the set from being ready.
+// notReady returns what keeps the set from being ready.
 func notReady(set *v1alpha1.ClusterBundleSet, g gathered, missing []string, failed int32) error {
 	switch {
 	case g.invalid != nil:
@@ -110,25 +107,9 @@ func notReady(set *v1alpha1.ClusterBundleSet, g gathered, missing []string, fail
 	}
 	slices.Sort(missing)
 	return fault.Wait(v1alpha1.ProgressingReason, 0, fmt.Errorf(
-		"%d of %d Clusters are not ready, %d of them stalled: %s", len(missing), len(g.clusters), failed, someOf(missing)))
-}
-
-func setPaused(set *v1alpha1.ClusterBundleSet) {
-	if annotations.HasPaused(set) {
-		status.Set(set, v1alpha1.PausedCondition, true, v1alpha1.PausedReason, "")
-		return
-	}
-	status.Set(set, v1alpha1.PausedCondition, false, v1alpha1.NotPausedReason, "")
+		"%d of %d Clusters are not ready, %d of them stalled: %s", len(missing), len(g.clusters), failed, text.List(missing, maxNamed, ", ")))
 }
 
 func suspended(set *v1alpha1.ClusterBundleSet) bool {
 	return set.Spec.Suspend != nil && *set.Spec.Suspend
-}
-
-// someOf spells out the first few names and counts the rest.
-func someOf(names []string) string {
-	if more := len(names) - maxNamed; more > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), more)
-	}
-	return strings.Join(names, ", ")
 }

@@ -67,7 +67,7 @@ func TestStatus(t *testing.T) {
 			givenBundles:  map[string]v1alpha1.ClusterBundle{"a": whole, "b": applied, "c": stalled, "d": {}},
 			wantCounts:    [4]int32{6, 2, 1, 1},
 			want: map[string]string{
-				"Ready":   "False Progressing: 5 of 6 Clusters are not ready, 1 of them stalled: b, c, d and 2 more",
+				"Ready":   "False Progressing: 5 of 6 Clusters are not ready, 1 of them stalled: b, c, d, and 2 more",
 				"Stalled": "False Progressing", "Paused": "False NotPaused",
 			},
 		},

@@ -51,8 +51,8 @@ var rules = []rule{
 		},
 	},
 	{
-		name:    "internal does not import controllers",
-		of:      within("internal"),
+		name:    "internal does not import controllers, but for app, which wires",
+		of:      func(path string) bool { return isBelow("internal", path) && path != "internal/app" },
 		forbids: func(_, imported string) bool { return isBelow("controllers", imported) },
 	},
 	{

@@ -1,6 +1,7 @@
 package library
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -46,10 +47,13 @@ type job struct {
 	parts []Part
 }
 
+// ErrFetching is in the error for a source that is being resolved or fetched.
+var ErrFetching = errors.New("is being fetched")
+
 // state is the error that says how far a job is that has no result yet.
 func (j *job) state(now time.Time, from string) error {
 	if j.err == nil || j.running && fault.ClassOf(j.err) == fault.ClassWait {
-		return fault.Wait(v1alpha1.FetchingReason, 0, fmt.Errorf("%s is being fetched", from))
+		return fault.Wait(v1alpha1.FetchingReason, 0, fmt.Errorf("%s %w", from, ErrFetching))
 	}
 	return j.failure(now)
 }

@@ -1,9 +1,7 @@
 package status
 
 import (
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,6 +10,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 const (
@@ -30,8 +29,8 @@ type Object interface {
 	SetConditions([]metav1.Condition)
 }
 
-// Set sets a condition of the object. Its time changes with its status only.
-func Set(object Object, kind string, status bool, reason, message string) {
+// SetCondition sets a condition of the object. Its time changes with its status only.
+func SetCondition(object Object, kind string, status bool, reason, message string) {
 	conditions := object.GetConditions()
 	meta.SetStatusCondition(&conditions, metav1.Condition{
 		Type: kind, Status: statusOf(status), Reason: reason, Message: Message(message),
@@ -44,17 +43,17 @@ func Set(object Object, kind string, status bool, reason, message string) {
 // of its reconcile, and the message of Ready from the given one if there is none.
 func SetReady(object Object, err error, ready string) {
 	if err == nil {
-		Set(object, v1alpha1.ReadyCondition, true, v1alpha1.ReadyReason, ready)
-		Set(object, v1alpha1.StalledCondition, false, v1alpha1.ReadyReason, "")
+		SetCondition(object, v1alpha1.ReadyCondition, true, v1alpha1.ReadyReason, ready)
+		SetCondition(object, v1alpha1.StalledCondition, false, v1alpha1.ReadyReason, "")
 		return
 	}
 	reason := fault.ReasonOf(err, v1alpha1.InternalErrorReason)
-	Set(object, v1alpha1.ReadyCondition, false, reason, err.Error())
+	SetCondition(object, v1alpha1.ReadyCondition, false, reason, err.Error())
 	if fault.ClassOf(err) == fault.ClassStall {
-		Set(object, v1alpha1.StalledCondition, true, reason, err.Error())
+		SetCondition(object, v1alpha1.StalledCondition, true, reason, err.Error())
 		return
 	}
-	Set(object, v1alpha1.StalledCondition, false, v1alpha1.ProgressingReason, "")
+	SetCondition(object, v1alpha1.StalledCondition, false, v1alpha1.ProgressingReason, "")
 }
 
 // Result is when to reconcile again after the given error. An error that asks
@@ -80,20 +79,18 @@ func Result(err error) (reconcile.Result, error) {
 	return reconcile.Result{}, err
 }
 
-// Message makes a text fit a condition: one line of at most 1 KiB of UTF-8, cut
-// between characters.
-func Message(text string) string {
-	text = strings.ToValidUTF8(strings.Join(strings.Fields(text), " "), "\uFFFD")
-	if len(text) <= maxMessage {
-		return text
+// SetPaused sets the condition Paused of the object.
+func SetPaused(object Object, paused bool) {
+	if paused {
+		SetCondition(object, v1alpha1.PausedCondition, true, v1alpha1.PausedReason, "")
+		return
 	}
-	const cut = "…"
-	text = text[:maxMessage-len(cut)]
-	for !utf8.ValidString(text) {
-		text = text[:len(text)-1]
-	}
-	return text + cut
+	SetCondition(object, v1alpha1.PausedCondition, false, v1alpha1.NotPausedReason, "")
 }
+
+// Message returns a text as it fits a condition or a status: one line of at most
+// 1 KiB of UTF-8.
+func Message(message string) string { return text.Line(message, maxMessage) }
 
 func statusOf(holds bool) metav1.ConditionStatus {
 	if holds {

@@ -129,7 +129,7 @@ func TestTimeOfAConditionChangesWithItsStatusOnly(t *testing.T) {
 				Type: "Ready", Status: metav1.ConditionTrue, Reason: "Ready", Message: "three",
 				LastTransitionTime: long, ObservedGeneration: 1,
 			}}
-			status.Set(object, "Ready", test.givenStatus, test.givenReason, test.givenMessage)
+			status.SetCondition(object, "Ready", test.givenStatus, test.givenReason, test.givenMessage)
 			if diff := cmp.Diff(other, object.Status.Conditions[0]); diff != "" {
 				t.Errorf("the other condition (-want +got):\n%s", diff)
 			}

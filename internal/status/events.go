@@ -5,16 +5,15 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/client-go/tools/events"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
-// Transition records an event when the Ready condition of an object went over
-// to another status or another reason. It is a Warning unless err, the error of
-// the reconcile, is nil or mere waiting.
-func Transition(recorder events.EventRecorder, after, before Object, err error) {
+// recordTransition records an event when the Ready condition of an object went
+// over to another status or another reason. It is a Warning unless err, the error
+// of the reconcile, is nil or a Wait.
+func (w Writer) recordTransition(after, before Object, err error) {
 	now := meta.FindStatusCondition(after.GetConditions(), v1alpha1.ReadyCondition)
 	was := meta.FindStatusCondition(before.GetConditions(), v1alpha1.ReadyCondition)
 	if now == nil || was != nil && was.Status == now.Status && was.Reason == now.Reason {
@@ -24,5 +23,5 @@ func Transition(recorder events.EventRecorder, after, before Object, err error) 
 	if err != nil && fault.ClassOf(err) != fault.ClassWait {
 		kind = corev1.EventTypeWarning
 	}
-	recorder.Eventf(after, nil, kind, now.Reason, "Reconcile", "%s", cmp.Or(now.Message, now.Reason))
+	w.Recorder.Eventf(after, nil, kind, now.Reason, "Reconcile", "%s", cmp.Or(now.Message, now.Reason))
 }

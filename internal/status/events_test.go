@@ -10,12 +10,11 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 )
 
 // having returns a Bundle with one condition, or none of an empty type.
 func having(kind string, status metav1.ConditionStatus, reason, message string) *v1alpha1.Bundle {
-	bundle := &v1alpha1.Bundle{}
+	bundle := &v1alpha1.Bundle{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "calico"}}
 	if kind != "" {
 		bundle.Status.Conditions = []metav1.Condition{{Type: kind, Status: status, Reason: reason, Message: message}}
 	}
@@ -68,7 +67,7 @@ func TestEventsAreOnTransitionsOnly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			recorder := events.NewFakeRecorder(2)
-			status.Transition(recorder, test.givenAfter, test.givenBefore, test.givenErr)
+			finish(t, recorder, test.givenBefore, test.givenAfter, test.givenErr)
 			close(recorder.Events)
 			var got []string
 			for recorded := range recorder.Events {

@@ -21,6 +21,10 @@ type restConfigs interface {
 
 var _ restConfigs = (clustercache.ClusterCache)(nil)
 
+// ErrNotConnected is in the error for a workload cluster to which the ClusterCache
+// has no connection.
+var ErrNotConnected = errors.New("the workload cluster is not connected: its API server cannot be reached yet")
+
 // Connections hands out the Client of each connected workload cluster. There
 // is one for each connection of CAPI's ClusterCache, which opens, checks and
 // closes them: it renews them when a kubeconfig changes.
@@ -50,8 +54,7 @@ func (c *Connections) Client(ctx context.Context, cluster client.ObjectKey) (*Cl
 	if err != nil {
 		c.Forget(cluster)
 		if errors.Is(err, clustercache.ErrClusterNotConnected) {
-			return nil, fault.Wait(v1alpha1.ClusterNotConnectedReason, 0,
-				fmt.Errorf("the workload cluster is not connected: its API server cannot be reached yet"))
+			return nil, fault.Wait(v1alpha1.ClusterNotConnectedReason, 0, ErrNotConnected)
 		}
 		return nil, fmt.Errorf("connection: %w", err)
 	}

@@ -1,4 +1,4 @@
-package clusterbundleset
+package placement
 
 import (
 	"context"
@@ -8,36 +8,37 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
-func TestPlacementComesBackFromItsRequest(t *testing.T) {
+func TestPlacementKeepsTheNamesOfItsSetAndItsCluster(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]placement{
-		"plain names":     {"default", "cni", "prod"},
-		"names with dots": {"team-a", "cni.v1", "prod.eu"},
-		"long names":      {"default", strings.Repeat("s", 63), strings.Repeat("c", 63)},
+	for name, want := range map[string]Placement{
+		"plain names":              {"default", "cni", "prod"},
+		"names with dots":          {"team-a", "cni.v1", "prod.eu"},
+		"long names":               {"default", strings.Repeat("s", 63), strings.Repeat("c", 63)},
+		"names that look like one": {"default", "a-b", "c"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got, ok := placementOf(want.request()); !ok || got != want {
-				t.Errorf("want %v, got %v, %t", want, got, ok)
+			cb := &v1alpha1.ClusterBundle{
+				ObjectMeta: metav1.ObjectMeta{Namespace: want.Namespace, Name: nameOf(want.Set, want.Cluster)},
+				Spec:       v1alpha1.ClusterBundleSpec{SetName: want.Set, ClusterName: want.Cluster},
+			}
+			if diff := cmp.Diff([]Placement{want}, clusterBundleToPlacement(t.Context(), cb)); diff != "" {
+				t.Errorf("placements (-want +got):\n%s", diff)
 			}
 		})
-	}
-	if p, ok := placementOf(ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "default", Name: "cni"}}); ok {
-		t.Errorf("the request of a set is read as the placement %v", p)
 	}
 }
 
@@ -115,53 +116,6 @@ func theCluster(name string) *clusterv1.Cluster {
 	}}
 }
 
-func TestSelector(t *testing.T) {
-	t.Parallel()
-	tests := map[string]struct {
-		given       metav1.LabelSelector
-		wantMessage string
-	}{
-		"one label": {given: theSet("cni").Spec.ClusterSelector},
-		"one expression": {given: metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-			{Key: "cni", Operator: metav1.LabelSelectorOpIn, Values: []string{"calico", "cilium"}},
-		}}},
-		"nothing": {wantMessage: "clusterSelector is empty: name at least one label"},
-		"empty lists": {
-			given: metav1.LabelSelector{
-				MatchLabels: map[string]string{}, MatchExpressions: []metav1.LabelSelectorRequirement{},
-			},
-			wantMessage: "clusterSelector is empty: name at least one label",
-		},
-		"an operator that is none": {
-			given: metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-				{Key: "cni", Operator: "Near", Values: []string{"a"}},
-			}},
-			wantMessage: `clusterSelector: "Near" is not a valid label selector operator`,
-		},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			set := &v1alpha1.ClusterBundleSet{}
-			set.Spec.ClusterSelector = test.given
-			selector, err := selectorOf(set)
-			if test.wantMessage == "" {
-				if err != nil || !selector.Matches(labels.Set{"cni": "calico"}) || selector.Matches(labels.Set{}) {
-					t.Errorf("want a selector for one label, got %v, %v", selector, err)
-				}
-				return
-			}
-			if err == nil || selector != nil {
-				t.Fatalf("want an error, got %v", selector)
-			}
-			if fault.ClassOf(err) != fault.ClassStall || fault.ReasonOf(err, "") != v1alpha1.SelectorInvalidReason ||
-				err.Error() != test.wantMessage {
-				t.Errorf("want it stalled with %q, got %v", test.wantMessage, err)
-			}
-		})
-	}
-}
-
 func TestWhatASetWants(t *testing.T) {
 	t.Parallel()
 	set, cluster := theSet("cni"), theCluster("prod")
@@ -172,7 +126,7 @@ func TestWhatASetWants(t *testing.T) {
 		ClusterName: "x", SetName: "x", BundleName: "x", Version: "1.2.3", Digest: "sha256:1", Adoption: "x", Strategy: "x",
 	}}
 	cb.Labels = map[string]string{"theirs": "kept", clusterv1.ClusterNameLabel: "x"}
-	want(cb, set, cluster)
+	setDesired(cb, set, cluster)
 	wanted := &v1alpha1.ClusterBundle{
 		ObjectMeta: metav1.ObjectMeta{
 			Labels: map[string]string{"theirs": "kept", clusterv1.ClusterNameLabel: "prod", clusterv1.WatchLabel: "blue"},
@@ -230,7 +184,7 @@ func TestClusterChangedLetsThroughWhatMatters(t *testing.T) {
 	}
 }
 
-// always tells the same version, or error, for every cluster.
+// always returns the same version, or error, for every cluster.
 type always struct {
 	version string
 	err     error
@@ -252,11 +206,11 @@ func (f *forgetful) Forget(cluster client.ObjectKey) { f.forgotten = append(f.fo
 // digestOf is the digest of a release of that version.
 func digestOf(version string) v1alpha1.Digest { return v1alpha1.Digest("sha256:" + version) }
 
-// books tells digests by version, or an error.
-type books struct{ err error }
+// library returns digests by version, or an error.
+type library struct{ err error }
 
-func (b books) Digest(_ types.NamespacedName, r v1alpha1.Release, _ string) (v1alpha1.Digest, error) {
-	return digestOf(r.Version), b.err
+func (l library) Digest(_ types.NamespacedName, r v1alpha1.Release, _ string) (v1alpha1.Digest, error) {
+	return digestOf(r.Version), l.err
 }
 
 // reconcilerWith returns a Reconciler whose cluster holds the objects.
@@ -267,11 +221,10 @@ func reconcilerWith(t *testing.T, v versions, objects ...client.Object) *Reconci
 		t.Fatal(err)
 	}
 	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...)
-	builder.WithIndex(&v1alpha1.ClusterBundle{}, placementField, func(o client.Object) []string {
-		spec := o.(*v1alpha1.ClusterBundle).Spec
-		return []string{spec.SetName + separator + spec.ClusterName}
+	builder.WithIndex(&v1alpha1.ClusterBundle{}, capi.ClusterField, func(o client.Object) []string {
+		return []string{o.(*v1alpha1.ClusterBundle).Spec.ClusterName}
 	})
-	return &Reconciler{Client: builder.Build(), Versions: v, Library: books{}}
+	return &Reconciler{Client: builder.Build(), Versions: v, Library: library{}}
 }
 
 func calico(versions ...string) *v1alpha1.Bundle {
@@ -350,14 +303,14 @@ func TestPlace(t *testing.T) {
 		},
 		"a Cluster that is not connected waits for its version": {
 			givenVersions: away, givenObjects: []client.Object{theSet("cni"), theCluster("prod"), calico("1.0.0")},
-			want: map[string]string{"cni-prod": ""}, wantReason: v1alpha1.VersionNotChosenReason,
+			want: map[string]string{"cni-prod": ""}, wantReason: v1alpha1.ClusterNotConnectedReason,
 		},
 		"a Cluster that is no longer connected keeps its release": {
 			givenVersions: away,
 			givenObjects: []client.Object{
 				theSet("cni"), theCluster("prod"), calico("1.0.0", "1.1.0"), pinnedTo("1.0.0", v1alpha1.ReconcileStrategy),
 			},
-			want: map[string]string{"cni-prod": "1.0.0"}, wantReason: v1alpha1.VersionNotChosenReason,
+			want: map[string]string{"cni-prod": "1.0.0"}, wantReason: v1alpha1.ClusterNotConnectedReason,
 		},
 		"a Bundle that does not exist is waited for": {
 			givenVersions: ready, givenObjects: []client.Object{theSet("cni"), theCluster("prod")},
@@ -406,7 +359,7 @@ func TestPlace(t *testing.T) {
 			r := reconcilerWith(t, test.givenVersions, objects...)
 			// Twice: what is as it should be stays so.
 			for range 2 {
-				err := r.place(t.Context(), placement{"default", "cni", "prod"})
+				err := r.place(t.Context(), Placement{"default", "cni", "prod"})
 				if got := fault.ReasonOf(err, ""); got != test.wantReason || (err != nil) != (test.wantReason != "") {
 					t.Errorf("want reason %q, got %v", test.wantReason, err)
 				}
@@ -423,7 +376,7 @@ func TestOnlyAClusterThatIsGoneIsForgotten(t *testing.T) {
 	versions := &forgetful{always: always{version: "v1.36.0"}}
 	r := reconcilerWith(t, versions, theSet("cni"), theCluster("prod"), calico("1.0.0"))
 	for _, cluster := range []string{"prod", "gone"} {
-		if err := r.place(t.Context(), placement{"default", "cni", cluster}); err != nil {
+		if err := r.place(t.Context(), Placement{"default", "cni", cluster}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -437,7 +390,7 @@ func TestPlacementsWithOnePlainNameGetTwoNames(t *testing.T) {
 	r := reconcilerWith(t, always{version: "v1.36.0"},
 		theSet("a"), theSet("a-b"), theCluster("c"), theCluster("b-c"), calico("1.0.0"))
 	for range 2 {
-		for _, p := range []placement{{"default", "a", "b-c"}, {"default", "a-b", "c"}} {
+		for _, p := range []Placement{{"default", "a", "b-c"}, {"default", "a-b", "c"}} {
 			if err := r.place(t.Context(), p); err != nil {
 				t.Fatal(err)
 			}

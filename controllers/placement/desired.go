@@ -1,4 +1,4 @@
-package clusterbundleset
+package placement
 
 import (
 	"crypto/sha256"
@@ -12,8 +12,8 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 )
 
-// want puts into a ClusterBundle what the set asks for: pure.
-func want(cb *v1alpha1.ClusterBundle, set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster) {
+// setDesired puts into a ClusterBundle what the set asks for.
+func setDesired(cb *v1alpha1.ClusterBundle, set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster) {
 	if cb.Labels == nil {
 		cb.Labels = make(map[string]string)
 	}
@@ -54,7 +54,7 @@ func nameOf(set, cluster string) string {
 // hashedName is a name of bounded length that no other placement has.
 func hashedName(set, cluster string) string {
 	const digits = 10
-	sum := sha256.Sum256([]byte(set + separator + cluster))
+	sum := sha256.Sum256([]byte(set + "/" + cluster))
 	plain := set + "-" + cluster
 	plain = plain[:min(len(plain), validation.LabelValueMaxLength-digits-1)]
 	return strings.TrimRight(plain, "-.") + "-" + hex.EncodeToString(sum[:])[:digits]

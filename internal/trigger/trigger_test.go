@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -43,20 +42,20 @@ func drain(queue requests) []types.NamespacedName {
 	return names
 }
 
-func TestSourceCollectsNewsForAPause(t *testing.T) {
+func TestSourceCollectsEventsForADelay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		channel := trigger.NewChannel(ctx)
-		queue := started(ctx, t, channel.Source(time.Second))
+		queue := started(ctx, t, trigger.Source(channel, time.Second, trigger.Itself))
 		for range 10 {
-			channel.Wake(named("a"))
+			channel.Notify(named("a"))
 		}
-		channel.Wake(named("b"))
+		channel.Notify(named("b"))
 		<-time.After(999 * time.Millisecond)
 		synctest.Wait()
 		if got := drain(queue); len(got) > 0 {
-			t.Errorf("want nothing before the pause is over, got %v", got)
+			t.Errorf("want nothing before the delay is over, got %v", got)
 		}
 		<-time.After(time.Millisecond)
 		synctest.Wait()
@@ -78,14 +77,14 @@ func countOf(names []types.NamespacedName) map[types.NamespacedName]int {
 	return counts
 }
 
-func TestSourceWithoutAPauseIsAtOnce(t *testing.T) {
+func TestSourceWithoutADelayIsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		channel := trigger.NewChannel(ctx)
-		queue := started(ctx, t, channel.Source(0))
+		queue := started(ctx, t, trigger.Source(channel, 0, trigger.Itself))
 		before := time.Now()
-		channel.Wake(named("a"))
+		channel.Notify(named("a"))
 		synctest.Wait()
 		if diff := cmp.Diff([]types.NamespacedName{named("a")}, drain(queue)); diff != "" || !time.Now().Equal(before) {
 			t.Errorf("requests after %s (-want +got):\n%s", time.Since(before), diff)
@@ -96,18 +95,15 @@ func TestSourceWithoutAPauseIsAtOnce(t *testing.T) {
 	})
 }
 
-func TestMappedPutsInWhatTheFunctionReturns(t *testing.T) {
+func TestSourcePutsInWhatTheFunctionReturns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		channel := trigger.NewChannel(ctx)
-		queue := started(ctx, t, channel.Mapped(func(_ context.Context, object client.Object) []reconcile.Request {
-			return []reconcile.Request{
-				{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName() + "-1"}},
-				{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName() + "-2"}},
-			}
+		queue := started(ctx, t, trigger.Source(channel, 0, func(_ context.Context, name types.NamespacedName) []reconcile.Request {
+			return []reconcile.Request{{NamespacedName: named(name.Name + "-1")}, {NamespacedName: named(name.Name + "-2")}}
 		}))
-		channel.Wake(named("a"))
+		channel.Notify(named("a"))
 		synctest.Wait()
 		want := map[types.NamespacedName]int{named("a-1"): 1, named("a-2"): 1}
 		if diff := cmp.Diff(want, countOf(drain(queue))); diff != "" {
@@ -119,24 +115,24 @@ func TestMappedPutsInWhatTheFunctionReturns(t *testing.T) {
 	})
 }
 
-func TestWakeWaitsForAController(t *testing.T) {
+func TestNotifyWaitsForAController(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		channel := trigger.NewChannel(ctx)
 		returned := false
 		go func() {
-			channel.Wake(named("a"))
+			channel.Notify(named("a"))
 			returned = true
 		}()
 		synctest.Wait()
 		if returned {
-			t.Error("Wake returned although nobody has heard of it")
+			t.Error("Notify returned although no controller received the event")
 		}
-		queue := started(ctx, t, channel.Source(0))
+		queue := started(ctx, t, trigger.Source(channel, 0, trigger.Itself))
 		synctest.Wait()
 		if got := drain(queue); !returned || len(got) != 1 {
-			t.Errorf("want the news delivered, got %v", got)
+			t.Errorf("want the event delivered, got %v", got)
 		}
 		cancel()
 		queue.ShutDown()
@@ -144,23 +140,23 @@ func TestWakeWaitsForAController(t *testing.T) {
 	})
 }
 
-func TestWakeReturnsWhenItsContextIsDone(t *testing.T) {
+func TestNotifyReturnsWhenItsContextIsDone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		channel := trigger.NewChannel(ctx)
 		returned := false
 		go func() {
-			channel.Wake(named("a"))
+			channel.Notify(named("a"))
 			returned = true
 		}()
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
 		if !returned {
-			t.Error("Wake still waits")
+			t.Error("Notify still waits")
 		}
 		// And it does not wait at all after that.
-		channel.Wake(named("b"))
+		channel.Notify(named("b"))
 	})
 }

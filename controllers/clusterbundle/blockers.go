@@ -1,0 +1,92 @@
+package clusterbundle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+)
+
+// getCluster reads the Cluster of a ClusterBundle. One that does not exist is a
+// fault.Wait: the garbage collector takes the ClusterBundle with it.
+func (r *Reconciler) getCluster(ctx context.Context, s *scope) error {
+	s.cluster = &clusterv1.Cluster{}
+	err := r.Client.Get(ctx, clusterKey(s.clusterBundle), s.cluster)
+	if apierrors.IsNotFound(err) {
+		return fault.Wait(v1alpha1.ClusterNotFoundReason, 0,
+			fmt.Errorf("Cluster %s does not exist", s.clusterBundle.Spec.ClusterName))
+	}
+	return err
+}
+
+// blocker returns why a pass must not happen now, or nil. It is a fault.Wait that
+// a watch ends.
+type blocker func(*clusterv1.Cluster, *v1alpha1.ClusterBundle) error
+
+// blockers are asked in order; the first that has a reason is reported.
+var blockers = []blocker{
+	paused,           // by the Cluster or by annotation: its owner works on it, or clusterctl moves it
+	clusterDeleting,  // what is in the cluster goes with its machines
+	suspended,        // by the set
+	noControlPlaneUp, // nobody would answer
+}
+
+// checkBlockers returns the reason of the first blocker that has one.
+func checkBlockers(_ context.Context, s *scope) error {
+	for _, blocked := range blockers {
+		if err := blocked(s.cluster, s.clusterBundle); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var errPaused = fault.Wait(v1alpha1.PausedReason, 0, errors.New("the Cluster or this object is paused"))
+
+func paused(cluster *clusterv1.Cluster, cb *v1alpha1.ClusterBundle) error {
+	if capi.IsPaused(cluster, cb) {
+		return errPaused
+	}
+	return nil
+}
+
+func clusterDeleting(cluster *clusterv1.Cluster, _ *v1alpha1.ClusterBundle) error {
+	if cluster.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	return fault.Wait(v1alpha1.ClusterNotFoundReason, 0, fmt.Errorf("Cluster %s is being deleted", cluster.Name))
+}
+
+func suspended(_ *clusterv1.Cluster, cb *v1alpha1.ClusterBundle) error {
+	if cb.Spec.Suspend == nil || !*cb.Spec.Suspend {
+		return nil
+	}
+	return fault.Wait(v1alpha1.SuspendedReason, 0, fmt.Errorf("ClusterBundleSet %s is suspended", cb.Spec.SetName))
+}
+
+func noControlPlaneUp(cluster *clusterv1.Cluster, _ *v1alpha1.ClusterBundle) error {
+	if capi.IsControlPlaneInitialized(cluster) {
+		return nil
+	}
+	return fault.Wait(v1alpha1.ControlPlaneNotInitializedReason, 0,
+		fmt.Errorf("the control plane of Cluster %s is not initialized yet", cluster.Name))
+}
+
+func clusterKey(cb *v1alpha1.ClusterBundle) types.NamespacedName {
+	return types.NamespacedName{Namespace: cb.Namespace, Name: cb.Spec.ClusterName}
+}
+
+func setKey(cb *v1alpha1.ClusterBundle) types.NamespacedName {
+	return types.NamespacedName{Namespace: cb.Namespace, Name: cb.Spec.SetName}
+}
+
+func bundleKey(cb *v1alpha1.ClusterBundle) types.NamespacedName {
+	return types.NamespacedName{Namespace: cb.Namespace, Name: cb.Spec.BundleName}
+}

@@ -1,0 +1,112 @@
+package clusterbundle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
+)
+
+// notChosenRetry is when to look again for a release that the set is about to
+// pin, beside the watch of the ClusterBundle.
+const notChosenRetry = 30 * time.Second
+
+// errReleaseChanged is in the error for a release that the Bundle no longer has
+// with the content that is pinned.
+var errReleaseChanged = errors.New("with the digest that is pinned")
+
+// getRelease finds the release that is pinned, if the Bundle still has it.
+func (r *Reconciler) getRelease(ctx context.Context, s *scope) error {
+	bundle, err := capi.GetBundle(ctx, r.Client, bundleKey(s.clusterBundle))
+	if err != nil {
+		return err
+	}
+	if s.clusterBundle.Spec.Version == "" {
+		return r.notChosen(ctx, s.clusterBundle, bundle)
+	}
+	s.release, err = pinned(bundle.Spec, s.clusterBundle)
+	return err
+}
+
+// notChosen returns why the set has not pinned a release. It is never nil.
+func (r *Reconciler) notChosen(ctx context.Context, cb *v1alpha1.ClusterBundle, bundle *v1alpha1.Bundle) error {
+	set := &v1alpha1.ClusterBundleSet{}
+	if err := r.Client.Get(ctx, setKey(cb), set); err != nil {
+		return err
+	}
+	kubernetes, unknown := r.Connections.Version(ctx, clusterKey(cb))
+	_, err := release.Select(release.Query{
+		Bundle: bundle.Spec, Constraint: set.Spec.Bundle.Version, Kubernetes: kubernetes, Unknown: unknown,
+		Digest: func(candidate v1alpha1.Release) (v1alpha1.Digest, error) {
+			return r.Library.Digest(bundleKey(cb), candidate, kubernetes)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return fault.Wait(v1alpha1.VersionNotChosenReason, notChosenRetry,
+		fmt.Errorf("ClusterBundleSet %s has not chosen a release yet", cb.Spec.SetName))
+}
+
+// pinned returns the release that the ClusterBundle names, with the policy for
+// signatures of the Bundle.
+func pinned(bundle v1alpha1.BundleSpec, cb *v1alpha1.ClusterBundle) (v1alpha1.Release, error) {
+	for _, candidate := range bundle.Releases {
+		if candidate.Version == cb.Spec.Version {
+			return release.WithVerifyPolicy(bundle, candidate)
+		}
+	}
+	return v1alpha1.Release{}, releaseChanged(cb)
+}
+
+// openRelease opens the release that is pinned, if its content is still the same.
+func (r *Reconciler) openRelease(ctx context.Context, s *scope) error {
+	kubernetes := ""
+	if release.NeedsKubernetes(s.release) {
+		var err error
+		if kubernetes, err = r.Connections.Version(ctx, clusterKey(s.clusterBundle)); err != nil {
+			return err
+		}
+	}
+	opened, err := r.Library.Open(bundleKey(s.clusterBundle), s.release, kubernetes)
+	if err != nil {
+		return err
+	}
+	if opened.Digest != s.clusterBundle.Spec.Digest {
+		return releaseChanged(s.clusterBundle)
+	}
+	s.bundle = opened
+	return nil
+}
+
+// ignoreIfAppliedOnce returns the error, that the release has changed, unless
+// that does not matter any more: by the strategy ApplyOnce what is applied stays.
+func (r *Reconciler) ignoreIfAppliedOnce(ctx context.Context, cb *v1alpha1.ClusterBundle, changed error) error {
+	if cb.Spec.Strategy != v1alpha1.ApplyOnceStrategy {
+		return changed
+	}
+	cluster, err := r.Connections.Client(ctx, clusterKey(cb))
+	if err != nil {
+		return err
+	}
+	parent, err := rollout.ReadParent(ctx, cluster, inventory.ParentOf(cb.Namespace, cb.Spec.SetName))
+	if err != nil {
+		return err
+	}
+	if !inventory.IsComplete(parent, string(cb.Spec.Digest)) {
+		return changed
+	}
+	return nil
+}
+
+func releaseChanged(cb *v1alpha1.ClusterBundle) error {
+	return fault.Wait(v1alpha1.ReleaseChangedReason, 0, fmt.Errorf(
+		"Bundle %s no longer has release %s %w", cb.Spec.BundleName, cb.Spec.Version, errReleaseChanged))
+}

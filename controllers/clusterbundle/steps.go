@@ -1,0 +1,80 @@
+package clusterbundle
+
+import (
+	"context"
+	"errors"
+
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
+)
+
+// scope is what one reconcile knows. Each step reads what those before it set.
+type scope struct {
+	// clusterBundle is set from the beginning.
+	clusterBundle *v1alpha1.ClusterBundle
+	// cluster is set by getCluster.
+	cluster *clusterv1.Cluster
+	// release is the one that is pinned; set by getRelease.
+	release v1alpha1.Release
+	// bundle is its content; set by openRelease.
+	bundle *library.Bundle
+	// workload is connected; set by connect.
+	workload *workload.Client
+	// passed is what the pass found; set by makePass.
+	passed *rollout.Outcome
+}
+
+// step does one thing of a reconcile. An error ends the reconcile.
+type step func(context.Context, *scope) error
+
+// steps returns what a reconcile does, in order.
+func (r *Reconciler) steps() []step {
+	return []step{
+		r.getCluster,  // the Cluster that the ClusterBundle is for
+		checkBlockers, // no step behind this one runs while the Cluster is to be left alone
+		r.getRelease,  // the release that is pinned, or why there is none
+		r.openRelease, // its content, verified and planned
+		r.connect,     // to the workload cluster
+		r.makePass,    // over the workload cluster, as far as its gates allow
+	}
+}
+
+// findings are what a reconcile found: why no pass was made, or what it did.
+type findings struct {
+	paused bool
+	passed *rollout.Outcome
+	err    error
+}
+
+// run takes the steps until one returns an error. What is watched and held for
+// the next pass goes with a reconcile that made none.
+func (r *Reconciler) run(ctx context.Context, s *scope) findings {
+	var err error
+	for _, step := range r.steps() {
+		if err = step(ctx, s); err != nil {
+			break
+		}
+	}
+	if s.passed == nil {
+		err = r.explain(ctx, s, err)
+		r.Watches.Stop(client.ObjectKeyFromObject(s.clusterBundle))
+	}
+	return findings{paused: errors.Is(err, errPaused), passed: s.passed, err: err}
+}
+
+// explain returns the error of a step with what is known beside it, or nil where
+// it does not matter.
+func (r *Reconciler) explain(ctx context.Context, s *scope, err error) error {
+	if errors.Is(err, errReleaseChanged) {
+		err = r.ignoreIfAppliedOnce(ctx, s.clusterBundle, err)
+	}
+	if errors.Is(err, workload.ErrNotConnected) {
+		err = r.diagnose(ctx, s.cluster, err)
+	}
+	return err
+}

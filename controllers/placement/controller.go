@@ -1,0 +1,103 @@
+package placement
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/trigger"
+)
+
+// Placement is one set on one Cluster of its namespace: an item of the queue.
+type Placement struct{ Namespace, Set, Cluster string }
+
+// clusterKey is the name of the Cluster.
+func (p Placement) clusterKey() types.NamespacedName {
+	return types.NamespacedName{Namespace: p.Namespace, Name: p.Cluster}
+}
+
+// setKey is the name of the set.
+func (p Placement) setKey() types.NamespacedName {
+	return types.NamespacedName{Namespace: p.Namespace, Name: p.Set}
+}
+
+// versions returns the Kubernetes versions of workload clusters. The error for
+// one that is not connected is a fault.Wait.
+type versions interface {
+	Version(ctx context.Context, cluster client.ObjectKey) (string, error)
+	// Forget drops what is kept of a workload cluster whose Cluster is gone.
+	Forget(cluster client.ObjectKey)
+}
+
+// digests returns the digest of a release without blocking.
+type digests interface {
+	Digest(bundle types.NamespacedName, release v1alpha1.Release, kubernetes string) (v1alpha1.Digest, error)
+}
+
+// Reconciler reconciles placements. All fields are required.
+type Reconciler struct {
+	Client   client.Client
+	Versions versions
+	Library  digests
+	// BundleEvents names the Bundles of which a source was resolved or fetched.
+	BundleEvents *trigger.Channel
+}
+
+var _ reconcile.TypedReconciler[Placement] = (*Reconciler)(nil)
+
+// Reconcile makes the ClusterBundle of a placement what the set and the Cluster
+// ask for. Its status is written by the controller of ClusterBundles.
+func (r *Reconciler) Reconcile(ctx context.Context, p Placement) (ctrl.Result, error) {
+	return status.Result(r.place(ctx, p))
+}
+
+// place deletes the ClusterBundle of a placement if the set does not select the
+// Cluster or one of them is gone, else it makes it and pins a release in it.
+// While one of them is paused it does nothing.
+func (r *Reconciler) place(ctx context.Context, p Placement) error {
+	set, cluster, err := r.getSetAndCluster(ctx, p)
+	if err != nil {
+		return err
+	}
+	if cluster == nil {
+		r.Versions.Forget(p.clusterKey())
+	}
+	if isPaused(set, cluster) {
+		return nil
+	}
+	selected, err := selects(set, cluster)
+	if err != nil {
+		return err
+	}
+	existing, err := r.existing(ctx, p)
+	if err != nil {
+		return err
+	}
+	if !selected {
+		return r.withdraw(ctx, existing)
+	}
+	if existing == nil {
+		if existing, err = r.create(ctx, set, cluster); err != nil {
+			return err
+		}
+	}
+	return r.pin(ctx, set, cluster, existing)
+}
+
+// existing returns the ClusterBundle of a placement, nil if there is none.
+func (r *Reconciler) existing(ctx context.Context, p Placement) (*v1alpha1.ClusterBundle, error) {
+	// By the Cluster: it has few sets, while a set may have thousands of Clusters.
+	found, err := capi.ClusterBundlesBy(ctx, r.Client, capi.ClusterField, p.Namespace, p.Cluster)
+	for i := range found {
+		if found[i].Spec.SetName == p.Set {
+			return &found[i], err
+		}
+	}
+	return nil, err
+}

@@ -1,0 +1,97 @@
+package placement
+
+import (
+	"context"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
+)
+
+// withdraw deletes a ClusterBundle that is no longer asked for. What was applied
+// stays, by the deletion policy Retain.
+func (r *Reconciler) withdraw(ctx context.Context, existing *v1alpha1.ClusterBundle) error {
+	if existing == nil {
+		return nil
+	}
+	return client.IgnoreNotFound(r.Client.Delete(ctx, existing, client.Preconditions{UID: &existing.UID}))
+}
+
+// create makes the ClusterBundle of a placement, with no release pinned yet.
+func (r *Reconciler) create(
+	ctx context.Context, set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster,
+) (*v1alpha1.ClusterBundle, error) {
+	wanted := &v1alpha1.ClusterBundle{}
+	wanted.Namespace, wanted.Name = set.Namespace, nameOf(set.Name, cluster.Name)
+	setDesired(wanted, set, cluster)
+	err := r.Client.Create(ctx, wanted)
+	if !apierrors.IsAlreadyExists(err) {
+		return wanted, err
+	}
+	// "a" on "b-c" and "a-b" on "c" have one plain name.
+	taken := &v1alpha1.ClusterBundle{}
+	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(wanted), taken); err != nil {
+		return nil, err
+	}
+	if taken.Spec.SetName == set.Name && taken.Spec.ClusterName == cluster.Name {
+		return taken, nil
+	}
+	wanted.ResourceVersion, wanted.Name = "", hashedName(set.Name, cluster.Name)
+	return wanted, client.IgnoreAlreadyExists(r.Client.Create(ctx, wanted))
+}
+
+// pin chooses the release for a placement and writes what changed.
+func (r *Reconciler) pin(
+	ctx context.Context, set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster, cb *v1alpha1.ClusterBundle,
+) error {
+	before := cb.DeepCopy()
+	setDesired(cb, set, cluster)
+	var err error
+	if !isSettled(cb) {
+		err = r.choose(ctx, set, cluster, cb)
+	}
+	patch := client.MergeFrom(before)
+	if content, diffErr := patch.Data(cb); diffErr != nil || string(content) == "{}" {
+		return fault.Join(err, diffErr)
+	}
+	return fault.Join(err, client.IgnoreNotFound(r.Client.Patch(ctx, cb, patch)))
+}
+
+// isSettled reports whether the release of a placement is chosen for good: with
+// the strategy ApplyOnce the first one is.
+func isSettled(cb *v1alpha1.ClusterBundle) bool {
+	return cb.Spec.Strategy == v1alpha1.ApplyOnceStrategy && cb.Spec.Version != ""
+}
+
+// choose puts into a ClusterBundle the release that its placement gets. Where
+// none can be chosen, the one of before stays.
+func (r *Reconciler) choose(
+	ctx context.Context, set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster, cb *v1alpha1.ClusterBundle,
+) error {
+	key := types.NamespacedName{Namespace: set.Namespace, Name: set.Spec.Bundle.Name}
+	bundle, err := capi.GetBundle(ctx, r.Client, key)
+	if err != nil {
+		return err
+	}
+	kubernetes, unknown := r.Versions.Version(ctx, client.ObjectKeyFromObject(cluster))
+	if unknown != nil && fault.ClassOf(unknown) != fault.ClassWait {
+		return unknown
+	}
+	chosen, err := release.Select(release.Query{
+		Bundle: bundle.Spec, Constraint: set.Spec.Bundle.Version, Kubernetes: kubernetes, Unknown: unknown,
+		Digest: func(candidate v1alpha1.Release) (v1alpha1.Digest, error) {
+			return r.Library.Digest(key, candidate, kubernetes)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	cb.Spec.Version, cb.Spec.Digest = chosen.Version, chosen.Digest
+	return nil
+}

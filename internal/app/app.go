@@ -1,0 +1,58 @@
+package app
+
+import (
+	"context"
+
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+)
+
+// name of the provider: of its lease, its user agent and its events.
+const name = "caapb-controller-manager"
+
+// Run runs the manager against the management cluster of cfg until ctx is done.
+func Run(ctx context.Context, cfg *rest.Config, opts Options) error {
+	mgr, err := newManager(cfg, opts)
+	if err != nil {
+		return err
+	}
+	opened, closeStore, err := newLibrary(ctx, mgr.GetAPIReader(), opts)
+	if err != nil {
+		return err
+	}
+	defer closeStore()
+	if err := addControllers(ctx, mgr, opened, opts); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+// newManager returns a manager that caches what the controllers read.
+func newManager(cfg *rest.Config, opts Options) (ctrl.Manager, error) {
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
+	}
+	cfg = rest.CopyConfig(cfg)
+	cfg.QPS, cfg.Burst = opts.Manager.KubeAPIQPS, opts.Manager.KubeAPIBurst
+	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
+		Scheme:                        scheme,
+		Cache:                         cacheOptions(opts.Manager),
+		Metrics:                       opts.Manager.Metrics,
+		HealthProbeBindAddress:        opts.Manager.HealthAddress,
+		LeaderElection:                opts.Manager.LeaderElection,
+		LeaderElectionID:              name,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &opts.Manager.LeaseDuration,
+		RenewDeadline:                 &opts.Manager.RenewDeadline,
+		RetryPeriod:                   &opts.Manager.RetryPeriod,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return nil, err
+	}
+	return mgr, mgr.AddReadyzCheck("ping", healthz.Ping)
+}

@@ -1,0 +1,138 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+	"k8s.io/utils/clock"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/controllers/clustercache"
+	"sigs.k8s.io/cluster-api/util/predicates"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/bundle"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/clusterbundle"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/clusterbundleset"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/placement"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/trigger"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
+)
+
+const (
+	// applyBudget bounds the bytes of objects that are in memory on their way to
+	// workload clusters, over all of them.
+	applyBudget = 64 << 20
+
+	// passTimeout bounds one pass over one workload cluster. What it did not get
+	// done the next one does.
+	passTimeout = 5 * time.Minute
+)
+
+// wiring is what the controllers have in common.
+type wiring struct {
+	mgr         ctrl.Manager
+	opts        Options
+	library     *library.Library
+	clusters    clustercache.ClusterCache
+	connections *workload.Connections
+	status      status.Writer
+	// watched lets through the events of the objects that this manager looks after.
+	watched predicate.Predicate
+}
+
+// addControllers adds the ClusterCache and the controllers to the manager.
+func addControllers(ctx context.Context, mgr ctrl.Manager, opened *library.Library, opts Options) error {
+	if err := capi.IndexFields(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	clusters, err := newClusterCache(ctx, mgr, opts)
+	if err != nil {
+		return err
+	}
+	w := wiring{
+		mgr: mgr, opts: opts, library: opened,
+		clusters: clusters, connections: workload.NewConnections(clusters),
+		status:  status.Writer{Client: mgr.GetClient(), Recorder: mgr.GetEventRecorder(name)},
+		watched: predicates.ResourceHasFilterLabel(mgr.GetScheme(), mgr.GetLogger(), opts.Manager.WatchFilter),
+	}
+	for _, add := range []func(context.Context) error{
+		w.addBundles, w.addPlacements, w.addSets, w.addClusterBundles,
+	} {
+		if err := add(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newClusterCache adds CAPI's ClusterCache, which connects the Clusters that a
+// set selects.
+func newClusterCache(ctx context.Context, mgr ctrl.Manager, opts Options) (clustercache.ClusterCache, error) {
+	return capi.SetupClusterCache(ctx, mgr, capi.ClusterCacheOptions{
+		Name:        name,
+		WatchFilter: opts.Manager.WatchFilter,
+		Selects: func(cluster *clusterv1.Cluster) bool {
+			return len(capi.SelectingSets(ctx, mgr.GetClient(), cluster.Namespace, cluster.Labels)) > 0
+		},
+		Changes:     capi.SelectionChanges(mgr.GetClient(), mgr.GetCache()),
+		Concurrency: opts.Concurrency.ClusterCache,
+	})
+}
+
+func (w wiring) addBundles(ctx context.Context) error {
+	objects, err := metadataCache(w.mgr, w.opts.Manager)
+	if err != nil {
+		return err
+	}
+	r := &bundle.Reconciler{
+		Client: w.mgr.GetClient(), Status: w.status, Library: w.library,
+		Interval: w.opts.Sources.ResolveInterval, Events: w.bundleEvents(ctx),
+	}
+	return r.SetupWithManager(ctx, w.mgr, objects, w.watched, options(w.opts.Concurrency.Bundles))
+}
+
+func (w wiring) addPlacements(ctx context.Context) error {
+	r := &placement.Reconciler{
+		Client: w.mgr.GetClient(), Versions: w.connections, Library: w.library, BundleEvents: w.bundleEvents(ctx),
+	}
+	return r.SetupWithManager(w.mgr, w.clusters, w.watched, controller.TypedOptions[placement.Placement]{
+		MaxConcurrentReconciles: w.opts.Concurrency.Placements,
+	})
+}
+
+func (w wiring) addSets(context.Context) error {
+	r := &clusterbundleset.Reconciler{Client: w.mgr.GetClient(), Status: w.status}
+	return r.SetupWithManager(w.mgr, w.watched, options(w.opts.Concurrency.Sets))
+}
+
+func (w wiring) addClusterBundles(ctx context.Context) error {
+	clusterEvents := trigger.NewChannel(ctx)
+	r := &clusterbundle.Reconciler{
+		Client: w.mgr.GetClient(), Status: w.status, Library: w.library, Connections: w.connections,
+		Watches: workload.NewWatches(ctx, clusterEvents.Notify),
+		// An object is in memory twice: as it is on disk, and as it is sent.
+		Budget:        semaphore.NewWeighted(max(applyBudget, 2*w.opts.Limits.Manifest.Object)),
+		Clock:         clock.RealClock{},
+		BundleEvents:  w.bundleEvents(ctx),
+		ClusterEvents: clusterEvents,
+	}
+	return r.SetupWithManager(w.mgr, w.clusters, w.watched, options(w.opts.Concurrency.ClusterBundles))
+}
+
+// bundleEvents returns a channel of the Bundles of which the library resolved or
+// fetched a source.
+func (w wiring) bundleEvents(ctx context.Context) *trigger.Channel {
+	events := trigger.NewChannel(ctx)
+	w.library.Subscribe(events.Notify)
+	return events
+}
+
+func options(concurrency int) controller.Options {
+	return controller.Options{MaxConcurrentReconciles: concurrency, ReconciliationTimeout: passTimeout}
+}

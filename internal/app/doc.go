@@ -1,0 +1,10 @@
+// Package app puts the program together, once for the manager, the benchmarks
+// and whatever else runs the controllers: caches, store, sources, library,
+// connections, controllers.
+//
+//	Options -> Run -> manager: caches, ClusterCache
+//	               -> library: store, fetch, registries, resolver
+//	               -> controllers: bundle, placement, clusterbundleset, clusterbundle
+//
+// It decides nothing: what is wired here is made elsewhere.
+package app

@@ -1,0 +1,92 @@
+package app
+
+import (
+	"context"
+
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
+)
+
+// kubernetes is the version that charts are rendered for to report on a Bundle:
+// that of our client library.
+const kubernetes = "v1.36"
+
+// newLibrary opens the cache directory and returns the library above it, whose
+// fetches end when ctx is done, with what closes the directory. objects reads
+// ConfigMaps and Secrets without a cache.
+func newLibrary(
+	ctx context.Context, objects client.Reader, opts Options,
+) (opened *library.Library, closeStore func(), err error) {
+	files, err := newFetcher(opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	registries, err := newRegistries(opts, files)
+	if err != nil {
+		return nil, nil, err
+	}
+	cached, err := store.OpenWith(opts.Cache.Dir, store.Options{MaxBytes: opts.Cache.MaxBytes})
+	if err != nil {
+		return nil, nil, err
+	}
+	archives := archive.DefaultLimits()
+	archives.Bytes, archives.Ratio = opts.Limits.Bytes, opts.Limits.Ratio
+	opened = library.NewLibrary(ctx, library.Config{
+		Store: cached,
+		Sources: source.New(source.Config{
+			Sources: files, Registries: registries, Objects: objects, Kubernetes: kubernetes, Store: cached,
+			RequireSignatures: opts.Sources.RequireSignatures,
+		}),
+		Interval: opts.Sources.ResolveInterval,
+		MaxBytes: opts.Limits.Bytes,
+		Limits:   opts.Limits.Manifest,
+		Archives: archives,
+		Clock:    clock.RealClock{},
+	})
+	return opened, func() { _ = cached.Close() }, nil // what it holds is on the disk
+}
+
+func userAgent(opts Options) string { return name + "/" + opts.Version }
+
+// newFetcher returns what opens files on web servers and in the image.
+func newFetcher(opts Options) (*fetch.Sources, error) {
+	return fetch.New(fetch.Config{
+		BundleDir:       opts.Sources.BundleDir,
+		DenyCIDRs:       opts.Sources.DenyCIDRs,
+		UserAgent:       userAgent(opts),
+		MaxBytes:        opts.Limits.Bytes,
+		MaxRatio:        opts.Limits.Ratio,
+		MaxRedirects:    opts.Sources.MaxRedirects,
+		ConnectTimeout:  opts.Sources.ConnectTimeout,
+		StallTimeout:    opts.Sources.StallTimeout,
+		DownloadTimeout: opts.Sources.DownloadTimeout,
+	})
+}
+
+// newRegistries returns the client of OCI registries, whose connections go where
+// those of files may go.
+func newRegistries(opts Options, files *fetch.Sources) (*oci.Client, error) {
+	cfg := oci.Config{
+		UserAgent:       userAgent(opts),
+		Dial:            files.DialContext,
+		ConnectTimeout:  opts.Sources.ConnectTimeout,
+		StallTimeout:    opts.Sources.StallTimeout,
+		DownloadTimeout: opts.Sources.DownloadTimeout,
+		MaxRedirects:    opts.Sources.MaxRedirects,
+	}
+	if opts.Sources.MirrorsFile != "" {
+		mirrors, err := oci.OpenMirrorFile(opts.Sources.MirrorsFile)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Mirrors = mirrors.Mirrors
+	}
+	return oci.New(cfg)
+}

@@ -1,0 +1,122 @@
+package app
+
+import (
+	"net/netip"
+	"time"
+
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
+)
+
+// Options are what a user may decide. DefaultOptions has the defaults: here a
+// zero is a zero.
+type Options struct {
+	// Version of the provider, for its user agent.
+	Version string
+
+	Manager     ManagerOptions
+	Concurrency Concurrency
+	Cache       CacheOptions
+	Sources     SourceOptions
+	Limits      Limits
+}
+
+// ManagerOptions are those that Cluster API's providers have in common.
+type ManagerOptions struct {
+	// Namespace that is watched; empty for all.
+	Namespace string
+	// WatchFilter is the value of the label cluster.x-k8s.io/watch-filter of the
+	// objects that are looked after; empty for all.
+	WatchFilter string
+	// HealthAddress is that of /healthz and /readyz.
+	HealthAddress string
+	// Metrics is the server of metrics.
+	Metrics metricsserver.Options
+
+	// LeaderElection lets only one of several managers work.
+	LeaderElection bool
+	LeaseDuration  time.Duration
+	RenewDeadline  time.Duration
+	RetryPeriod    time.Duration
+
+	// SyncPeriod is the time after which every object is looked at again though
+	// nothing changed.
+	SyncPeriod time.Duration
+	// KubeAPIQPS and KubeAPIBurst bound the requests to the management cluster.
+	KubeAPIQPS   float32
+	KubeAPIBurst int
+}
+
+// Concurrency is how many items of a controller are worked on at once.
+type Concurrency struct {
+	Bundles, Placements, Sets, ClusterBundles, ClusterCache int
+}
+
+// CacheOptions are those of the cache directory.
+type CacheOptions struct {
+	// Dir keeps what was fetched.
+	Dir string
+	// MaxBytes bounds it; zero for no limit.
+	MaxBytes int64
+}
+
+// SourceOptions say where bundles may come from.
+type SourceOptions struct {
+	// BundleDir is the directory below which sources of the kind file are; empty
+	// for none.
+	BundleDir string
+	// DenyCIDRs are the addresses that nothing is fetched from.
+	DenyCIDRs []netip.Prefix
+	// MirrorsFile has the mirrors of registries; empty for none.
+	MirrorsFile string
+	// RequireSignatures refuses every source that is not an artifact of a registry
+	// whose signature is verified.
+	RequireSignatures bool
+	// ResolveInterval is the time after which a source that can change, such as a
+	// tag, is resolved again.
+	ResolveInterval time.Duration
+
+	// MaxRedirects bounds the redirects of one download; zero for none.
+	MaxRedirects    int
+	DownloadTimeout time.Duration
+	ConnectTimeout  time.Duration
+	StallTimeout    time.Duration
+}
+
+// Limits bound what a bundle may be.
+type Limits struct {
+	// Bytes of all sources of a release together, unpacked.
+	Bytes int64
+	// Ratio is how many times larger than its compressed form a source may be.
+	Ratio int64
+	// Manifest bounds objects and documents.
+	Manifest manifest.Limits
+}
+
+// DefaultOptions returns the defaults of the flags.
+func DefaultOptions() Options {
+	return Options{
+		Manager: ManagerOptions{
+			HealthAddress: ":9440",
+			LeaseDuration: 15 * time.Second,
+			RenewDeadline: 10 * time.Second,
+			RetryPeriod:   2 * time.Second,
+			SyncPeriod:    10 * time.Minute,
+			KubeAPIQPS:    100,
+			KubeAPIBurst:  200,
+		},
+		Concurrency: Concurrency{Bundles: 10, Placements: 10, Sets: 10, ClusterBundles: 20, ClusterCache: 100},
+		Cache:       CacheOptions{Dir: "/var/cache/caapb"},
+		Sources: SourceOptions{
+			DenyCIDRs:       fetch.DefaultDenyCIDRs(),
+			ResolveInterval: 10 * time.Minute,
+			MaxRedirects:    5,
+			DownloadTimeout: 10 * time.Minute,
+			ConnectTimeout:  10 * time.Second,
+			StallTimeout:    30 * time.Second,
+		},
+		Limits: Limits{Bytes: 512 << 20, Ratio: 200, Manifest: manifest.DefaultLimits()},
+	}
+}

@@ -1,0 +1,82 @@
+package capi
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+)
+
+// Fields of ClusterBundles that the manager's cache indexes.
+const (
+	ClusterField = "spec.clusterName"
+	SetField     = "spec.setName"
+	BundleField  = "spec.bundleName"
+)
+
+// SetBundleField is the field of ClusterBundleSets that the manager's cache indexes.
+const SetBundleField = "spec.bundle.name"
+
+// IndexFields adds the indices of all controllers to the manager's cache. Call
+// it once, before the manager starts.
+func IndexFields(ctx context.Context, indexer client.FieldIndexer) error {
+	for field, value := range map[string]func(*v1alpha1.ClusterBundle) string{
+		ClusterField: func(cb *v1alpha1.ClusterBundle) string { return cb.Spec.ClusterName },
+		SetField:     func(cb *v1alpha1.ClusterBundle) string { return cb.Spec.SetName },
+		BundleField:  func(cb *v1alpha1.ClusterBundle) string { return cb.Spec.BundleName },
+	} {
+		err := indexer.IndexField(ctx, &v1alpha1.ClusterBundle{}, field, func(o client.Object) []string {
+			return []string{value(o.(*v1alpha1.ClusterBundle))}
+		})
+		if err != nil {
+			return fmt.Errorf("index %s of ClusterBundles: %w", field, err)
+		}
+	}
+	err := indexer.IndexField(ctx, &v1alpha1.ClusterBundleSet{}, SetBundleField, func(o client.Object) []string {
+		return []string{o.(*v1alpha1.ClusterBundleSet).Spec.Bundle.Name}
+	})
+	if err != nil {
+		return fmt.Errorf("index %s of ClusterBundleSets: %w", SetBundleField, err)
+	}
+	return nil
+}
+
+// ClusterBundlesBy lists the ClusterBundles of a namespace whose field has the value.
+func ClusterBundlesBy(
+	ctx context.Context, reader client.Reader, field, namespace, value string,
+) ([]v1alpha1.ClusterBundle, error) {
+	list := &v1alpha1.ClusterBundleList{}
+	err := reader.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{field: value})
+	return list.Items, err
+}
+
+// SetsOf lists the ClusterBundleSets that deliver the named Bundle.
+func SetsOf(
+	ctx context.Context, reader client.Reader, bundle types.NamespacedName,
+) ([]v1alpha1.ClusterBundleSet, error) {
+	list := &v1alpha1.ClusterBundleSetList{}
+	err := reader.List(ctx, list, client.InNamespace(bundle.Namespace), client.MatchingFields{SetBundleField: bundle.Name})
+	return list.Items, err
+}
+
+// RequestsBy returns a function that returns the requests for the ClusterBundles
+// whose field has the name of an object of their namespace.
+func RequestsBy(reader client.Reader, field string) func(context.Context, types.NamespacedName) []reconcile.Request {
+	return func(ctx context.Context, named types.NamespacedName) []reconcile.Request {
+		found, err := ClusterBundlesBy(ctx, reader, field, named.Namespace, named.Name)
+		if err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "listing ClusterBundles", "field", field, "value", named.Name)
+			return nil
+		}
+		requests := make([]reconcile.Request, len(found))
+		for i := range found {
+			requests[i].NamespacedName = client.ObjectKeyFromObject(&found[i])
+		}
+		return requests
+	}
+}
