@@ -31,7 +31,7 @@ type opener interface {
 // Reconciler reconciles Bundles. All fields are required.
 type Reconciler struct {
 	Client  client.Client
-	Status  status.Writer
+	Status  *status.Writer
 	Library opener
 	// Interval after which a Bundle whose sources can change is looked at again.
 	Interval time.Duration
@@ -61,7 +61,11 @@ func (r *Reconciler) SetupWithManager(
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	bundle := &v1alpha1.Bundle{}
 	if err := r.Client.Get(ctx, req.NamespacedName, bundle); err != nil {
+		r.Status.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if r.Status.IsStale(bundle) {
+		return ctrl.Result{RequeueAfter: status.StaleRetry}, nil
 	}
 	if !bundle.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil

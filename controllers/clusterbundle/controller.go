@@ -25,7 +25,7 @@ type opener interface {
 // Reconciler reconciles ClusterBundles. All fields are required.
 type Reconciler struct {
 	Client      client.Client
-	Status      status.Writer
+	Status      *status.Writer
 	Library     opener
 	Connections *workload.Connections
 	Watches     *workload.Watches
@@ -47,7 +47,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil || !clusterBundle.DeletionTimestamp.IsZero() {
 		r.Watches.Stop(req.NamespacedName)
 		r.holds.drop(req.NamespacedName)
+		r.Status.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if r.Status.IsStale(clusterBundle) {
+		return ctrl.Result{RequeueAfter: status.StaleRetry}, nil
 	}
 	before := clusterBundle.DeepCopy()
 	found := r.run(ctx, &scope{clusterBundle: clusterBundle})

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -84,8 +83,7 @@ func phaseText(passed rollout.Outcome) string {
 // reportPhases records an event for each phase that became ready.
 func (r *Reconciler) reportPhases(after, before *v1alpha1.ClusterBundle) {
 	for _, phase := range completed(after, before) {
-		r.Status.Recorder.Eventf(after, nil, corev1.EventTypeNormal, "PhaseReady", "Reconcile",
-			"phase %s is ready: %d objects", phase.Name, phase.Objects)
+		r.Status.Event(after, "PhaseReady", "phase %s is ready: %d objects", phase.Name, phase.Objects)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -197,7 +198,7 @@ func TestCompletedPhases(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			recorder := events.NewFakeRecorder(2)
-			(&Reconciler{Status: status.Writer{Recorder: recorder}}).reportPhases(after, before)
+			(&Reconciler{Status: status.NewWriter(nil, recorder, clock.RealClock{})}).reportPhases(after, before)
 			observePhases(after, before)
 			if got := len(recorder.Events); got != len(test.want) {
 				t.Errorf("want %d events, got %d", len(test.want), got)

@@ -13,14 +13,18 @@ import (
 // Reconciler reconciles ClusterBundleSets. All fields are required.
 type Reconciler struct {
 	Client client.Client
-	Status status.Writer
+	Status *status.Writer
 }
 
 // Reconcile computes the status of a set from its ClusterBundles.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	set := &v1alpha1.ClusterBundleSet{}
 	if err := r.Client.Get(ctx, req.NamespacedName, set); err != nil {
+		r.Status.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if r.Status.IsStale(set) {
+		return ctrl.Result{RequeueAfter: status.StaleRetry}, nil
 	}
 	if !set.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil

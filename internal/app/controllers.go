@@ -41,7 +41,6 @@ type wiring struct {
 	library     *library.Library
 	clusters    clustercache.ClusterCache
 	connections *workload.Connections
-	status      status.Writer
 	// watched lets through the events of the objects that this manager looks after.
 	watched predicate.Predicate
 }
@@ -58,7 +57,6 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opened *library.Libra
 	w := wiring{
 		mgr: mgr, opts: opts, library: opened,
 		clusters: clusters, connections: workload.NewConnections(clusters),
-		status:  status.Writer{Client: mgr.GetClient(), Recorder: mgr.GetEventRecorder(name)},
 		watched: predicates.ResourceHasFilterLabel(mgr.GetScheme(), mgr.GetLogger(), opts.Manager.WatchFilter),
 	}
 	for _, add := range []func(context.Context) error{
@@ -91,7 +89,7 @@ func (w wiring) addBundles(ctx context.Context) error {
 		return err
 	}
 	r := &bundle.Reconciler{
-		Client: w.mgr.GetClient(), Status: w.status, Library: w.library,
+		Client: w.mgr.GetClient(), Status: w.newStatus(), Library: w.library,
 		Interval: w.opts.Sources.ResolveInterval, Events: w.bundleEvents(ctx),
 	}
 	return r.SetupWithManager(ctx, w.mgr, objects, w.watched, options(w.opts.Concurrency.Bundles))
@@ -107,14 +105,14 @@ func (w wiring) addPlacements(ctx context.Context) error {
 }
 
 func (w wiring) addSets(context.Context) error {
-	r := &clusterbundleset.Reconciler{Client: w.mgr.GetClient(), Status: w.status}
+	r := &clusterbundleset.Reconciler{Client: w.mgr.GetClient(), Status: w.newStatus()}
 	return r.SetupWithManager(w.mgr, w.watched, options(w.opts.Concurrency.Sets))
 }
 
 func (w wiring) addClusterBundles(ctx context.Context) error {
 	clusterEvents := trigger.NewChannel(ctx)
 	r := &clusterbundle.Reconciler{
-		Client: w.mgr.GetClient(), Status: w.status, Library: w.library, Connections: w.connections,
+		Client: w.mgr.GetClient(), Status: w.newStatus(), Library: w.library, Connections: w.connections,
 		Watches: workload.NewWatches(ctx, clusterEvents.Notify),
 		// An object is in memory twice: as it is on disk, and as it is sent.
 		Budget:        semaphore.NewWeighted(max(applyBudget, 2*w.opts.Limits.Manifest.Object)),
@@ -123,6 +121,11 @@ func (w wiring) addClusterBundles(ctx context.Context) error {
 		ClusterEvents: clusterEvents,
 	}
 	return r.SetupWithManager(w.mgr, w.clusters, w.watched, options(w.opts.Concurrency.ClusterBundles))
+}
+
+// newStatus returns what writes the statuses of one kind of objects.
+func (w wiring) newStatus() *status.Writer {
+	return status.NewWriter(w.mgr.GetClient(), w.mgr.GetEventRecorder(name), clock.RealClock{})
 }
 
 // bundleEvents returns a channel of the Bundles of which the library resolved or

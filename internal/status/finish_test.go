@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	testingclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -44,7 +46,7 @@ func clientWith(t *testing.T, writes *int, objects ...client.Object) client.Clie
 func finish(t *testing.T, recorder events.EventRecorder, before, after *v1alpha1.Bundle, found error) {
 	t.Helper()
 	writes := 0
-	w := status.Writer{Client: clientWith(t, &writes, before.DeepCopy()), Recorder: recorder}
+	w := status.NewWriter(clientWith(t, &writes, before.DeepCopy()), recorder, clock.RealClock{})
 	if _, err := w.Finish(t.Context(), after.DeepCopy(), before, found); fault.ClassOf(found) != fault.ClassRetry && err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +91,7 @@ func TestFinish(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			w := status.Writer{Client: c, Recorder: events.NewFakeRecorder(2)}
+			w := status.NewWriter(c, events.NewFakeRecorder(2), clock.RealClock{})
 			result, err := w.Finish(t.Context(), test.givenAfter.DeepCopy(), test.givenBefore, test.givenFound)
 			if !errors.Is(err, test.wantErr) || result != test.wantResult {
 				t.Errorf("want %v, %v, got %v, %v", test.wantResult, test.wantErr, result, err)
@@ -109,5 +111,48 @@ func TestFinish(t *testing.T) {
 				t.Errorf("status (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestAnObjectOlderThanItsLastWriteIsStale(t *testing.T) {
+	t.Parallel()
+	now := testingclock.NewFakePassiveClock(time.Unix(1_000_000, 0))
+	writes := 0
+	c := clientWith(t, &writes, having("Ready", metav1.ConditionTrue, "Ready", ""))
+	w := status.NewWriter(c, events.NewFakeRecorder(2), now)
+	read := func() *v1alpha1.Bundle {
+		bundle := &v1alpha1.Bundle{}
+		if err := c.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "calico"}, bundle); err != nil {
+			t.Fatal(err)
+		}
+		return bundle
+	}
+	old := read()
+	if w.IsStale(old) {
+		t.Error("an object is stale before anything was written")
+	}
+	write := func() {
+		changed := read()
+		changed.Status.ObservedGeneration++
+		if _, err := w.Finish(t.Context(), changed, read(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write()
+	if !w.IsStale(old) {
+		t.Error("want the object of before the write to be stale")
+	}
+	if w.IsStale(read()) {
+		t.Error("want the object as it was written to be fresh")
+	}
+	write()
+	w.Forget(client.ObjectKeyFromObject(old))
+	if w.IsStale(old) {
+		t.Error("want an object that was forgotten to be fresh")
+	}
+	write()
+	now.SetTime(now.Now().Add(time.Minute))
+	if w.IsStale(old) {
+		t.Error("want an object to count as it is when the cache does not catch up")
 	}
 }
