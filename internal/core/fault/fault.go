@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 // Error is an error with its class and its reason. Make one with Retry, Wait or
@@ -136,14 +137,11 @@ func AfterOf(err error) time.Duration {
 type joinedError []error
 
 func (j joinedError) Error() string {
-	texts := make([]string, 0, maxJoined+1)
-	for _, err := range j[:min(len(j), maxJoined)] {
-		texts = append(texts, err.Error())
+	texts := make([]string, len(j))
+	for i, err := range j {
+		texts[i] = err.Error()
 	}
-	if more := len(j) - maxJoined; more > 0 {
-		texts = append(texts, fmt.Sprintf("and %d more", more))
-	}
-	return strings.Join(texts, "; ")
+	return text.List(texts, maxJoined, "; ")
 }
 
 func (j joinedError) Unwrap() []error { return j }

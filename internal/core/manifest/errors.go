@@ -6,9 +6,10 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
-// maxQuoted is the number of characters of foreign text that a message repeats.
+// maxQuoted is how many bytes of a text from a source a message repeats.
 const maxQuoted = 80
 
 // invalid returns the error for content at a place that is not a Kubernetes
@@ -22,17 +23,6 @@ func exceeded(place Place, format string, args ...any) error {
 	return fault.Stallf(v1alpha1.LimitExceededReason, "%s: %s", place, fmt.Sprintf(format, args...))
 }
 
-// quote returns foreign text for a message: quoted and short.
-func quote(s string) string { return strconv.Quote(shorten(s)) }
-
-// shorten returns the first characters of foreign text.
-func shorten(s string) string {
-	n := 0
-	for i := range s {
-		if n == maxQuoted {
-			return s[:i] + "…"
-		}
-		n++
-	}
-	return s
-}
+// quote returns a text from a source for a message. It is escaped before it is
+// cut, so that a control character, which may be what is wrong, can be seen.
+func quote(s string) string { return text.Line(strconv.Quote(s), maxQuoted) }

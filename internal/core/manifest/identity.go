@@ -22,7 +22,7 @@ func refOf(tree map[string]any) (Ref, error) {
 	if err != nil {
 		return Ref{}, err
 	}
-	kind, err := text(tree, "kind", "kind")
+	kind, err := stringField(tree, "kind", "kind")
 	if err != nil {
 		return Ref{}, err
 	}
@@ -37,7 +37,7 @@ func refOf(tree map[string]any) (Ref, error) {
 	if ref.Name, err = objectName(metadata); err != nil {
 		return Ref{}, fmt.Errorf("%s: %w", kind, err)
 	}
-	if ref.Namespace, err = text(metadata, "namespace", "metadata.namespace"); err != nil {
+	if ref.Namespace, err = stringField(metadata, "namespace", "metadata.namespace"); err != nil {
 		return Ref{}, fmt.Errorf("%s: %w", ref, err)
 	}
 	for _, field := range []string{"labels", "annotations"} {
@@ -49,7 +49,7 @@ func refOf(tree map[string]any) (Ref, error) {
 }
 
 func groupVersion(tree map[string]any) (group, version string, err error) {
-	apiVersion, err := text(tree, "apiVersion", "apiVersion")
+	apiVersion, err := stringField(tree, "apiVersion", "apiVersion")
 	if err != nil {
 		return "", "", err
 	}
@@ -67,7 +67,7 @@ func groupVersion(tree map[string]any) (group, version string, err error) {
 }
 
 func objectName(metadata map[string]any) (string, error) {
-	name, err := text(metadata, "name", "metadata.name")
+	name, err := stringField(metadata, "name", "metadata.name")
 	if err != nil {
 		return "", err
 	}
@@ -80,8 +80,8 @@ func objectName(metadata map[string]any) (string, error) {
 	return "", errors.New("metadata.name is missing")
 }
 
-// text returns a field that must be text. It is empty when the field is absent.
-func text(object map[string]any, field, path string) (string, error) {
+// stringField returns a field that must be text. It is empty when the field is absent.
+func stringField(object map[string]any, field, path string) (string, error) {
 	switch v := object[field].(type) {
 	case nil:
 		return "", nil

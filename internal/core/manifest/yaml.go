@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v2"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 // yamlLine finds a line number in a message of the YAML library.
@@ -35,18 +37,18 @@ func decodeYAML(text []byte, line, nesting int) (any, error) {
 // yamlError returns an error of the YAML library on one line, with the lines
 // counted in the source and not in the document.
 func yamlError(err error, first int) error {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	message := strings.TrimPrefix(err.Error(), "yaml: ")
 	if typed, ok := errors.AsType[*yaml.TypeError](err); ok && len(typed.Errors) > 0 {
-		text = typed.Errors[0]
+		message = typed.Errors[0]
 	}
-	text = yamlLine.ReplaceAllStringFunc(text, func(match string) string {
+	message = yamlLine.ReplaceAllStringFunc(message, func(match string) string {
 		n, err := strconv.Atoi(strings.TrimPrefix(match, "line "))
 		if err != nil {
 			return match
 		}
 		return fmt.Sprintf("line %d", n+first-1)
 	})
-	return fmt.Errorf("not YAML: %s", shorten(strings.ToValidUTF8(text, "?")))
+	return fmt.Errorf("not YAML: %s", text.Line(message, maxQuoted))
 }
 
 // plain returns a value of the YAML library with strings as keys of mappings.

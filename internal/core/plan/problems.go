@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 // maxProblems is the number of problems that a message tells.
@@ -34,12 +35,9 @@ func (p problems) err() error {
 	slices.SortFunc(p, func(a, b problem) int {
 		return cmp.Or(strings.Compare(a.text, b.text), strings.Compare(a.reason, b.reason))
 	})
-	var texts []string
-	for _, problem := range p[:min(len(p), maxProblems)] {
-		texts = append(texts, problem.text)
+	texts := make([]string, len(p))
+	for i, problem := range p {
+		texts[i] = problem.text
 	}
-	if more := len(p) - maxProblems; more > 0 {
-		texts = append(texts, fmt.Sprintf("and %d more", more))
-	}
-	return fault.Stall(p[0].reason, errors.New(strings.Join(texts, "; ")))
+	return fault.Stall(p[0].reason, errors.New(text.List(texts, maxProblems, "; ")))
 }

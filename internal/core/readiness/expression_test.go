@@ -239,7 +239,7 @@ func TestEvaluateNamesTheNamespaceAndCutsTheExpression(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "ConfigMap kube-system/a: " + when.Expression[:200] + "… is false"
+	want := "ConfigMap kube-system/a: " + when.Expression[:197] + "… is false"
 	if diff := cmp.Diff(want, e.Evaluate(&unstructured.Unstructured{}).Message); diff != "" {
 		t.Errorf("message (-want +got):\n%s", diff)
 	}

@@ -1,11 +1,10 @@
 package readiness
 
 import (
-	"strings"
-
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 // Finding is what was found out about one object.
@@ -36,14 +35,7 @@ func stalled(reason, message string) Finding {
 // maxText is how many bytes of a text from the cluster a message repeats.
 const maxText = 200
 
-// line returns text on one line and cut to maxText bytes.
-func line(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) <= maxText {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxText], "") + "…"
-}
+func line(s string) string { return text.Line(s, maxText) }
 
 // title names an object: its kind, and its namespace if it has one, and its name.
 // The API server bounds all three.
@@ -73,17 +65,17 @@ func conditionOf(obj *unstructured.Unstructured, kind string) condition {
 		fields, ok := element.(map[string]any)
 		if ok && fields["type"] == kind {
 			return condition{
-				Status:  text(fields["status"]),
-				Reason:  text(fields["reason"]),
-				Message: text(fields["message"]),
+				Status:  stringOf(fields["status"]),
+				Reason:  stringOf(fields["reason"]),
+				Message: stringOf(fields["message"]),
 			}
 		}
 	}
 	return condition{}
 }
 
-// text returns value if it is a string.
-func text(value any) string {
+// stringOf returns value if it is a string.
+func stringOf(value any) string {
 	s, _ := value.(string)
 	return s
 }

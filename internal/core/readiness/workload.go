@@ -81,7 +81,7 @@ func phaseOf(obj *unstructured.Unstructured) string {
 		return ""
 	}
 	phase, _, _ := unstructured.NestedFieldNoCopy(obj.Object, "status", "phase")
-	return text(phase)
+	return stringOf(phase)
 }
 
 // running reports whether obj is a Job that is not Complete.

@@ -304,7 +304,7 @@ func TestOtherKinds(t *testing.T) {
 		"a message that is long and on several lines": {
 			"status: {conditions: [{type: Stalled, status: 'True', message: \"a\\nb" + strings.Repeat("c",
 				300) + "\"}]}",
-			isFailed, "a b" + strings.Repeat("c", 197) + "…",
+			isFailed, "a b" + strings.Repeat("c", 194) + "…",
 		},
 	})
 	testWorkloads(t, "{apiVersion: v1, kind: Namespace, metadata: {name: a, deletionTimestamp: "+

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 // Choose returns the newest release that satisfies constraint and whose own
@@ -80,7 +81,7 @@ func noneSatisfies(all []candidate, constraint string) error {
 		wanted = "is stable"
 	}
 	return fault.Stallf(v1alpha1.NoReleaseFitsReason, "no release %s, the releases are: %s",
-		wanted, list(all, func(c candidate) string { return cut(c.release.Version) }))
+		wanted, list(all, func(c candidate) string { return line(c.release.Version) }))
 }
 
 // noneFits is the error for candidates that do not accept the cluster's version.
@@ -88,37 +89,26 @@ func noneFits(candidates []candidate, kubernetes string) error {
 	return fault.Stallf(v1alpha1.NoReleaseFitsReason, "no release fits: %s",
 		list(candidates, func(c candidate) string {
 			return fmt.Sprintf("%s needs Kubernetes %s, the cluster has %s",
-				cut(c.release.Version), cut(c.release.Kubernetes), cut(kubernetes))
+				line(c.release.Version), line(c.release.Kubernetes), line(kubernetes))
 		}))
 }
 
 // list joins what describe says of the newest candidates, and counts the others.
 func list(candidates []candidate, describe func(candidate) string) string {
-	var texts []string
-	for _, c := range candidates[:min(len(candidates), listed)] {
-		texts = append(texts, describe(c))
+	texts := make([]string, len(candidates))
+	for i, c := range candidates {
+		texts[i] = describe(c)
 	}
-	if more := len(candidates) - listed; more > 0 {
-		texts = append(texts, fmt.Sprintf("and %d more", more))
-	}
-	return strings.Join(texts, "; ")
+	return text.List(texts, listed, "; ")
 }
 
 // shown is how many bytes of a text from outside a message repeats. With listed
 // it keeps every message below the 1 KiB that a condition is to have.
 const shown = 48
 
-// cut returns text with at most shown bytes, and on one line.
-func cut(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) <= shown {
-		return text
-	}
-	return strings.ToValidUTF8(text[:shown], "") + "…"
-}
+func line(s string) string { return text.Line(s, shown) }
 
-// quote returns text cut and in quotes.
-func quote(text string) string { return fmt.Sprintf("%q", cut(text)) }
+func quote(s string) string { return text.Quote(s, shown) }
 
 func invalid(format string, args ...any) error {
 	return fault.Stallf(v1alpha1.ConstraintInvalidReason, format, args...)

@@ -86,7 +86,7 @@ func parse(r v1alpha1.Release) (candidate, error) {
 	}
 	if c.kubernetes, err = parseConstraint(r.Kubernetes); err != nil {
 		return candidate{}, invalid("release %s: kubernetes constraint %s: %w",
-			cut(r.Version), quote(r.Kubernetes), err)
+			line(r.Version), quote(r.Kubernetes), err)
 	}
 	return c, nil
 }
@@ -94,11 +94,11 @@ func parse(r v1alpha1.Release) (candidate, error) {
 // errConstraint stands for the library's error, which repeats the constraint.
 var errConstraint = errors.New("is not a semantic version constraint")
 
-func parseConstraint(text string) (*semver.Constraints, error) {
-	if strings.TrimSpace(text) == "" {
-		text = "*"
+func parseConstraint(constraint string) (*semver.Constraints, error) {
+	if strings.TrimSpace(constraint) == "" {
+		constraint = "*"
 	}
-	c, err := semver.NewConstraint(text)
+	c, err := semver.NewConstraint(constraint)
 	if err != nil {
 		return nil, errConstraint
 	}
@@ -106,12 +106,12 @@ func parseConstraint(text string) (*semver.Constraints, error) {
 }
 
 // parseKubernetes parses the version of a cluster without the suffix of its
-// vendor. It returns nil for an empty text.
-func parseKubernetes(text string) (*semver.Version, error) {
-	if text == "" {
+// vendor. It returns nil for an empty version.
+func parseKubernetes(version string) (*semver.Version, error) {
+	if version == "" {
 		return nil, nil
 	}
-	core, _, _ := strings.Cut(strings.TrimPrefix(text, "v"), "+")
+	core, _, _ := strings.Cut(strings.TrimPrefix(version, "v"), "+")
 	if before, suffix, found := strings.Cut(core, "-"); found && !prerelease(suffix) {
 		core = before
 	}
