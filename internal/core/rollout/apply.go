@@ -27,11 +27,11 @@ func (p *pass) apply(ctx context.Context, step plan.Step) error {
 
 // applyObject applies one object with the label of a member.
 func (p *pass) applyObject(ctx context.Context, object plan.Object) error {
-	resource, ref, err := p.kinds.locate(ctx, object)
+	resource, ref, err := p.mapper.locate(ctx, object)
 	if err != nil {
 		return err
 	}
-	if err := p.mayTake(ctx, resource, ref); err != nil {
+	if err := p.checkOwner(ctx, resource, ref); err != nil {
 		return err
 	}
 	// In memory twice: as it is on disk, and with the label.
@@ -48,8 +48,8 @@ func (p *pass) applyObject(ctx context.Context, object plan.Object) error {
 	return p.Cluster.Apply(ctx, resource, ref, body)
 }
 
-// mayTake refuses an object that exists and that somebody else owns.
-func (p *pass) mayTake(ctx context.Context, resource manifest.Resource, ref manifest.Ref) error {
+// checkOwner refuses an object that exists and that somebody else owns.
+func (p *pass) checkOwner(ctx context.Context, resource manifest.Resource, ref manifest.Ref) error {
 	if p.Adoption == v1alpha1.AlwaysAdoption {
 		return nil
 	}

@@ -20,7 +20,7 @@ func stepsByPath(p *plan.Plan) map[string]stepAt {
 	for i, phase := range p.Phases {
 		for s, step := range phase.Steps {
 			for _, o := range step.Objects {
-				steps[pathOf(o.Resource, located(o.Resource, o.Ref))] = stepAt{i, s}
+				steps[pathOf(o.Resource, withPathNamespace(o.Resource, o.Ref))] = stepAt{i, s}
 			}
 		}
 	}

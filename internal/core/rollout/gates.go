@@ -63,7 +63,7 @@ func (p *pass) crdGate(ctx context.Context, i int, objects []plan.Object) error 
 	if len(closed) == 0 {
 		return nil
 	}
-	p.unready[i] += len(closed)
+	p.notReady[i] += len(closed)
 	if err := p.watchMembers(ctx, closed); err != nil {
 		return err
 	}
@@ -155,11 +155,11 @@ func (p *pass) readyWhen(ctx context.Context, i int) error {
 	findings := make([]readiness.Finding, 0, len(expressions))
 	for _, expression := range expressions {
 		ref := refOf(expression.Object())
-		resource, err := p.kinds.resourceOf(ctx, ref)
+		resource, err := p.mapper.mappingFor(ctx, ref)
 		if err != nil {
 			return err
 		}
-		ref = located(resource, ref)
+		ref = withPathNamespace(resource, ref)
 		p.watch(Target{Resource: resource, Namespace: ref.Namespace, Name: ref.Name})
 		live, err := p.Cluster.Object(ctx, resource, ref)
 		if err != nil {
@@ -184,7 +184,7 @@ func (p *pass) closed(i int, reason string, findings []readiness.Finding) error 
 		return nil
 	}
 	if reason == v1alpha1.WorkloadsNotReadyReason {
-		p.unready[i] += len(messages)
+		p.notReady[i] += len(messages)
 	}
 	err := errors.New(someOf(messages))
 	if stalled {
@@ -195,7 +195,7 @@ func (p *pass) closed(i int, reason string, findings []readiness.Finding) error 
 
 // live reads an object of the plan; nil if it does not exist.
 func (p *pass) live(ctx context.Context, object plan.Object) (*unstructured.Unstructured, manifest.Ref, error) {
-	resource, ref, err := p.kinds.locate(ctx, object)
+	resource, ref, err := p.mapper.locate(ctx, object)
 	if err != nil {
 		return nil, ref, err
 	}
@@ -206,7 +206,7 @@ func (p *pass) live(ctx context.Context, object plan.Object) (*unstructured.Unst
 // watchMembers asks for a watch on our objects of each kind among the given.
 func (p *pass) watchMembers(ctx context.Context, objects []plan.Object) error {
 	for _, object := range objects {
-		resource, _, err := p.kinds.locate(ctx, object)
+		resource, _, err := p.mapper.locate(ctx, object)
 		if err != nil {
 			return err
 		}

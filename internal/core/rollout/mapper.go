@@ -23,11 +23,11 @@ const kindRetry = 5 * time.Second
 
 type groupVersionKind struct{ group, version, kind string }
 
-// kinds tells the resource of a kind: from the table of built-in kinds, from
-// the CustomResourceDefinitions of the bundle, and only for the rest from the
-// discovery of the workload cluster, of which each group version is read at most
-// once a pass and never kept: kinds come and go.
-type kinds struct {
+// mapper finds the resource of a kind: in the table of built-in kinds, in the
+// CustomResourceDefinitions of the bundle, and only for the rest in the discovery
+// of the workload cluster. Each group version is read at most once in a pass and
+// not kept for the next one: kinds come and go.
+type mapper struct {
 	cluster Cluster
 
 	known map[groupVersionKind]manifest.Resource
@@ -36,7 +36,7 @@ type kinds struct {
 	served map[metav1.GroupVersion]func() ([]metav1.APIResource, error)
 }
 
-func newKinds(cluster Cluster, p *plan.Plan) *kinds {
+func newMapper(cluster Cluster, p *plan.Plan) *mapper {
 	known := make(map[groupVersionKind]manifest.Resource)
 	for object := range objects(p) {
 		if object.CRD == nil {
@@ -48,7 +48,7 @@ func newKinds(cluster Cluster, p *plan.Plan) *kinds {
 			}
 		}
 	}
-	return &kinds{
+	return &mapper{
 		cluster: cluster, known: known,
 		served: make(map[metav1.GroupVersion]func() ([]metav1.APIResource, error)),
 	}
@@ -56,28 +56,28 @@ func newKinds(cluster Cluster, p *plan.Plan) *kinds {
 
 // locate returns the resource of an object of the plan and its ref with the
 // namespace of its path.
-func (k *kinds) locate(ctx context.Context, object plan.Object) (manifest.Resource, manifest.Ref, error) {
+func (m *mapper) locate(ctx context.Context, object plan.Object) (manifest.Resource, manifest.Ref, error) {
 	if object.Known {
-		return object.Resource, located(object.Resource, object.Ref), nil
+		return object.Resource, withPathNamespace(object.Resource, object.Ref), nil
 	}
-	resource, err := k.resourceOf(ctx, object.Ref)
-	return resource, located(resource, object.Ref), err
+	resource, err := m.mappingFor(ctx, object.Ref)
+	return resource, withPathNamespace(resource, object.Ref), err
 }
 
-// resourceOf returns the resource of a kind. One that the workload cluster does
+// mappingFor returns the resource of a kind. One that the workload cluster does
 // not serve is a fault.Wait.
-func (k *kinds) resourceOf(ctx context.Context, ref manifest.Ref) (manifest.Resource, error) {
+func (m *mapper) mappingFor(ctx context.Context, ref manifest.Ref) (manifest.Resource, error) {
 	if resource, ok := manifest.BuiltIn(ref.Group, ref.Version, ref.Kind); ok {
 		return resource, nil
 	}
-	if resource, ok := k.known[groupVersionKind{ref.Group, ref.Version, ref.Kind}]; ok {
+	if resource, ok := m.known[groupVersionKind{ref.Group, ref.Version, ref.Kind}]; ok {
 		return resource, nil
 	}
-	return k.discover(ctx, ref)
+	return m.discover(ctx, ref)
 }
 
-func (k *kinds) discover(ctx context.Context, ref manifest.Ref) (manifest.Resource, error) {
-	served, err := k.discovery(ctx, metav1.GroupVersion{Group: ref.Group, Version: ref.Version})()
+func (m *mapper) discover(ctx context.Context, ref manifest.Ref) (manifest.Resource, error) {
+	served, err := m.discovery(ctx, metav1.GroupVersion{Group: ref.Group, Version: ref.Version})()
 	if err != nil {
 		return manifest.Resource{}, err
 	}
@@ -95,20 +95,20 @@ func (k *kinds) discover(ctx context.Context, ref manifest.Ref) (manifest.Resour
 
 // discovery returns what reads the discovery document of a group version, once
 // however many ask for it.
-func (k *kinds) discovery(ctx context.Context, gv metav1.GroupVersion) func() ([]metav1.APIResource, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.served[gv] == nil {
-		k.served[gv] = sync.OnceValues(func() ([]metav1.APIResource, error) {
-			return k.cluster.Resources(ctx, gv.Group, gv.Version)
+func (m *mapper) discovery(ctx context.Context, gv metav1.GroupVersion) func() ([]metav1.APIResource, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.served[gv] == nil {
+		m.served[gv] = sync.OnceValues(func() ([]metav1.APIResource, error) {
+			return m.cluster.Resources(ctx, gv.Group, gv.Version)
 		})
 	}
-	return k.served[gv]
+	return m.served[gv]
 }
 
-// located returns the ref with the namespace of its path: none for a resource of
-// the cluster, and "default" where a namespaced object names none.
-func located(resource manifest.Resource, ref manifest.Ref) manifest.Ref {
+// withPathNamespace returns the ref with the namespace of its path: none for a
+// cluster-scoped resource, and "default" where a namespaced object names none.
+func withPathNamespace(resource manifest.Resource, ref manifest.Ref) manifest.Ref {
 	if !resource.Namespaced {
 		ref.Namespace = ""
 		return ref

@@ -25,13 +25,13 @@ func (p *pass) phaseOutcome(i int, phase plan.Phase, err error) PhaseOutcome {
 	}
 	switch {
 	case i < progress.Phase:
-		o.State, o.Ready, o.AllApplied = v1alpha1.ReadyPhaseState, o.Objects-p.unready[i], true
-		if worse := p.worse[i]; worse != nil {
-			o.State, o.Message = worseState(worse), worse.Error()
+		o.State, o.Ready, o.AllApplied = v1alpha1.ReadyPhaseState, o.Objects-p.notReady[i], true
+		if regressed := p.regressed[i]; regressed != nil {
+			o.State, o.Message = regressedState(regressed), regressed.Error()
 		}
 	case i == progress.Phase && p.loaded:
 		o.AllApplied = progress.Steps == len(phase.Steps)
-		o.Ready = max(0, count(phase.Steps[:min(progress.Steps, len(phase.Steps))])-p.unready[i])
+		o.Ready = max(0, count(phase.Steps[:min(progress.Steps, len(phase.Steps))])-p.notReady[i])
 		o.State = currentState(err)
 		if err != nil {
 			o.Message = err.Error()
@@ -52,9 +52,9 @@ func currentState(err error) v1alpha1.PhaseState {
 	return v1alpha1.ApplyingPhaseState
 }
 
-// worseState is the state of a complete phase that is no longer ready: all of
-// it was applied, so it waits, also where one could not look.
-func worseState(err error) v1alpha1.PhaseState {
+// regressedState returns the state of a complete phase that is no longer ready.
+// All of it was applied, so it waits, even if the error is that of a failed read.
+func regressedState(err error) v1alpha1.PhaseState {
 	if fault.ClassOf(err) == fault.ClassStall {
 		return v1alpha1.FailedPhaseState
 	}

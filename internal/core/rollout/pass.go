@@ -24,21 +24,21 @@ var configMaps = manifest.Resource{Version: "v1", Plural: "configmaps", Namespac
 type pass struct {
 	Rollout
 
-	kinds   *kinds
-	record  inventory.Record
-	saved   inventory.Record
-	loaded  bool
-	unready []int   // objects of each phase that are applied and not ready
-	worse   []error // of each complete phase: what has stopped being ready
-	targets []Target
+	mapper    *mapper
+	record    inventory.Record
+	saved     inventory.Record
+	loaded    bool
+	notReady  []int   // objects of each phase that are applied and not ready
+	regressed []error // of each complete phase: what is no longer ready
+	targets   []Target
 }
 
 func newPass(r Rollout) *pass {
 	return &pass{
-		Rollout: r,
-		kinds:   newKinds(r.Cluster, r.Release.Plan),
-		unready: make([]int, len(r.Release.Plan.Phases)),
-		worse:   make([]error, len(r.Release.Plan.Phases)),
+		Rollout:   r,
+		mapper:    newMapper(r.Cluster, r.Release.Plan),
+		notReady:  make([]int, len(r.Release.Plan.Phases)),
+		regressed: make([]error, len(r.Release.Plan.Phases)),
 	}
 }
 
@@ -51,7 +51,7 @@ func (p *pass) walk(ctx context.Context) error {
 	first := min(p.record.Progress.Phase, len(p.Release.Plan.Phases))
 	for i := first; i < len(p.Release.Plan.Phases); i++ {
 		if err := p.advance(ctx, i); err != nil {
-			return fault.Wrap("phase "+p.Release.Plan.Phases[i].Name, p.orTimeout(i, err))
+			return fault.Wrap("phase "+p.Release.Plan.Phases[i].Name, p.enforceTimeout(i, err))
 		}
 	}
 	return p.health(ctx, p.Release.Plan.Phases[:first])
@@ -131,14 +131,14 @@ func (p *pass) health(ctx context.Context, phases []plan.Phase) error {
 			}
 		}
 		found = append(found, p.readyWhen(ctx, i))
-		p.worse[i] = fault.Wrap("phase "+phase.Name, fault.Join(found...))
+		p.regressed[i] = fault.Wrap("phase "+phase.Name, fault.Join(found...))
 	}
-	return fault.Join(p.worse...)
+	return fault.Join(p.regressed...)
 }
 
-// orTimeout turns waiting that took longer than the phase's timeout into a
-// failure, and makes waiting end no later than that.
-func (p *pass) orTimeout(i int, err error) error {
+// enforceTimeout turns waiting that took longer than the phase's timeout into a
+// fault.Stall, and makes waiting end no later than that.
+func (p *pass) enforceTimeout(i int, err error) error {
 	waiting, ok := errors.AsType[*fault.Error](err)
 	if !ok || waiting.Class != fault.ClassWait {
 		return err
