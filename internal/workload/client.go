@@ -38,7 +38,11 @@ const (
 	versionTTL = 5 * time.Minute
 )
 
-var _ rollout.Cluster = (*Client)(nil)
+var (
+	_ rollout.Applier    = (*Client)(nil)
+	_ rollout.Reader     = (*Client)(nil)
+	_ rollout.Discoverer = (*Client)(nil)
+)
 
 // Client talks to the API server of one workload cluster. It is safe for
 // concurrent use.

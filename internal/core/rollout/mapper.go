@@ -28,7 +28,7 @@ type groupVersionKind struct{ group, version, kind string }
 // of the workload cluster. Each group version is read at most once in a pass and
 // not kept for the next one: kinds come and go.
 type mapper struct {
-	cluster Cluster
+	cluster Discoverer
 
 	known map[groupVersionKind]manifest.Resource
 
@@ -36,7 +36,7 @@ type mapper struct {
 	served map[metav1.GroupVersion]func() ([]metav1.APIResource, error)
 }
 
-func newMapper(cluster Cluster, p *plan.Plan) *mapper {
+func newMapper(cluster Discoverer, p *plan.Plan) *mapper {
 	known := make(map[groupVersionKind]manifest.Resource)
 	for object := range objects(p) {
 		if object.CRD == nil {

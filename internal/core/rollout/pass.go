@@ -160,7 +160,7 @@ func orForever(d time.Duration) time.Duration {
 
 // ReadParent reads the parent from a workload cluster; an empty one stands for
 // none.
-func ReadParent(ctx context.Context, cluster Cluster, parent inventory.Parent) (*corev1.ConfigMap, error) {
+func ReadParent(ctx context.Context, cluster Reader, parent inventory.Parent) (*corev1.ConfigMap, error) {
 	read := &corev1.ConfigMap{}
 	live, err := cluster.Object(ctx, configMaps, refOfParent(parent))
 	if err != nil || live == nil {

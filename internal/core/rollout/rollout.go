@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -15,19 +13,6 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/readiness"
 )
-
-// Cluster is a workload cluster as a pass sees it. Errors have their class and
-// name the object.
-type Cluster interface {
-	// Apply sends the JSON of an object as a server-side apply.
-	Apply(ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte) error
-	// Metadata reads the metadata of an object; nil if it does not exist.
-	Metadata(ctx context.Context, resource manifest.Resource, ref manifest.Ref) (*metav1.PartialObjectMetadata, error)
-	// Object reads an object; nil if it does not exist.
-	Object(ctx context.Context, resource manifest.Resource, ref manifest.Ref) (*unstructured.Unstructured, error)
-	// Resources reads what discovery lists in a group version; none if it is not served.
-	Resources(ctx context.Context, group, version string) ([]metav1.APIResource, error)
-}
 
 // Release is what is rolled out.
 type Release struct {
@@ -53,10 +38,14 @@ type Phase struct {
 
 // Rollout is one release on one workload cluster.
 type Rollout struct {
+	// Cluster is the workload cluster.
 	Cluster Cluster
-	Parent  inventory.Parent
+	// Parent is the identity of the set that owns what is applied.
+	Parent inventory.Parent
+	// Release is what is rolled out.
 	Release Release
-	// Adoption says whether objects of other owners are taken over.
+	// Adoption decides whether objects of other owners are taken over. The zero
+	// value takes over none.
 	Adoption v1alpha1.Adoption
 	// Budget bounds the bytes of objects in memory over all passes.
 	Budget *semaphore.Weighted
