@@ -15,17 +15,17 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 )
 
 const (
-	// kindRetry is when to look again for a kind that is not served, or a
-	// namespace that is going away: no watch tells.
-	kindRetry = 5 * time.Second
+	// namespaceRetry is when to look again whether a namespace that is being
+	// deleted is gone: no watch reports it.
+	namespaceRetry = 5 * time.Second
 
 	minThrottle = time.Second
 	maxThrottle = time.Minute
@@ -35,9 +35,7 @@ const (
 // reason and a message that names the object and what the server said.
 func classify(ref manifest.Ref, err error) error {
 	if kindNotServed(err) {
-		return fault.Wait(v1alpha1.KindNotServedReason, kindRetry, fmt.Errorf(
-			"%s: the workload cluster does not serve %s %s: is its CustomResourceDefinition installed?",
-			ref, schema.GroupVersion{Group: ref.Group, Version: ref.Version}, ref.Kind))
+		return rollout.KindNotServed(ref)
 	}
 	return failed(ref.String(), ref.Group == "" && ref.Kind == "Secret", err)
 }
@@ -59,7 +57,7 @@ func failed(subject string, secret bool, err error) error {
 	}
 	switch {
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return fault.Wait(v1alpha1.NamespaceTerminatingReason, kindRetry, said)
+		return fault.Wait(v1alpha1.NamespaceTerminatingReason, namespaceRetry, said)
 	case answer.Code == http.StatusTooManyRequests:
 		return fault.Wait(v1alpha1.ThrottledReason, retryAfter(err), said)
 	case answer.Code == http.StatusBadRequest, answer.Code == http.StatusUnprocessableEntity,

@@ -50,14 +50,14 @@ func TestWhatARealAPIServerRefuses(t *testing.T) {
 			givenResource: bookshop,
 			givenRef:      manifest.Ref{Group: "example.com", Version: "v1", Kind: "Bookshop", Namespace: ns, Name: "corner"},
 			givenBody:     []byte(`{}`),
-			wantClass:     fault.ClassWait, wantReason: v1alpha1.KindNotServedReason, wantAfter: kindRetry,
-			wantWords: []string{"Bookshop " + ns + "/corner: ", "does not serve example.com/v1 Bookshop"},
+			wantClass:     fault.ClassWait, wantReason: v1alpha1.KindNotServedReason, wantAfter: 5 * time.Second,
+			wantWords: []string{"Bookshop " + ns + "/corner: ", "does not serve the kind Bookshop in example.com/v1"},
 		},
 		"a resource that its group does not have": {
 			givenResource: manifest.Resource{Version: "v1", Plural: "bookshops", Namespaced: true},
 			givenRef:      refTo("Bookshop", ns, "corner"), givenBody: []byte(`{}`),
-			wantClass: fault.ClassWait, wantReason: v1alpha1.KindNotServedReason, wantAfter: kindRetry,
-			wantWords: []string{"does not serve v1 Bookshop"},
+			wantClass: fault.ClassWait, wantReason: v1alpha1.KindNotServedReason, wantAfter: 5 * time.Second,
+			wantWords: []string{"does not serve the kind Bookshop in v1"},
 		},
 		"a namespace that does not exist": {
 			givenRef:  refTo("ConfigMap", "nowhere", "settings"),
@@ -74,7 +74,7 @@ func TestWhatARealAPIServerRefuses(t *testing.T) {
 		"a namespace that is being deleted": {
 			givenRef:  refTo("ConfigMap", ending, "settings"),
 			givenBody: bodyOf(refTo("ConfigMap", ending, "settings"), ""),
-			wantClass: fault.ClassWait, wantReason: v1alpha1.NamespaceTerminatingReason, wantAfter: kindRetry,
+			wantClass: fault.ClassWait, wantReason: v1alpha1.NamespaceTerminatingReason, wantAfter: namespaceRetry,
 			wantWords: []string{"ConfigMap " + ending + "/settings: HTTP 403 Forbidden", "being terminated"},
 		},
 		"an object that is invalid": {

@@ -207,8 +207,8 @@ func TestReadyWhen(t *testing.T) {
 		"a kind that is not served closes it": {
 			givenWhen:  []v1alpha1.ReadyWhen{{Object: foreign, Expression: "true"}},
 			wantReason: v1alpha1.KindNotServedReason, wantAfter: kindRetry,
-			wantMessage: "phase resources: Thing one: the workload cluster does not serve this kind in other.org/v2: " +
-				"is its CustomResourceDefinition missing?",
+			wantMessage: "phase resources: Thing one: the workload cluster does not serve the kind Thing in other.org/v2: " +
+				"is its CustomResourceDefinition installed?",
 		},
 	}
 	for name, test := range tests {

@@ -3,23 +3,16 @@ package rollout
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"iter"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 )
-
-// kindRetry is when to look again for a kind that is not served: no watch tells.
-const kindRetry = 5 * time.Second
 
 type groupVersionKind struct{ group, version, kind string }
 
@@ -65,7 +58,7 @@ func (m *mapper) locate(ctx context.Context, object plan.Object) (manifest.Resou
 }
 
 // mappingFor returns the resource of a kind. One that the workload cluster does
-// not serve is a fault.Wait.
+// not serve is the error of KindNotServed.
 func (m *mapper) mappingFor(ctx context.Context, ref manifest.Ref) (manifest.Resource, error) {
 	if resource, ok := manifest.BuiltIn(ref.Group, ref.Version, ref.Kind); ok {
 		return resource, nil
@@ -88,9 +81,7 @@ func (m *mapper) discover(ctx context.Context, ref manifest.Ref) (manifest.Resou
 			}, nil
 		}
 	}
-	return manifest.Resource{}, fault.Wait(v1alpha1.KindNotServedReason, kindRetry, fmt.Errorf(
-		"%s: the workload cluster does not serve this kind in %s: is its CustomResourceDefinition missing?",
-		ref, strings.TrimPrefix(ref.Group+"/"+ref.Version, "/")))
+	return manifest.Resource{}, KindNotServed(ref)
 }
 
 // discovery returns what reads the discovery document of a group version, once
