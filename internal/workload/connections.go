@@ -14,16 +14,16 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
+// ErrNotConnected is in the error for a workload cluster to which the ClusterCache
+// has no connection.
+var ErrNotConnected = errors.New("the workload cluster is not connected: its API server cannot be reached yet")
+
 // restConfigs is the part of CAPI's ClusterCache that connections come from.
 type restConfigs interface {
 	GetRESTConfig(ctx context.Context, cluster client.ObjectKey) (*rest.Config, error)
 }
 
 var _ restConfigs = (clustercache.ClusterCache)(nil)
-
-// ErrNotConnected is in the error for a workload cluster to which the ClusterCache
-// has no connection.
-var ErrNotConnected = errors.New("the workload cluster is not connected: its API server cannot be reached yet")
 
 // Connections hands out the Client of each connected workload cluster. There
 // is one for each connection of CAPI's ClusterCache, which opens, checks and
@@ -47,8 +47,9 @@ func NewConnections(configs restConfigs) *Connections {
 	return &Connections{configs: configs, clients: make(map[client.ObjectKey]connection)}
 }
 
-// Client returns the client of a workload cluster. One that is not connected
-// is a fault.Wait: the ClusterCache's source tells when it is.
+// Client returns the client of a workload cluster. For one that is not connected
+// the error is ErrNotConnected in a fault.Wait without a time: the ClusterCache's
+// source reports the connection.
 func (c *Connections) Client(ctx context.Context, cluster client.ObjectKey) (*Client, error) {
 	cfg, err := c.configs.GetRESTConfig(ctx, cluster)
 	if err != nil {
@@ -71,8 +72,8 @@ func (c *Connections) Client(ctx context.Context, cluster client.ObjectKey) (*Cl
 	return made, nil
 }
 
-// Version returns the Kubernetes version of a workload cluster. One that is not
-// connected is a fault.Wait.
+// Version returns the Kubernetes version of a workload cluster. Errors are those
+// of Client and of Client.Version.
 func (c *Connections) Version(ctx context.Context, cluster client.ObjectKey) (string, error) {
 	connected, err := c.Client(ctx, cluster)
 	if err != nil {

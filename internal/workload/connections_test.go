@@ -85,6 +85,9 @@ func TestAClusterThatIsNotConnectedIsWaitedFor(t *testing.T) {
 	delete(cache, berlin)
 	_, err := connections.Client(t.Context(), berlin)
 	faulttest.Want(t, err, fault.ClassWait, v1alpha1.ClusterNotConnectedReason, "not connected")
+	if !errors.Is(err, ErrNotConnected) {
+		t.Errorf("want ErrNotConnected, got %v", err)
+	}
 	if got := fault.AfterOf(err); got != 0 {
 		t.Errorf("want the ClusterCache to tell, got a timer of %v", got)
 	}

@@ -41,8 +41,8 @@ func classify(ref manifest.Ref, err error) error {
 }
 
 // failed gives an error of a request its class and its reason, and a message
-// that names the subject of the request. The server quotes what it refuses: of
-// what it says about a secret subject only names are repeated.
+// that names the subject of the request. The server quotes what it refuses, so of
+// its message about a Secret only that of a 404, which holds names, is repeated.
 func failed(subject string, secret bool, err error) error {
 	if err == nil {
 		return nil
@@ -51,20 +51,22 @@ func failed(subject string, secret bool, err error) error {
 	if !answered {
 		return fault.Retry(v1alpha1.ApplyFailedReason, fmt.Errorf("%s: %w", subject, unanswered(err)))
 	}
-	said := fmt.Errorf("%s: HTTP %d %s: %s", subject, answer.Code, answer.Reason, answer.Message)
-	if secret && !apierrors.IsNotFound(err) {
-		said = fmt.Errorf("%s: HTTP %d %s", subject, answer.Code, answer.Reason)
+	message := fmt.Sprintf("HTTP %d %s", answer.Code, answer.Reason)
+	if !secret || apierrors.IsNotFound(err) {
+		message += ": " + answer.Message
 	}
+	refusal := fmt.Errorf("%s: %s", subject, message)
 	switch {
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return fault.Wait(v1alpha1.NamespaceTerminatingReason, namespaceRetry, said)
+		return fault.Wait(v1alpha1.NamespaceTerminatingReason, namespaceRetry, refusal)
 	case answer.Code == http.StatusTooManyRequests:
-		return fault.Wait(v1alpha1.ThrottledReason, retryAfter(err), said)
+		return fault.Wait(v1alpha1.ThrottledReason, retryAfter(err),
+			fmt.Errorf("%s: %w: %s", subject, rollout.ErrThrottled, message))
 	case answer.Code == http.StatusBadRequest, answer.Code == http.StatusUnprocessableEntity,
 		answer.Code == http.StatusRequestEntityTooLarge:
-		return fault.Stall(v1alpha1.ObjectInvalidReason, said)
+		return fault.Stall(v1alpha1.ObjectInvalidReason, refusal)
 	}
-	return fault.Retry(v1alpha1.ApplyFailedReason, said)
+	return fault.Retry(v1alpha1.ApplyFailedReason, refusal)
 }
 
 // status returns the API server's answer in err's chain, if there is one.
@@ -75,8 +77,8 @@ func status(err error) (metav1.Status, bool) {
 	return metav1.Status{}, false
 }
 
-// kindNotServed tells the 404 of a path that the server does not know from
-// that of a namespace or an object that does not exist.
+// kindNotServed reports whether err is the 404 of a path that the server does not
+// know, and not that of a namespace or an object that does not exist.
 func kindNotServed(err error) bool {
 	if !apierrors.IsNotFound(err) {
 		return false
@@ -95,7 +97,7 @@ func retryAfter(err error) time.Duration {
 	return min(max(time.Duration(seconds)*time.Second, minThrottle), maxThrottle)
 }
 
-// unanswered gives words to an error of a request that got no answer.
+// unanswered describes the error of a request that got no answer.
 func unanswered(err error) error {
 	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
 		return errors.New("the API server did not answer in time")
@@ -103,7 +105,7 @@ func unanswered(err error) error {
 	return fmt.Errorf("the connection to the API server failed: %w", stable(err))
 }
 
-// stable takes off an error of net/http what is long or differs from one time
+// stable removes from an error of net/http what is long or differs from one time
 // to the next: URLs, addresses, ports, the numbers of streams, the time.
 func stable(err error) error {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
@@ -115,8 +117,8 @@ func stable(err error) error {
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
 		return errors.New("its certificate has expired or is not yet valid")
 	}
-	if cut(err) {
-		return errors.New("it was cut")
+	if closedByServer(err) {
+		return errors.New("connection closed by the server")
 	}
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
@@ -127,8 +129,9 @@ func stable(err error) error {
 	return err
 }
 
-// cut tells whether the other side ended a connection, or a stream of it.
-func cut(err error) bool {
+// closedByServer reports whether the other side ended the connection, or a stream
+// of it.
+func closedByServer(err error) bool {
 	_, stream := errors.AsType[http2.StreamError](err)
 	_, away := errors.AsType[http2.GoAwayError](err)
 	return stream || away || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)

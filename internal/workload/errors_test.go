@@ -23,6 +23,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
 
@@ -213,7 +214,7 @@ func TestServersThatFail(t *testing.T) {
 		"a connection that is cut": {
 			given:     testenv.Cut,
 			wantClass: fault.ClassRetry, wantReason: v1alpha1.ApplyFailedReason,
-			wantWords: []string{": the connection to the API server failed: it was cut"},
+			wantWords: []string{": the connection to the API server failed: connection closed by the server"},
 		},
 		"a server that hangs": {
 			given: testenv.Hang, givenLimit: 100 * time.Millisecond,
@@ -249,6 +250,9 @@ func TestServersThatFail(t *testing.T) {
 				faulttest.Want(t, err, tc.wantClass, tc.wantReason, append(tc.wantWords, subject+": ")...)
 				if got := fault.AfterOf(err); got != tc.wantAfter {
 					t.Errorf("want to look again after %v, got %v", tc.wantAfter, got)
+				}
+				if throttled := tc.wantReason == v1alpha1.ThrottledReason; errors.Is(err, rollout.ErrThrottled) != throttled {
+					t.Errorf("want ErrThrottled to be in it: %t, got %v", throttled, err)
 				}
 				if got := len(proxy.Requests()); got != 1 {
 					t.Errorf("%s: want no second try, got %d requests", subject, got)
@@ -315,7 +319,7 @@ func TestMessagesOfLostConnectionsAreStable(t *testing.T) {
 			prefix + "its certificate has expired or is not yet valid",
 		},
 		"a certificate of somebody else": {dial(x509.UnknownAuthorityError{}), prefix + x509.UnknownAuthorityError{}.Error()},
-		"an end in the middle":           {dial(io.ErrUnexpectedEOF), prefix + "it was cut"},
+		"an end in the middle":           {dial(io.ErrUnexpectedEOF), prefix + "connection closed by the server"},
 		"any other":                      {dial(errors.New("proxy refused")), prefix + "proxy refused"},
 	}
 	for name, tc := range tests {

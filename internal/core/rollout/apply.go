@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -17,8 +18,8 @@ import (
 // parallel is how many requests one pass has under way at once.
 const parallel = 8
 
-// apply applies the objects of a step side by side. One that fails does not
-// keep the others, unless the server asks to be left alone.
+// apply applies the objects of a step in parallel. One that fails does not keep
+// the others from being applied, unless the server throttles.
 func (p *pass) apply(ctx context.Context, step plan.Step) error {
 	return forEach(ctx, len(step.Objects), func(ctx context.Context, n int) error {
 		return p.applyObject(ctx, step.Objects[n])
@@ -65,8 +66,8 @@ func (p *pass) checkOwner(ctx context.Context, resource manifest.Resource, ref m
 }
 
 // forEach calls do for every index below n, a bounded number at once, and joins
-// the errors in the order of the indices. It begins no more once the context is
-// done or the server throttles.
+// the errors in the order of the indices. It begins no more calls once the
+// context is done or one returned ErrThrottled.
 func forEach(ctx context.Context, n int, do func(context.Context, int) error) error {
 	errs := make([]error, n)
 	var stopped atomic.Bool
@@ -78,7 +79,7 @@ func forEach(ctx context.Context, n int, do func(context.Context, int) error) er
 		}
 		group.Go(func() error {
 			errs[i] = do(ctx, i)
-			if fault.ReasonOf(errs[i], "") == v1alpha1.ThrottledReason {
+			if errors.Is(errs[i], ErrThrottled) {
 				stopped.Store(true)
 			}
 			return nil

@@ -60,7 +60,7 @@ func TestThrottlingEndsThePass(t *testing.T) {
 			return nil, true
 		}
 		throttled++
-		return fault.Wait(v1alpha1.ThrottledReason, 7*time.Second, errors.New("HTTP 429")), false
+		return fault.Wait(v1alpha1.ThrottledReason, 7*time.Second, fmt.Errorf("%w: HTTP 429", ErrThrottled)), false
 	}
 	o := rolloutOf(cluster, releaseOf(t, "one", secrets(objects))).Run(t.Context())
 	if fault.ClassOf(o.Err) != fault.ClassWait || fault.ReasonOf(o.Err, "") != v1alpha1.ThrottledReason ||

@@ -12,6 +12,10 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 )
 
+// ErrThrottled is in the error of a request that the API server refused because
+// there are too many (HTTP 429). A pass begins no more requests of a step after it.
+var ErrThrottled = errors.New("rate-limited")
+
 // kindRetry is when to look again for a kind that is not served: no watch
 // reports it.
 const kindRetry = 5 * time.Second
