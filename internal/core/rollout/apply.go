@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
@@ -22,17 +21,17 @@ const parallel = 8
 // the others from being applied, unless the server throttles.
 func (p *pass) apply(ctx context.Context, step plan.Step) error {
 	return forEach(ctx, len(step.Objects), func(ctx context.Context, n int) error {
-		return p.applyObject(ctx, step.Objects[n])
+		return p.applyObject(ctx, &step.Objects[n])
 	})
 }
 
 // applyObject applies one object with the label of a member.
-func (p *pass) applyObject(ctx context.Context, object plan.Object) error {
-	resource, ref, err := p.mapper.locate(ctx, object)
-	if err != nil {
+func (p *pass) applyObject(ctx context.Context, object *plan.Object) error {
+	if err := p.ownerUnknown[object]; err != nil {
 		return err
 	}
-	if err := p.checkOwner(ctx, resource, ref); err != nil {
+	resource, ref, err := p.mapper.locate(ctx, *object)
+	if err != nil {
 		return err
 	}
 	// In memory twice: as it is on disk, and with the label.
@@ -41,28 +40,12 @@ func (p *pass) applyObject(ctx context.Context, object plan.Object) error {
 		return fmt.Errorf("%s: %w", ref, err)
 	}
 	defer p.Budget.Release(size)
-	body, err := p.Release.JSON(object)
+	body, err := p.Release.JSON(*object)
 	if err != nil {
 		return err
 	}
 	body = manifest.WithLabel(body, object.LabelsAt, inventory.PartOfLabel, p.Parent.ID())
 	return p.Cluster.Apply(ctx, resource, ref, body)
-}
-
-// checkOwner refuses an object that exists and that somebody else owns.
-func (p *pass) checkOwner(ctx context.Context, resource manifest.Resource, ref manifest.Ref) error {
-	if p.Adoption == v1alpha1.AlwaysAdoption {
-		return nil
-	}
-	live, err := p.Cluster.Metadata(ctx, resource, ref)
-	if err != nil || live == nil {
-		return err
-	}
-	if owner := inventory.Owner(live, p.Parent.ID()); owner != "" {
-		return fault.Stall(v1alpha1.CollisionReason, fmt.Errorf(
-			"%s is owned by %s: remove it there, or take it over with adoption: Always", ref, owner))
-	}
-	return nil
 }
 
 // forEach calls do for every index below n, a bounded number at once, and joins

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -150,8 +151,8 @@ func TestCollisions(t *testing.T) {
 			wantErr(t, o.Err, fault.ClassStall, v1alpha1.CollisionReason, 0,
 				"phase operator: ServiceAccount operator/operator is owned by "+test.wantMessage+
 					": remove it there, or take it over with adoption: Always")
-			if taken || cluster.objects[operatorPath] != nil {
-				t.Error("want neither the object nor a later step applied")
+			if taken || cluster.objects[spacePath] != nil || cluster.objects[operatorPath] != nil {
+				t.Error("want neither the object nor any other of its phase applied")
 			}
 		})
 	}
@@ -250,23 +251,27 @@ func TestObjectTakesItsDoubleFromTheBudget(t *testing.T) {
 
 func TestPassWithoutBudgetEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	cluster := newMemory(t)
-	cluster.done = func(_ int, c call) {
-		if c.verb == "metadata" {
-			cancel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		cluster := newMemory(t)
+		r := rolloutOf(cluster, releaseOf(t, "one", secrets(20)))
+		r.Budget = semaphore.NewWeighted(1 << 20)
+		if !r.Budget.TryAcquire(1 << 20) {
+			t.Fatal("the budget is not free")
 		}
-	}
-	r := rolloutOf(cluster, releaseOf(t, "one", secrets(20)))
-	r.Budget = semaphore.NewWeighted(1 << 20)
-	if !r.Budget.TryAcquire(1 << 20) {
-		t.Fatal("the budget is not free")
-	}
-	o := r.Run(ctx)
-	if !errors.Is(o.Err, context.Canceled) {
-		t.Errorf("want the error of the context, got %v", o.Err)
-	}
-	if diff := cmp.Diff([]string{parentPath}, slices.Sorted(maps.Keys(cluster.objects))); diff != "" {
-		t.Errorf("objects (-want +got):\n%s", diff)
-	}
+		ended := make(chan Outcome, 1)
+		go func() { ended <- r.Run(ctx) }()
+		synctest.Wait()
+		if got := cluster.take("metadata"); len(got) != 20 || len(ended) > 0 {
+			t.Fatalf("want every owner read and the pass waiting for its budget, got %v", got)
+		}
+		cancel()
+		if o := <-ended; !errors.Is(o.Err, context.Canceled) {
+			t.Errorf("want the error of the context, got %v", o.Err)
+		}
+		if diff := cmp.Diff([]string{parentPath}, slices.Sorted(maps.Keys(cluster.objects))); diff != "" {
+			t.Errorf("objects (-want +got):\n%s", diff)
+		}
+	})
 }

@@ -8,5 +8,8 @@
 // are done. So a pass that was killed in the middle is taken up by the next,
 // and one that finds everything done sends nothing.
 //
-//	parent -> record -> for each phase, for each step: apply, gate -> readyWhen -> record -> parent
+//	parent -> record -> for each phase: owners -> for each step: apply, gate -> readyWhen -> record -> parent
+//
+// The owners of all objects that a phase still has to apply are read before the
+// first of them is applied: a phase with a collision is left as it is.
 package rollout

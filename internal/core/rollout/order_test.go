@@ -41,13 +41,8 @@ func TestNothingIsAppliedBehindAClosedGate(t *testing.T) {
 
 func TestStepsFollowEachOtherInOnePhase(t *testing.T) {
 	t.Parallel()
-	var mixed written
-	for _, phase := range addOn() {
-		mixed.documents = append(mixed.documents, phase.documents...)
-	}
-	mixed.name = "all"
 	cluster := newMemory(t)
-	converge(t, rolloutOf(cluster, releaseOf(t, "one", mixed)))
+	converge(t, rolloutOf(cluster, releaseOf(t, "one", mixed())))
 	got := cluster.take("apply")
 	want := [][]string{
 		{parentPath}, {spacePath}, {gadgetsPath, widgetsPath}, {accountPath, settingsPath}, {operatorPath},

@@ -31,6 +31,8 @@ type pass struct {
 	notReady  []int   // objects of each phase that are applied and not ready
 	regressed []error // of each complete phase: what is no longer ready
 	targets   []Target
+	// ownerUnknown holds why the owner of an object could not be read.
+	ownerUnknown map[*plan.Object]error
 }
 
 func newPass(r Rollout) *pass {
@@ -39,6 +41,8 @@ func newPass(r Rollout) *pass {
 		mapper:    newMapper(r.Cluster, r.Release.Plan),
 		notReady:  make([]int, len(r.Release.Plan.Phases)),
 		regressed: make([]error, len(r.Release.Plan.Phases)),
+
+		ownerUnknown: make(map[*plan.Object]error),
 	}
 }
 
@@ -102,13 +106,23 @@ func (p *pass) save(ctx context.Context) error {
 // advance takes the current phase as far as its gates allow.
 func (p *pass) advance(ctx context.Context, i int) error {
 	p.record.Progress = p.record.Progress.Begin(p.Now)
-	for s, step := range p.Release.Plan.Phases[i].Steps {
-		if s >= p.record.Progress.Steps {
-			if err := p.apply(ctx, step); err != nil {
-				return err
-			}
-			p.record.Progress.Steps = s + 1
+	steps := p.Release.Plan.Phases[i].Steps
+	applied := min(p.record.Progress.Steps, len(steps))
+	for _, step := range steps[:applied] {
+		if err := p.gate(ctx, i, step); err != nil {
+			return err
 		}
+	}
+	// Not before the gates: while one is closed nothing is applied, so no owner
+	// needs to be read.
+	if err := p.checkOwners(ctx, steps[applied:]); err != nil {
+		return err
+	}
+	for _, step := range steps[applied:] {
+		if err := p.apply(ctx, step); err != nil {
+			return err
+		}
+		p.record.Progress.Steps++
 		if err := p.gate(ctx, i, step); err != nil {
 			return err
 		}

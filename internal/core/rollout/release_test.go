@@ -79,6 +79,15 @@ func addOn() []written {
 	}
 }
 
+// mixed is the add-on as one phase, with all steps that there are.
+func mixed() written {
+	all := written{name: "all"}
+	for _, phase := range addOn() {
+		all.documents = append(all.documents, phase.documents...)
+	}
+	return all
+}
+
 // releaseOf plans the phases as a release with the given digest.
 func releaseOf(t testing.TB, digest string, phases ...written) Release {
 	t.Helper()
