@@ -18,6 +18,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/readiness"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 const (
@@ -32,6 +33,7 @@ const (
 	diagnoseAfter = 5 * time.Second
 	maxDiagnosed  = 3
 
+	// maxNamed is how many objects a message names.
 	maxNamed = 3
 )
 
@@ -186,7 +188,7 @@ func (p *pass) closed(i int, reason string, findings []readiness.Finding) error 
 	if reason == v1alpha1.WorkloadsNotReadyReason {
 		p.notReady[i] += len(messages)
 	}
-	err := errors.New(someOf(messages))
+	err := errors.New(text.List(messages, maxNamed, ", "))
 	if stalled {
 		return fault.Stall(reason, err)
 	}
@@ -235,13 +237,5 @@ func names(objects []plan.Object) string {
 	for i, object := range objects {
 		all[i] = object.Name
 	}
-	return someOf(all)
-}
-
-// someOf spells out the first few texts and counts the rest.
-func someOf(texts []string) string {
-	if more := len(texts) - maxNamed; more > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(texts[:maxNamed], ", "), more)
-	}
-	return strings.Join(texts, ", ")
+	return text.List(all, maxNamed, ", ")
 }

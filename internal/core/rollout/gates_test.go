@@ -66,7 +66,7 @@ func TestGateOfCRDs(t *testing.T) {
 		"a long list is counted": {
 			givenPhase: many, wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: crdRetry,
 			wantMessage: "phase crds: 5 of 5 CustomResourceDefinitions are not served yet: " +
-				"belts.example.com, cogs.example.com, gadgets.example.com and 2 more",
+				"belts.example.com, cogs.example.com, gadgets.example.com, and 2 more",
 		},
 		"a conflict of names is not looked for at once": {
 			givenPhase: two, givenStatus: conflict, givenAge: 5 * time.Second,
@@ -86,7 +86,7 @@ func TestGateOfCRDs(t *testing.T) {
 			givenPhase: many, givenAge: time.Minute, wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason,
 			wantAfter: crdRetry, wantReads: maxDiagnosed,
 			wantMessage: "phase crds: 5 of 5 CustomResourceDefinitions are not served yet: " +
-				"belts.example.com, cogs.example.com, gadgets.example.com and 2 more",
+				"belts.example.com, cogs.example.com, gadgets.example.com, and 2 more",
 		},
 	}
 	for name, test := range tests {

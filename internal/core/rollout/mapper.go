@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"iter"
-	"slices"
 	"strings"
 	"sync"
 
@@ -121,28 +120,4 @@ func objects(p *plan.Plan) iter.Seq[plan.Object] {
 			}
 		}
 	}
-}
-
-// groupKinds returns the kinds of a plan in the form of KEP-3659, sorted.
-func groupKinds(p *plan.Plan) []string {
-	var all []string
-	for object := range objects(p) {
-		all = append(all, strings.TrimSuffix(object.Kind+"."+object.Group, "."))
-	}
-	return union(all, nil)
-}
-
-// union returns the texts of both, sorted and unique.
-func union(a, b []string) []string {
-	all := slices.Concat(a, b)
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-func phaseNames(p *plan.Plan) []string {
-	all := make([]string, len(p.Phases))
-	for i, phase := range p.Phases {
-		all[i] = phase.Name
-	}
-	return all
 }

@@ -2,23 +2,15 @@ package rollout
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"time"
-
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 )
-
-var configMaps = manifest.Resource{Version: "v1", Plural: "configmaps", Namespaced: true}
 
 // pass is one pass in the making.
 type pass struct {
@@ -59,48 +51,6 @@ func (p *pass) walk(ctx context.Context) error {
 		}
 	}
 	return p.health(ctx, p.Release.Plan.Phases[:first])
-}
-
-// load reads the parent and, where it is of another release or of none, writes
-// it before the first object.
-func (p *pass) load(ctx context.Context) error {
-	parent, err := ReadParent(ctx, p.Cluster, p.Parent)
-	if err != nil {
-		return err
-	}
-	p.saved = inventory.RecordOf(parent)
-	p.record = inventory.Record{
-		Bundle: p.Release.Bundle, Version: p.Release.Version, Digest: p.Release.Digest,
-		// The members of the release before keep their place in the inventory.
-		GroupKinds: union(groupKinds(p.Release.Plan), p.saved.GroupKinds),
-		Progress:   inventory.Progress{}.Begin(p.Now),
-	}
-	if p.saved.Digest == p.Release.Digest {
-		p.record.Progress = p.saved.Progress
-	}
-	err = p.save(ctx)
-	p.loaded = err == nil
-	return err
-}
-
-// save writes the parent if the record changed since it was read or written.
-func (p *pass) save(ctx context.Context) error {
-	if reflect.DeepEqual(p.record, p.saved) {
-		return nil
-	}
-	parent, err := p.Parent.ConfigMap(p.record, phaseNames(p.Release.Plan))
-	if err != nil {
-		return err
-	}
-	body, err := json.Marshal(parent)
-	if err != nil {
-		return fmt.Errorf("%s: %w", refOfParent(p.Parent), err)
-	}
-	if err := p.Cluster.Apply(ctx, configMaps, refOfParent(p.Parent), body); err != nil {
-		return err
-	}
-	p.saved = p.record
-	return nil
 }
 
 // advance takes the current phase as far as its gates allow.
@@ -170,22 +120,4 @@ func orForever(d time.Duration) time.Duration {
 		return 1<<63 - 1
 	}
 	return d
-}
-
-// ReadParent reads the parent from a workload cluster; an empty one stands for
-// none.
-func ReadParent(ctx context.Context, cluster Reader, parent inventory.Parent) (*corev1.ConfigMap, error) {
-	read := &corev1.ConfigMap{}
-	live, err := cluster.Object(ctx, configMaps, refOfParent(parent))
-	if err != nil || live == nil {
-		return read, err
-	}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(live.Object, read); err != nil {
-		return nil, fmt.Errorf("%s: %w", refOfParent(parent), err)
-	}
-	return read, nil
-}
-
-func refOfParent(parent inventory.Parent) manifest.Ref {
-	return manifest.Ref{Version: "v1", Kind: "ConfigMap", Namespace: inventory.Namespace, Name: parent.Name()}
 }
