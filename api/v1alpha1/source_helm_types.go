@@ -1,0 +1,117 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// HelmSource is a Helm chart. It is rendered once for each minor version of
+// Kubernetes, never for each Cluster.
+type HelmSource struct {
+	// chart is oci:// and a repository, or the https URL of a chart archive
+	// (.tgz), or the https URL of a chart repository and the chart's name, for
+	// example https://charts.example.com/logging-operator.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:Pattern=`^(oci|https?)://[^/?#]+/[^?#]+$`
+	Chart string `json:"chart,omitempty"`
+
+	// version of the chart, exactly.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Version string `json:"version,omitempty"`
+
+	// digest of the chart archive. With one, what is published under the version
+	// cannot change unnoticed.
+	// +optional
+	Digest Digest `json:"digest,omitempty"`
+
+	// values of the chart, over its defaults and over valuesFrom.
+	// +optional
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Values *runtime.RawExtension `json:"values,omitempty"`
+
+	// valuesFrom are ConfigMaps and Secrets in the namespace of the Bundle with
+	// values, the later over the earlier.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	ValuesFrom []ValuesReference `json:"valuesFrom,omitempty"`
+
+	// releaseName is .Release.Name in the templates.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=53
+	ReleaseName string `json:"releaseName,omitempty"`
+
+	// namespace is .Release.Namespace in the templates, and that of the objects
+	// that name none.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	// includeCRDs has the CustomResourceDefinitions of the chart's crds folder
+	// delivered. Default true.
+	// +optional
+	// +kubebuilder:default=true
+	IncludeCRDs *bool `json:"includeCRDs,omitempty"`
+
+	// hooks says what to do with the chart's hooks: Refuse (default) the chart, or
+	// Apply them as ordinary objects. Hooks for tests are always left out.
+	// +optional
+	// +kubebuilder:default=Refuse
+	Hooks HookPolicy `json:"hooks,omitempty"`
+
+	// secretRef names a Secret with credentials for the server of the chart: for
+	// oci:// as in an oci source, else with the keys username and password.
+	// +optional
+	SecretRef LocalReference `json:"secretRef,omitzero"`
+
+	// caRef names a Secret as in an oci source, for charts in a registry.
+	// +optional
+	CARef LocalReference `json:"caRef,omitzero"`
+
+	// insecure is true for a chart in a registry that speaks plain HTTP.
+	// +optional
+	Insecure *bool `json:"insecure,omitempty"`
+
+	// verify says whose signature a chart in a registry must have. Default: that
+	// of the Bundle.
+	// +optional
+	Verify *Verify `json:"verify,omitempty"`
+}
+
+// HookPolicy says what to do with the hooks of a Helm chart.
+// +kubebuilder:validation:Enum=Refuse;Apply
+type HookPolicy string
+
+const (
+	// RefuseHooks refuses a chart that has hooks.
+	RefuseHooks HookPolicy = "Refuse"
+
+	// ApplyHooks applies hooks as ordinary objects.
+	ApplyHooks HookPolicy = "Apply"
+)
+
+// ValuesReference names a ConfigMap or a Secret with values of a Helm chart.
+type ValuesReference struct {
+	// kind is ConfigMap or Secret.
+	// +required
+	// +kubebuilder:validation:Enum=ConfigMap;Secret
+	Kind string `json:"kind,omitempty"`
+
+	// name of the object.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+
+	// key with the values as YAML. Default values.yaml.
+	// +optional
+	// +kubebuilder:default=values.yaml
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key,omitempty"`
+}

@@ -1,0 +1,70 @@
+package v1alpha1
+
+// OCISource is an artifact in an OCI registry: one or several layers of YAML or
+// of archives with YAML, such as a Flux artifact or files of oras push.
+// +kubebuilder:validation:ExactlyOneOf=tag;digest;semver
+type OCISource struct {
+	// repository without a tag, for example ghcr.io/example/bundles/calico.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9.-]+(:[0-9]+)?/[a-z0-9]+([._/-]+[a-z0-9]+)*$`
+	Repository string `json:"repository,omitempty"`
+
+	// tag of the artifact. It is resolved to a digest, and resolved again from
+	// time to time.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_][A-Za-z0-9._-]*$`
+	Tag string `json:"tag,omitempty"`
+
+	// digest of the artifact's manifest.
+	// +optional
+	Digest Digest `json:"digest,omitempty"`
+
+	// semver is a constraint, in the form of github.com/Masterminds/semver, on
+	// the tags that are semantic versions: the newest one is taken.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	SemVer string `json:"semver,omitempty"`
+
+	// layers to read, by their media type or their title
+	// (org.opencontainers.image.title), in this order. Empty means all.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=255
+	Layers []string `json:"layers,omitempty"`
+
+	// files of a layer that is an archive to read, in this order. Empty means
+	// every .yaml, .yml and .json file, in lexical order.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=1024
+	Files []string `json:"files,omitempty"`
+
+	// secretRef names a Secret in the namespace of the Bundle with credentials:
+	// of the type kubernetes.io/dockerconfigjson, or with the keys username and
+	// password, or token, and with tls.crt and tls.key for a client certificate.
+	// +optional
+	SecretRef LocalReference `json:"secretRef,omitzero"`
+
+	// caRef names a Secret in the namespace of the Bundle with the key ca.crt: the
+	// authorities that the registry is verified with, in place of the system's.
+	// +optional
+	CARef LocalReference `json:"caRef,omitzero"`
+
+	// insecure is true for a registry that speaks plain HTTP.
+	// +optional
+	Insecure *bool `json:"insecure,omitempty"`
+
+	// verify says whose signature the artifact must have. Default: that of the
+	// Bundle.
+	// +optional
+	Verify *Verify `json:"verify,omitempty"`
+}
