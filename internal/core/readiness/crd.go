@@ -13,8 +13,8 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 )
 
-// CRDServed returns whether discovery lists a CustomResourceDefinition as its
-// spec asks for it, in every version that it serves. The resources are those of
+// CRDServed finds out whether discovery lists a CustomResourceDefinition as its
+// spec defines it, in every version that it serves. The resources are those of
 // its group, by version.
 //
 // That is enough to know that it is Established and that its names are accepted,
@@ -34,8 +34,8 @@ import (
 // has seen it, moments after the write.
 //
 // A CustomResourceDefinition that is being deleted is listed without the verb
-// create, and is not ready. CRDServed never finds that something failed: a name
-// that differs may be a moment old. Conditions tells that apart.
+// create, and is not ready. CRDServed never finds one stalled: a name
+// that differs may be a moment old. Conditions distinguishes the two.
 //
 // The reason is ReadyReason or CRDsNotServedReason.
 func CRDServed(crd manifest.CRD, resources map[string][]metav1.APIResource) Finding {
@@ -52,7 +52,7 @@ func CRDServed(crd manifest.CRD, resources map[string][]metav1.APIResource) Find
 	return ready(name + " is served")
 }
 
-// differs returns how the served resource differs from what the spec asks for.
+// differs returns how the served resource differs from what the spec defines.
 func differs(crd manifest.CRD, served metav1.APIResource) string {
 	// The API server sets the same default before it looks for conflicts.
 	singular := cmp.Or(crd.Singular, strings.ToLower(crd.Kind))
@@ -88,10 +88,10 @@ func sorted(names []string) []string { return slices.Compact(slices.Sorted(slice
 
 func crdTitle(name string) string { return title("CustomResourceDefinition", "", name) }
 
-// Conditions returns what the conditions of a live CustomResourceDefinition say
-// about why it is not served. A look at its status is for the case that
-// CRDServed is not ready for long: it is failed if NamesAccepted is False, which
-// lasts until somebody removes the other owner of the name.
+// Conditions finds out from the conditions of a live CustomResourceDefinition why
+// it is not served. It is for one that CRDServed has not found ready for long. It
+// is stalled if NamesAccepted is False, which lasts until somebody removes the
+// other owner of the name.
 //
 // The reason is ReadyReason, CRDNamesConflictReason or CRDsNotServedReason.
 func Conditions(crd *unstructured.Unstructured) Finding {
@@ -113,6 +113,6 @@ func Conditions(crd *unstructured.Unstructured) Finding {
 
 // explain returns the reason and the message of a condition, or otherwise if it has neither.
 func explain(c condition, otherwise string) string {
-	said := strings.Trim(c.Reason+": "+c.Message, ": ")
-	return line(cmp.Or(said, otherwise))
+	explanation := strings.Trim(c.Reason+": "+c.Message, ": ")
+	return line(cmp.Or(explanation, otherwise))
 }

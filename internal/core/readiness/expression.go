@@ -28,7 +28,7 @@ type Expression struct {
 // the macros has, all, exists, existsOne, exists_one and filter; optional syntax
 // such as self.?status.?ready.orValue(false); and the string functions of the
 // cel-go extension. Numbers of different types compare with each other. An
-// expression is written by whoever may write a Bundle and runs in the provider,
+// expression is written by every author of a Bundle and runs in the provider,
 // so what can make something large of something small is refused: the macros map,
 // optMap and optFlatMap, and the functions format, join, replace and strings.quote.
 //
@@ -79,13 +79,13 @@ func (e *Expression) title() string {
 // Object names the object that the expression is about.
 func (e *Expression) Object() v1alpha1.ObjectReference { return e.object }
 
-// Evaluate returns whether the expression holds for obj, which is nil while the
+// Evaluate finds out whether the expression holds for obj, which is nil while the
 // object does not exist. It reads obj and changes nothing in it.
 //
 // An expression that cannot be evaluated does not hold: a field that is absent,
 // an operation that the value of a field does not have, a result that is not a
 // bool, more than five seconds. All of them may pass. An expression that costs
-// more than 100,000 (the unit of cel-go, about one step each) has failed.
+// more than 100,000 (the unit of cel-go, about one step each) is stalled.
 //
 // The reason is ReadyReason, ReadyWhenReason or, for the cost, LimitExceededReason.
 func (e *Expression) Evaluate(obj *unstructured.Unstructured) Finding {

@@ -7,11 +7,11 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
-// Finding is what was found out about one object.
+// Finding is the readiness of one object.
 type Finding struct {
-	// Ready says that the object is as it was asked for.
+	// Ready is true if the object has reached the state that its spec asks for.
 	Ready bool
-	// Stalled says that the object does not become ready by waiting: somebody must
+	// Stalled is true if the object does not become ready by waiting: somebody must
 	// change something. It is never true together with Ready.
 	Stalled bool
 	// Reason is one of the reasons of api/v1alpha1: ReadyReason, or why not.

@@ -9,26 +9,26 @@ import (
 )
 
 // Workload returns the finding about an object by its kind: ready if kstatus
-// (github.com/fluxcd/cli-utils/pkg/kstatus) calls it Current, failed if kstatus
+// (github.com/fluxcd/cli-utils/pkg/kstatus) calls it Current, stalled if kstatus
 // calls it Failed. The object must be complete, and not nil.
 //
-// It differs from kstatus where that is too early or looks at the clock:
+// It differs from kstatus where that is too early or reads the clock:
 //
 //   - An object of the apps group is not ready before its controller has written
 //     status.observedGeneration. Without it a StatefulSet or ReplicaSet of zero
 //     replicas would be ready before anybody has looked at it.
 //   - A Job is ready when it is Complete, not when it runs.
-//   - A Pod whose phase is Failed has failed; kstatus calls it Current.
+//   - A Pod whose phase is Failed is stalled; kstatus calls it Current.
 //   - A Pod that is Pending is not ready and nothing more. kstatus calls it Failed
-//     15 seconds after its creation, but a Pod that nothing can schedule is what
-//     a cluster without nodes has, and it mends itself.
+//     15 seconds after its creation, but a Pod that cannot be scheduled is normal
+//     in a cluster without nodes, and recovers by itself.
 //
 // A DaemonSet that wants no Pod, as in a cluster without nodes, is ready.
 //
 // The reason is ReadyReason or WorkloadsNotReadyReason.
 func Workload(obj *unstructured.Unstructured) Finding {
 	name := titleOf(obj)
-	if message, ok := early(obj); ok {
+	if message, ok := notObserved(obj); ok {
 		return notReady(v1alpha1.WorkloadsNotReadyReason, name+": "+message)
 	}
 	result, err := status.Compute(obj)
@@ -39,7 +39,7 @@ func Workload(obj *unstructured.Unstructured) Finding {
 	switch {
 	case result.Status == status.FailedStatus, phaseOf(obj) == podFailed && result.Status == status.CurrentStatus:
 		return stalled(v1alpha1.WorkloadsNotReadyReason, message)
-	case result.Status == status.CurrentStatus && !running(obj):
+	case result.Status == status.CurrentStatus && !jobIncomplete(obj):
 		return ready(message)
 	default:
 		return notReady(v1alpha1.WorkloadsNotReadyReason, message)
@@ -56,8 +56,9 @@ const (
 	podFailed  = "Failed"
 )
 
-// early returns why kstatus is not to be asked yet.
-func early(obj *unstructured.Unstructured) (string, bool) {
+// notObserved returns why the state of the object is not known yet, and whether
+// that is so. kstatus would call some of these objects Current or Failed.
+func notObserved(obj *unstructured.Unstructured) (string, bool) {
 	if obj.GetDeletionTimestamp() != nil {
 		return "is being deleted", true
 	}
@@ -84,7 +85,7 @@ func phaseOf(obj *unstructured.Unstructured) string {
 	return stringOf(phase)
 }
 
-// running reports whether obj is a Job that is not Complete.
-func running(obj *unstructured.Unstructured) bool {
+// jobIncomplete reports whether obj is a Job that is not Complete.
+func jobIncomplete(obj *unstructured.Unstructured) bool {
 	return obj.GroupVersionKind().GroupKind() == jobKind && conditionOf(obj, "Complete").Status != "True"
 }
