@@ -2,7 +2,7 @@ package manifest
 
 import "strings"
 
-// Resource says under which path the objects of a kind are found.
+// Resource identifies the API path of the objects of a kind.
 type Resource struct {
 	// Group is the API group, empty for the core group.
 	Group string `json:"group,omitempty"`
@@ -10,7 +10,7 @@ type Resource struct {
 	Version string `json:"version"`
 	// Plural is the name of the resource in paths.
 	Plural string `json:"plural"`
-	// Namespaced says whether the objects live in namespaces.
+	// Namespaced is true for objects that live in namespaces.
 	Namespaced bool `json:"namespaced,omitempty"`
 }
 
@@ -26,7 +26,7 @@ func BuiltIn(group, version, kind string) (Resource, bool) {
 	return Resource{Group: group, Version: version, Plural: b.plural, Namespaced: b.namespaced}, true
 }
 
-// IsBuiltIn says whether a kind comes with Kubernetes, in whatever version.
+// IsBuiltIn reports whether a kind comes with Kubernetes, in any version.
 func IsBuiltIn(group, kind string) bool {
 	_, ok := builtIns[[2]string{group, kind}]
 	return ok

@@ -22,7 +22,7 @@ type CRD struct {
 	Singular string `json:"singular"`
 	// ShortNames are the short names in the order that they are written in.
 	ShortNames []string `json:"shortNames,omitempty"`
-	// Namespaced says whether the objects live in namespaces.
+	// Namespaced is true for objects that live in namespaces.
 	Namespaced bool `json:"namespaced,omitempty"`
 	// Served are the names of the versions with served: true, sorted.
 	Served []string `json:"served"`
@@ -54,7 +54,7 @@ func crdOf(ref Ref, tree map[string]any) (*CRD, error) {
 	return crd, crd.check()
 }
 
-// check refuses facts that cannot stand in the path of a request.
+// check refuses facts that must not be part of a request path.
 func (c *CRD) check() error {
 	for _, field := range []struct{ name, value string }{
 		{"spec.group", c.Group},

@@ -12,11 +12,11 @@
 // added without decoding; see Objects and WithLabel.
 //
 // The package refuses what the API server would refuse later or what could be
-// read in two ways: text that is not UTF-8, keys that stand twice in a mapping,
+// read in two ways: text that is not UTF-8, duplicated keys of a mapping,
 // objects without apiVersion, kind or name, labels that are no strings, and
 // everything over a limit. It does not look at schemas, does not fill in
 // defaults and does not fetch anything. BuiltIn knows the kinds that come with
-// Kubernetes; nothing here asks a cluster.
+// Kubernetes; nothing here reads a cluster.
 //
 // The package is pure: no client, no network, no file system, no clock.
 package manifest

@@ -9,7 +9,7 @@ import (
 	"strconv"
 )
 
-// errTooLarge says that an object as JSON is over the limit.
+// errTooLarge means that an object as JSON is over the limit.
 var errTooLarge = errors.New("too large")
 
 // encoder writes values as compact JSON with sorted keys. Its buffer and its

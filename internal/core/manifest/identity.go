@@ -111,7 +111,7 @@ func checkTexts(metadata map[string]any, field string) error {
 	return nil
 }
 
-// checkPath refuses a Ref whose parts cannot stand in the path of a request.
+// checkPath refuses a Ref whose parts must not be part of a request path.
 func checkPath(ref Ref) error {
 	for _, part := range []struct{ name, value string }{
 		{"the group", ref.Group},
@@ -124,18 +124,18 @@ func checkPath(ref Ref) error {
 		}
 	}
 	if !isSegment(ref.Name) {
-		return fmt.Errorf("metadata.name %s cannot stand in a path", quote(ref.Name))
+		return fmt.Errorf("metadata.name %s cannot be part of a request path", quote(ref.Name))
 	}
 	return nil
 }
 
-// isPlain says whether text holds letters, digits, "-" and "." only, and has
+// isPlain reports whether s holds letters, digits, "-" and "." only, and has
 // the length of a name at most. It may be empty.
 func isPlain(s string) bool {
 	return strings.Trim(s, plainCharacters) == "" && len(s) <= maxName && s != "." && s != ".."
 }
 
-// isSegment says whether text can be a segment of a path, as the API server
+// isSegment reports whether s can be a segment of a path, as the API server
 // wants it of every name.
 func isSegment(s string) bool {
 	return s != "" && s != "." && s != ".." && len(s) <= maxName &&

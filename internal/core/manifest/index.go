@@ -17,10 +17,10 @@ type Index struct {
 	Bytes int64 `json:"bytes"`
 }
 
-// Entry is what there is to know of an object without reading it.
+// Entry describes an object, so that it need not be read.
 type Entry struct {
 	Ref
-	// Place says where the object stood in its source.
+	// Place is where the object was in its source.
 	Place Place `json:"place"`
 	// Offset is where its JSON begins in the file, in bytes.
 	Offset int64 `json:"offset"`

@@ -8,10 +8,10 @@ import (
 	"io"
 )
 
-// errTooDeep says that mappings and sequences are nested over the limit.
+// errTooDeep means that mappings and sequences are nested over the limit.
 var errTooDeep = errors.New("too deep")
 
-// isJSON says whether text is a sequence of JSON values and nothing else.
+// isJSON reports whether text is a sequence of JSON values and nothing else.
 func isJSON(text []byte) bool {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	for {
@@ -22,7 +22,7 @@ func isJSON(text []byte) bool {
 	}
 }
 
-// jsonReader reads JSON values token by token, so that a key that stands twice
+// jsonReader reads JSON values token by token, so that a duplicated key
 // is seen, and numbers keep the digits that they are written with.
 type jsonReader struct {
 	decoder *json.Decoder
@@ -71,7 +71,7 @@ func (r jsonReader) object(depth int) (any, error) {
 			return object, nil
 		}
 		if _, ok := object[key]; ok {
-			return nil, fmt.Errorf("key %s stands twice in an object", quote(key))
+			return nil, fmt.Errorf("key %s is duplicated in an object", quote(key))
 		}
 		if token, err = r.decoder.Token(); err != nil {
 			return nil, err

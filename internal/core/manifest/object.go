@@ -22,7 +22,7 @@ var serverFields = []string{
 // Object is one Kubernetes object as it was published.
 type Object struct {
 	Ref
-	// Place says where the object stands in its source.
+	// Place is where the object is in its source.
 	Place Place
 	// JSON is the object in the form that Objects describes. It is valid only
 	// until the next step of the sequence.

@@ -46,7 +46,7 @@ func (r Ref) GroupKind() schema.GroupKind {
 	return schema.GroupKind{Group: r.Group, Kind: r.Kind}
 }
 
-// Place says where an object stands in a source, for messages.
+// Place is where an object is in a source, for messages.
 type Place struct {
 	// Source is the name of the source, such as a file name.
 	Source string `json:"source"`

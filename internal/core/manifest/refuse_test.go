@@ -72,10 +72,10 @@ func TestObjectsRefuses(t *testing.T) {
 		"generateName": {
 			withMetadata("{generateName: a-}"),
 			first + "X: metadata.name is missing: server-side apply needs a name and not a generateName"},
-		"a name with a slash": {withMetadata("{name: a/b}"), first + `metadata.name "a/b" cannot stand in a path`},
-		"a name with percent": {withMetadata("{name: a%2f}"), first + `metadata.name "a%2f" cannot stand in a path`},
-		"a name of two dots":  {withMetadata("{name: ..}"), first + `metadata.name ".." cannot stand in a path`},
-		"a name with a line":  {withMetadata(`{name: "a\nb"}`), first + `metadata.name "a\nb" cannot stand in a path`},
+		"a name with a slash": {withMetadata("{name: a/b}"), first + `metadata.name "a/b" cannot be part of a request path`},
+		"a name with percent": {withMetadata("{name: a%2f}"), first + `metadata.name "a%2f" cannot be part of a request path`},
+		"a name of two dots":  {withMetadata("{name: ..}"), first + `metadata.name ".." cannot be part of a request path`},
+		"a name with a line":  {withMetadata(`{name: "a\nb"}`), first + `metadata.name "a\nb" cannot be part of a request path`},
 		"a name that is long": {withMetadata("{name: " + strings.Repeat("a", 254) + "}"), first + `metadata.name "aaa`},
 		"namespace not text":  {withMetadata("{name: a, namespace: 1}"), first + "X a: metadata.namespace is a number"},
 		"namespace as path": {
@@ -91,13 +91,13 @@ func TestObjectsRefuses(t *testing.T) {
 		"an annotation of a mapping": {
 			withMetadata("{name: a, annotations: {b: {}}}"),
 			first + `X a: metadata.annotations: the value of "b" is a mapping and not text`},
-		"a key that stands twice": {
+		"a key that is duplicated": {
 			named("a: 1\nb: 2\na: 3\n"), first + `not YAML: line 6: key "a" already set in map`},
-		"a key that stands twice in JSON": {`{"kind":"X","kind":"Y"}`, first + `key "kind" stands twice in an object`},
+		"a key that is duplicated in JSON": {`{"kind":"X","kind":"Y"}`, first + `key "kind" is duplicated in an object`},
 		"a key as number and as text": {
-			named("a: {1: a, '1': b}\n"), first + `key "1" stands twice in a mapping`},
-		"a key that stands twice deep in JSON": {
-			`{"a":[{"b":{"c":1,"c":2}}]}`, first + `key "c" stands twice in an object`},
+			named("a: {1: a, '1': b}\n"), first + `key "1" is duplicated in a mapping`},
+		"a key that is duplicated deep in JSON": {
+			`{"a":[{"b":{"c":1,"c":2}}]}`, first + `key "c" is duplicated in an object`},
 		"a key that is null":          {named("a: {~: b}\n"), first + "a key of a mapping that is neither text nor"},
 		"a key that is a sequence":    {named("? [a]\n: b\n"), first + "not YAML: invalid map key: "},
 		"a key that is binary":        {named("? !!binary /w==\n: b\n"), first + "a key that is not UTF-8 text"},

@@ -12,7 +12,7 @@ import (
 // lineBuffer is the size in bytes up to which a line is read without a copy.
 const lineBuffer = 64 << 10
 
-// errLineTooLong says that a line alone is larger than a document may be.
+// errLineTooLong means that one line is larger than a document may be.
 var errLineTooLong = errors.New("line too long")
 
 // chunk is the text of one document. It is valid until the next one is read.
@@ -20,7 +20,7 @@ type chunk struct {
 	text []byte
 	// line is the number of the first line of the text.
 	line int
-	// json says that the text is a sequence of JSON values.
+	// json is true if the text is a sequence of JSON values.
 	json bool
 }
 
@@ -110,7 +110,7 @@ func (s *splitter) tooLarge(line int) error {
 	return exceeded(s.place(line), "the document is larger than %d bytes", s.limits.document())
 }
 
-// endsDocument says whether a line is a separator. Content behind a separator
+// endsDocument reports whether a line is a separator. Content behind a separator
 // is refused, as kubectl refuses it: tools disagree on what it means.
 func (s *splitter) endsDocument(line []byte) (bool, error) {
 	isEnd := bytes.HasPrefix(line, []byte("..."))
@@ -129,7 +129,7 @@ func (s *splitter) endsDocument(line []byte) (bool, error) {
 		line[:3], quote(string(trimmed)))
 }
 
-// holdsNothing says whether a line before the content of a document can be left
+// holdsNothing reports whether a line before the content of a document can be left
 // out: it is blank, a comment or a YAML directive.
 func holdsNothing(line []byte) bool {
 	trimmed := bytes.TrimSpace(line)
@@ -148,8 +148,8 @@ func (b *brackets) start(line []byte) {
 	*b = brackets{on: trimmed[0] == '{' || trimmed[0] == '['}
 }
 
-// closedBy reads a line and says whether it closes the outermost bracket. It
-// says so once: what goes on behind it is not JSON.
+// closedBy reads a line and reports whether it closes the outermost bracket. It
+// is true once: what follows is not JSON.
 func (b *brackets) closedBy(line []byte) bool {
 	if !b.on {
 		return false

@@ -20,7 +20,7 @@ var yamlLine = regexp.MustCompile(`\bline (\d+)`)
 // decodeYAML returns the value of a YAML document in the types of encoding/json
 // beside int, int64, uint64 and float64 for numbers. It reads YAML as kubectl
 // and sigs.k8s.io/yaml do, that is YAML 1.1, so 0400 is 256. Unlike them it
-// refuses a key that stands twice in a mapping, except in documents with merge
+// refuses a duplicated key of a mapping, except in documents with merge
 // keys, where overriding a key is what they are for.
 func decodeYAML(text []byte, line, nesting int) (any, error) {
 	unmarshal := yaml.UnmarshalStrict
@@ -98,7 +98,7 @@ func addPlain(result map[string]any, k, v any, depth, nesting int) error {
 		return err
 	}
 	if _, ok := result[key]; ok {
-		return fmt.Errorf("key %s stands twice in a mapping", quote(key))
+		return fmt.Errorf("key %s is duplicated in a mapping", quote(key))
 	}
 	result[key], err = plain(v, depth, nesting)
 	return err

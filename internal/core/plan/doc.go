@@ -10,8 +10,8 @@
 // file works as a phase of its own. The order is total: whatever order the
 // documents and the sources of a phase are in, the plan is the same.
 //
-// New also says under which path each object is found, keeps an object that
-// stands twice once, and refuses a release in which one object has two contents.
+// New also finds the API path of each object, keeps one of several equal copies
+// of an object, and refuses a release in which one object has two contents.
 // It does not read objects, does not know what a cluster serves, and does not
 // decide whether a gate is open.
 //

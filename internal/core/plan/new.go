@@ -14,8 +14,8 @@ import (
 // defaultNamespace is where an object goes that names no namespace.
 const defaultNamespace = "default"
 
-// New returns the plan of a release. An object that stands in it more than once
-// with the same content is kept once, in the first phase that has it.
+// New returns the plan of a release. An object that is duplicated with the same
+// content is kept once, in the first phase that has it.
 //
 // All errors have the class Stall and are collected into one, with the places
 // of the objects: ObjectConflictReason for an object with two contents or
@@ -54,7 +54,7 @@ func count(phases []Input) int {
 	return n
 }
 
-// identity is what an API server tells objects apart by.
+// identity is what identifies an object for an API server.
 type identity struct {
 	kind            schema.GroupKind
 	namespace, name string
@@ -80,7 +80,7 @@ func (b *builder) phase(phase Input) []Object {
 			continue
 		}
 		if first.SHA256 != o.SHA256 {
-			b.problems.add(v1alpha1.ObjectConflictReason, "%s stands twice with different content: %s; %s",
+			b.problems.add(v1alpha1.ObjectConflictReason, "%s is duplicated with different content: %s; %s",
 				o.Ref, first.Place, o.Place)
 		}
 	}

@@ -175,7 +175,7 @@ func TestNew(t *testing.T) {
 			given: []Input{phase(t, "a", object("rbac.authorization.k8s.io/v1", "ClusterRole", "n/r"))},
 			want:  []string{"a config", "  rbac.authorization.k8s.io/v1/clusterroles/r"},
 		},
-		"an object that stands twice is kept in its first phase": {
+		"an object that is duplicated is kept in its first phase": {
 			given: []Input{
 				phase(t, "a", object("v1", "Namespace", "n"), object("v1", "Namespace", "n")),
 				phase(t, "b", object("v1", "Namespace", "n")),
@@ -229,21 +229,21 @@ func TestNewRefuses(t *testing.T) {
 				phase(t, "b", object("v1", "ConfigMap", "n/c", "data: {a: c}")),
 			},
 			wantReason: v1alpha1.ObjectConflictReason,
-			want: "ConfigMap n/c stands twice with different content: " +
+			want: "ConfigMap n/c is duplicated with different content: " +
 				"a-0.yaml, document 1 (line 2); b-0.yaml, document 1 (line 2)",
 		},
 		"an object in two versions": {
 			given: []Input{phase(t, "a", object("autoscaling/v1", "HorizontalPodAutoscaler", "n/h"),
 				object("autoscaling/v2", "HorizontalPodAutoscaler", "n/h"))},
 			wantReason: v1alpha1.ObjectConflictReason,
-			want: "HorizontalPodAutoscaler n/h stands twice with different content: " +
+			want: "HorizontalPodAutoscaler n/h is duplicated with different content: " +
 				"a-0.yaml, document 1 (line 2); a-1.yaml, document 1 (line 2)",
 		},
 		"an object with and without the namespace default": {
 			given: []Input{phase(t, "a",
 				object("v1", "ConfigMap", "default/c")+object("v1", "ConfigMap", "c"))},
 			wantReason: v1alpha1.ObjectConflictReason,
-			want: "ConfigMap default/c stands twice with different content: " +
+			want: "ConfigMap default/c is duplicated with different content: " +
 				"a-0.yaml, document 1 (line 2); a-0.yaml, document 2 (line 7)",
 		},
 		"an instance of a version that is not served": {

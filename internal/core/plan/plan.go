@@ -39,7 +39,7 @@ type Phase struct {
 // Step is a number of objects that may be applied at the same time, in an order
 // that is best kept.
 type Step struct {
-	// Name says what kinds of objects the step has.
+	// Name names the kinds of objects in the step.
 	Name StepName
 	// Gate must be open before the next step begins.
 	Gate Gate
@@ -54,10 +54,10 @@ type Object struct {
 	manifest.Entry
 	// Blob is the digest of the file that the entry points into.
 	Blob string
-	// Resource says under which path the object is found, if Known.
+	// Resource is the API path of the object, if Known.
 	Resource manifest.Resource
 	// Known is false for a kind that is neither defined in the bundle nor
-	// built in: discovery has to tell the resource.
+	// built in: its resource is found by discovery.
 	Known bool
 }
 

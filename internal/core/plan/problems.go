@@ -11,7 +11,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
-// maxProblems is the number of problems that a message tells.
+// maxProblems is the most problems that a message names.
 const maxProblems = 10
 
 // problem is one thing that is wrong with a release.
@@ -20,13 +20,13 @@ type problem struct{ text, reason string }
 // problems collects what is wrong, in any order.
 type problems []problem
 
-// add adds a problem that nothing but a change of the source mends.
+// add adds a problem that stays until the source is changed.
 func (p *problems) add(reason, format string, args ...any) {
 	*p = append(*p, problem{text: fmt.Sprintf(format, args...), reason: reason})
 }
 
 // err returns the problems as one error of class Stall, or nil if there are
-// none. The text is sorted and tells the first ten; the reason is that of the
+// none. The text is sorted and names the first ten; the reason is that of the
 // first one.
 func (p problems) err() error {
 	if len(p) == 0 {
