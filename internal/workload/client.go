@@ -27,8 +27,8 @@ const (
 	// requests that are not watches is one minute.
 	requestTimeout = 30 * time.Second
 
-	// acceptMetadata asks for an object's metadata only (KEP-1900's form of it):
-	// the answer to an apply is otherwise as large as the request.
+	// acceptMetadata requests only the metadata of an object. The answer to an
+	// apply is otherwise as large as the request.
 	acceptMetadata = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 
 	acceptJSON = "application/json"
@@ -62,7 +62,7 @@ func NewClient(cfg *rest.Config) (*Client, error) {
 	cfg = rest.CopyConfig(cfg)
 	cfg.QPS, cfg.RateLimiter = -1, nil
 	cfg.Timeout = 0
-	// A warning is for whoever wrote the bundle, and the same in every cluster.
+	// A warning is for the author of the bundle, and the same in every cluster.
 	cfg.WarningHandler, cfg.WarningHandlerWithContext = rest.NoWarnings{}, nil
 	cfg.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
 	httpClient, err := rest.HTTPClientFor(cfg)
@@ -82,7 +82,7 @@ func NewClient(cfg *rest.Config) (*Client, error) {
 
 // Apply sends body, the JSON of the object, as a server-side apply with the
 // field manager inventory.FieldManager. It takes fields over from other field
-// managers, as upstreams tell their users to do with --force-conflicts; whether
+// managers, as upstream projects tell their users to do with --force-conflicts; whether
 // the object may be taken over at all is the caller's question.
 func (c *Client) Apply(ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
@@ -98,7 +98,8 @@ func (c *Client) Apply(ctx context.Context, resource manifest.Resource, ref mani
 	return classify(ref, err)
 }
 
-// Metadata reads the metadata of an object; nil if it does not exist.
+// Metadata reads the metadata of an object. It returns nil if the object does not
+// exist, and also if its kind is not served.
 func (c *Client) Metadata(
 	ctx context.Context, resource manifest.Resource, ref manifest.Ref,
 ) (*metav1.PartialObjectMetadata, error) {
@@ -110,7 +111,8 @@ func (c *Client) Metadata(
 	return live, classify(ref, err)
 }
 
-// Object reads an object whole; nil if it does not exist.
+// Object reads a whole object. It returns nil if the object does not exist, and
+// also if its kind is not served.
 func (c *Client) Object(
 	ctx context.Context, resource manifest.Resource, ref manifest.Ref,
 ) (*unstructured.Unstructured, error) {
@@ -135,7 +137,7 @@ func (c *Client) Resources(ctx context.Context, group, version string) ([]metav1
 }
 
 // Version returns the Kubernetes version of the API server, as in "v1.36.3". It
-// is read again when it is older than five minutes, once for all who ask.
+// is read again when it is older than five minutes, once for all callers.
 func (c *Client) Version(ctx context.Context) (string, error) {
 	known, err, _ := c.reads.Do("version", func() (any, error) {
 		if c.version != "" && time.Since(c.versionAge) < versionTTL {
@@ -159,12 +161,12 @@ func (c *Client) get(ctx context.Context, accept string, into any, segments ...s
 		return err
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("its answer is not what was asked for: %w", err)
+		return fmt.Errorf("the answer is not of the type that was requested: %w", err)
 	}
 	return nil
 }
 
-// answer returns the body of an answer, or what the server says is wrong. Only
+// answer returns the body of an answer, or the error of the server. Only
 // Result.Error reads the latter from the body: DoRaw and Raw do not.
 func answer(result rest.Result) ([]byte, error) {
 	if err := result.Error(); err != nil {

@@ -27,7 +27,7 @@ var _ restConfigs = (clustercache.ClusterCache)(nil)
 
 // Connections hands out the Client of each connected workload cluster. There
 // is one for each connection of CAPI's ClusterCache, which opens, checks and
-// closes them: it renews them when a kubeconfig changes.
+// closes them, and renews them when a kubeconfig changes.
 type Connections struct {
 	configs restConfigs
 
@@ -82,7 +82,7 @@ func (c *Connections) Version(ctx context.Context, cluster client.ObjectKey) (st
 	return connected.Version(ctx)
 }
 
-// Forget drops what is kept of a workload cluster: call it when its Cluster is gone.
+// Forget drops the client of a workload cluster. Call it when the Cluster is gone.
 func (c *Connections) Forget(cluster client.ObjectKey) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

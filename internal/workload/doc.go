@@ -1,11 +1,11 @@
 // Package workload is the edge to one workload cluster: server-side apply of
 // ready-made bytes, reads of single objects, discovery of single group
-// versions, and watches that say only that something happened.
+// versions, and watches that report only that something happened.
 //
 // It keeps no cache, starts no informer and has no client-side rate limit: the
 // number of requests is bounded by its callers and by the server's own flow
 // control, whose answer (429, Retry-After) becomes a fault.Wait.
 //
 //	ClusterCache -> Connections -> Client -> requests to one API server
-//	                               Client -> Watches -> keys to look at again
+//	                               Client -> Watches -> keys to reconcile
 package workload

@@ -32,7 +32,7 @@ const (
 )
 
 // classify gives an error of an apply or a read of the object its class, its
-// reason and a message that names the object and what the server said.
+// reason and a message that names the object and repeats the answer of the server.
 func classify(ref manifest.Ref, err error) error {
 	if kindNotServed(err) {
 		return rollout.KindNotServed(ref)

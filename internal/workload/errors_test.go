@@ -293,7 +293,7 @@ func TestAnAnswerThatIsNotJSON(t *testing.T) {
 	t.Cleanup(server.Close)
 	_, err := newClient(t, &rest.Config{Host: server.URL}).Object(t.Context(),
 		core(t, "ConfigMap"), refTo("ConfigMap", "default", "settings"))
-	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.ApplyFailedReason, "ConfigMap default/settings", "not what was asked for")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.ApplyFailedReason, "ConfigMap default/settings", "not of the type that was requested")
 }
 
 func TestMessagesOfLostConnectionsAreStable(t *testing.T) {

@@ -17,21 +17,21 @@ import (
 )
 
 const (
-	// A watch ends and begins anew after five to ten minutes, as those of
-	// client-go do, so that one that silently lost its server heals.
+	// A watch ends and is started again after five to ten minutes, as those of
+	// client-go are, so that one that silently lost its server recovers.
 	minWatch = 5 * time.Minute
 
 	firstWatchRetry = time.Second
 	maxWatchRetry   = 30 * time.Second
 
-	// maxTargets bounds the watches of one key. What is over it is not watched:
-	// the timer of a closed gate looks after it.
+	// maxTargets bounds the watches of one key. Targets over it are not watched:
+	// the timer of a closed gate covers them.
 	maxTargets = 64
 )
 
-// Watches holds metadata-only watches in workload clusters and tells the keys
-// on whose behalf something happened. It remembers nothing of what it saw: a
-// watch costs a connection's stream and no memory for objects.
+// Watches runs metadata-only watches in workload clusters and reports the keys
+// whose targets had an event. It keeps nothing of what it saw: a watch costs a
+// stream of a connection and no memory for objects.
 type Watches struct {
 	ctx    context.Context //nolint:containedctx // the lifetime of every watch
 	notify func(types.NamespacedName)
@@ -40,21 +40,20 @@ type Watches struct {
 	running map[types.NamespacedName]watching
 }
 
-// watching is what runs for one key.
+// watching holds the watches of one key.
 type watching struct {
 	client  *Client
 	targets map[rollout.Target]context.CancelFunc
 }
 
-// NewWatches returns Watches that live until ctx is done and that call notify
-// with a key whenever something that it wants to know of happened. notify must
-// not block for long.
+// NewWatches returns Watches that run until ctx is done and that call notify with
+// a key for each event of one of its targets. notify must not block for long.
 func NewWatches(ctx context.Context, notify func(types.NamespacedName)) *Watches {
 	return &Watches{ctx: ctx, notify: notify, running: make(map[types.NamespacedName]watching)}
 }
 
-// Want makes the targets, and nothing else, be watched for the key through the
-// client. Each begins with a notification if anything is there, so that what
+// Want replaces the targets that are watched for the key, through the client.
+// Each watch begins with a notification if an object is there, so that what
 // happened just before is not lost.
 func (w *Watches) Want(key types.NamespacedName, client *Client, targets []rollout.Target) {
 	w.mu.Lock()
@@ -81,7 +80,7 @@ func (w *Watches) Want(key types.NamespacedName, client *Client, targets []rollo
 	w.running[key] = before
 }
 
-// Stop ends everything that is watched for the key.
+// Stop ends all watches of the key.
 func (w *Watches) Stop(key types.NamespacedName) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -132,7 +131,7 @@ func (c *Client) watchOnce(ctx context.Context, target rollout.Target, happened 
 	})
 	events, err := resource.Namespace(target.Namespace).Watch(ctx, options)
 	if err != nil {
-		// Whoever applies or reads meets the same trouble and reports it.
+		// The next apply or read fails in the same way and reports it.
 		return
 	}
 	defer events.Stop()

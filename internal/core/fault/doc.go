@@ -1,7 +1,7 @@
 // Package fault gives an error its class and its reason once, at the place
 // that knows: whether to wait, to try again with back-off, or to stop until
 // something changes. A controller turns them into conditions and a result at
-// one place, and nobody looks at the text of an error.
+// one place, and no code reads the text of an error.
 //
 // The package is pure.
 package fault

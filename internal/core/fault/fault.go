@@ -13,19 +13,18 @@ import (
 // Error is an error with its class and its reason. Make one with Retry, Wait or
 // Stall; read one back with errors.AsType[*Error].
 type Error struct {
-	// Class says what is to be done about the error.
+	// Class decides what is done about the error.
 	Class Class
 	// Reason is a CamelCase word for machines: the reason of a condition.
 	Reason string
-	// After is when to try again, for ClassWait. Zero means that a watch wakes
-	// us.
+	// After is when to try again, for ClassWait. Zero means that a watch fires.
 	After time.Duration
 
 	// Err is the error itself.
 	Err error
 }
 
-// Class says what is to be done about an error.
+// Class decides what is done about an error.
 type Class int
 
 const (
@@ -34,7 +33,7 @@ const (
 	ClassRetry Class = iota
 	// ClassWait is not a failure: something has not happened yet.
 	ClassWait
-	// ClassStall errors need somebody to change the spec or the source. They are
+	// ClassStall errors stay until the spec or the source is changed. They are
 	// tried again slowly.
 	ClassStall
 )
@@ -62,14 +61,14 @@ func Retry(reason string, err error) error {
 	return &Error{Class: ClassRetry, Reason: reason, Err: err}
 }
 
-// Wait returns err as something that has not happened yet. It is looked at
-// again after the given time, or when a watch wakes us if that is zero.
+// Wait returns err as something that has not happened yet. It is tried again
+// after the given time, or when a watch fires if that is zero.
 func Wait(reason string, after time.Duration, err error) error {
 	return &Error{Class: ClassWait, Reason: reason, After: after, Err: err}
 }
 
-// Stall returns err as one that trying again does not mend: somebody must change
-// the spec or the source.
+// Stall returns err as one that stays until somebody changes the spec or the
+// source.
 func Stall(reason string, err error) error {
 	return &Error{Class: ClassStall, Reason: reason, Err: err}
 }
@@ -102,8 +101,8 @@ const maxJoined = 5
 // Join makes one error of several that happened side by side, in their order,
 // the first five spelled out. Nil errors are left out; without any the result
 // is nil. Its class is Retry if that of one of them is, so that they are tried
-// again; else Stall if that of one of them is; else Wait until the first of them
-// asks to be looked at. Its reason is that of the first error of its class, if that has one.
+// again; else Stall if that of one of them is; else Wait, for the shortest of their
+// times. Its reason is that of the first error of its class, if that has one.
 func Join(errs ...error) error {
 	errs = slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err == nil })
 	if len(errs) < 2 {
@@ -125,7 +124,7 @@ func Join(errs ...error) error {
 	return joined
 }
 
-// AfterOf returns when err asks to be looked at again; zero if it does not say.
+// AfterOf returns the time after which to try again; zero if err has none.
 func AfterOf(err error) time.Duration {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.After

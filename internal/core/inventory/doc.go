@@ -1,5 +1,5 @@
-// Package inventory is what we own in a workload cluster, in the ApplySet
-// convention of KEP-3659
+// Package inventory describes what a ClusterBundleSet owns in a workload cluster,
+// in the ApplySet convention of KEP-3659
 // (https://github.com/kubernetes/enhancements/tree/master/keps/sig-cli/3659-kubectl-apply-prune).
 //
 // The parent is a ConfigMap in kube-system. It is written before the first

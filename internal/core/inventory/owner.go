@@ -7,9 +7,10 @@ import (
 // FieldManager is the name under which we apply, by server-side apply.
 const FieldManager = "caapb"
 
-// Owner tells who owns a live object by its metadata: another ApplySet, a Helm
-// release, or a Flux Kustomization or HelmRelease. It is empty when nobody
-// does, or when we do under the given ID. The answer is a noun phrase for messages.
+// Owner returns the other owner of a live object by its metadata: another
+// ApplySet, a Helm release, or a Flux Kustomization or HelmRelease. It is empty if
+// there is none, or if the owner is the parent with the given ID. The text is a
+// noun phrase for messages.
 func Owner(live metav1.Object, id string) string {
 	labels, annotations := live.GetLabels(), live.GetAnnotations()
 	if set := labels[PartOfLabel]; set != "" {

@@ -15,7 +15,7 @@ import (
 
 // Labels and annotations of KEP-3659.
 const (
-	// PartOfLabel stands on every member and holds the ID of its parent.
+	// PartOfLabel is on every member and holds the ID of its parent.
 	PartOfLabel = "applyset.kubernetes.io/part-of"
 
 	idLabel              = "applyset.kubernetes.io/id"
@@ -74,12 +74,12 @@ type Record struct {
 	Progress Progress
 }
 
-// complete is what the annotation says of a release whose phases are all complete.
+// complete is the value of phaseAnnotation when all phases are complete.
 const complete = "complete"
 
-// IsComplete tells, of a parent as it was read, whether every phase of the
-// release with the digest is complete. It is for those who do not know the
-// phases of the release any more.
+// IsComplete reports whether a parent, as it was read, records that every phase
+// of the release with the digest is complete. It is for callers that no longer
+// know the phases of the release.
 func IsComplete(parent metav1.Object, digest string) bool {
 	annotations := parent.GetAnnotations()
 	return annotations[digestAnnotation] == digest && annotations[phaseAnnotation] == complete
@@ -151,7 +151,7 @@ func (p Parent) ConfigMap(r Record, phases []string) (*corev1.ConfigMap, error) 
 	}, nil
 }
 
-// phaseReached says for people how far the release is: the name of the phase
+// phaseReached returns for people how far the release is: the name of the phase
 // that it is in, or "complete".
 func phaseReached(p Progress, phases []string) string {
 	if p.Phase >= len(phases) {
@@ -178,7 +178,7 @@ func RecordOf(parent *corev1.ConfigMap) Record {
 	return r
 }
 
-// valid tells whether the progress can be one that we wrote.
+// valid reports whether the progress can be one that Parent.ConfigMap wrote.
 func (p Progress) valid() bool {
 	return p.Phase >= 0 && p.Steps >= 0 && p.Phase <= len(p.Phases) && len(p.Phases) <= p.Phase+1
 }

@@ -64,7 +64,7 @@ func Choose(releases []v1alpha1.Release, constraint, kubernetes string) (v1alpha
 	return v1alpha1.Release{}, noneFits(candidates, kubernetes)
 }
 
-// errUnknown says that a release cannot be chosen before the cluster is known better.
+// errUnknown means that a release cannot be chosen before the version is known.
 var errUnknown = errors.New("the Kubernetes version of the cluster is not known yet")
 
 // listed is how many releases a message names.
@@ -93,7 +93,7 @@ func noneFits(candidates []candidate, kubernetes string) error {
 		}))
 }
 
-// list joins what describe says of the newest candidates, and counts the others.
+// list joins the descriptions of the newest candidates, and counts the others.
 func list(candidates []candidate, describe func(candidate) string) string {
 	texts := make([]string, len(candidates))
 	for i, c := range candidates {

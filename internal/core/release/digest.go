@@ -65,7 +65,7 @@ func digestOf(content []byte) v1alpha1.Digest {
 	return v1alpha1.Digest("sha256:" + hex.EncodeToString(sum[:]))
 }
 
-// NeedsKubernetes tells whether the content of a release depends on the
+// NeedsKubernetes reports whether the content of a release depends on the
 // Kubernetes version of the workload cluster: that of a Helm chart does.
 func NeedsKubernetes(r v1alpha1.Release) bool {
 	for _, p := range r.Phases {

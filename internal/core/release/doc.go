@@ -6,7 +6,7 @@
 //	Kubernetes┘
 //
 // Choose is a pure function: the order of the releases does not matter, and the
-// same input gives the same release or the same words about why there is none.
+// same input gives the same release or the same error.
 // The package fetches nothing, does not look into manifests, and does not know
 // what a cluster runs today: a downgrade is a choice like any other.
 package release

@@ -91,7 +91,7 @@ func parse(r v1alpha1.Release) (candidate, error) {
 	return c, nil
 }
 
-// errConstraint stands for the library's error, which repeats the constraint.
+// errConstraint replaces the library's error, which repeats the constraint.
 var errConstraint = errors.New("is not a semantic version constraint")
 
 func parseConstraint(constraint string) (*semver.Constraints, error) {

@@ -14,7 +14,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 )
 
-// parallel is how many requests one pass has under way at once.
+// parallel is the most requests that one pass has open at once.
 const parallel = 8
 
 // apply applies the objects of a step in parallel. One that fails does not keep
@@ -25,7 +25,7 @@ func (p *pass) apply(ctx context.Context, step plan.Step) error {
 	})
 }
 
-// applyObject applies one object with the label of a member.
+// applyObject applies one object with the label of a member of the inventory.
 func (p *pass) applyObject(ctx context.Context, object *plan.Object) error {
 	if err := p.ownerUnknown[object]; err != nil {
 		return err

@@ -1,11 +1,11 @@
 // Package rollout is one pass over one workload cluster: it applies what is
-// not applied yet, looks at the gates, and returns. It never waits: a closed
-// gate ends the pass as a fault.Wait, and a watch, whose target the outcome
-// names, or a timer brings it back.
+// not applied yet, checks the gates, and returns. It never blocks: a closed gate
+// ends the pass with a fault.Wait, and a watch on a target of the outcome or a
+// timer starts the next one.
 //
 // All that a pass remembers is in the parent ConfigMap of the workload cluster
 // (package inventory): the digest of the release and how many phases and steps
-// are done. So a pass that was killed in the middle is taken up by the next,
+// are done. So a pass that was killed in the middle is continued by the next,
 // and one that finds everything done sends nothing.
 //
 //	parent -> record -> for each phase: owners -> for each step: apply, gate -> readyWhen -> record -> parent

@@ -13,7 +13,7 @@ import (
 )
 
 // ErrThrottled is in the error of a request that the API server refused because
-// there are too many (HTTP 429). A pass begins no more requests of a step after it.
+// there are too many (HTTP 429). A pass that gets it starts no more requests.
 var ErrThrottled = errors.New("rate-limited")
 
 // kindRetry is when to look again for a kind that is not served: no watch

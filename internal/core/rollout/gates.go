@@ -23,13 +23,13 @@ import (
 
 const (
 	// Timers beside the watches: discovery has no watch and lags behind the
-	// CustomResourceDefinitions, the others are only a second line.
+	// CustomResourceDefinitions. For workloads the timer is a fallback.
 	crdRetry      = 2 * time.Second
 	workloadRetry = time.Minute
 
-	// CustomResourceDefinitions that take longer than this to be served are
-	// read, at most so many, to see what keeps them. Before, reading them
-	// would cost more than waiting.
+	// CustomResourceDefinitions that are not served after this time are read, at
+	// most maxDiagnosed of them, to find out why. Before it, reading them would
+	// cost more than waiting.
 	diagnoseAfter = 5 * time.Second
 	maxDiagnosed  = 3
 
@@ -50,7 +50,7 @@ func (p *pass) gate(ctx context.Context, i int, step plan.Step) error {
 }
 
 // crdGate is open when every CustomResourceDefinition of the step is
-// established and served with the names it asks for.
+// established and served with the names in its spec.
 func (p *pass) crdGate(ctx context.Context, i int, objects []plan.Object) error {
 	served, err := p.served(ctx, objects)
 	if err != nil {
@@ -112,8 +112,8 @@ func (p *pass) served(ctx context.Context, objects []plan.Object) (map[string]ma
 	return served, err
 }
 
-// diagnose reads some CustomResourceDefinitions that are not served and returns
-// what keeps them if waiting does not help.
+// diagnose reads some of the CustomResourceDefinitions that are not served. It
+// returns a fault.Stall if the conditions of one show that waiting does not help.
 func (p *pass) diagnose(ctx context.Context, closed []plan.Object) error {
 	return forEach(ctx, min(len(closed), maxDiagnosed), func(ctx context.Context, n int) error {
 		live, _, err := p.live(ctx, closed[n])
@@ -205,7 +205,8 @@ func (p *pass) live(ctx context.Context, object plan.Object) (*unstructured.Unst
 	return live, ref, err
 }
 
-// watchMembers asks for a watch on our objects of each kind among the given.
+// watchMembers adds a target for the members of the inventory of each kind among
+// the objects.
 func (p *pass) watchMembers(ctx context.Context, objects []plan.Object) error {
 	for _, object := range objects {
 		resource, _, err := p.mapper.locate(ctx, object)
@@ -217,7 +218,7 @@ func (p *pass) watchMembers(ctx context.Context, objects []plan.Object) error {
 	return nil
 }
 
-// watch asks for a watch, once however often something is waited for.
+// watch adds a target, unless it is there.
 func (p *pass) watch(target Target) {
 	if !slices.Contains(p.targets, target) {
 		p.targets = append(p.targets, target)

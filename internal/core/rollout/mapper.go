@@ -83,8 +83,8 @@ func (m *mapper) discover(ctx context.Context, ref manifest.Ref) (manifest.Resou
 	return manifest.Resource{}, KindNotServed(ref)
 }
 
-// discovery returns what reads the discovery document of a group version, once
-// however many ask for it.
+// discovery returns a function that reads the discovery document of a group
+// version, once for all callers.
 func (m *mapper) discovery(ctx context.Context, gv metav1.GroupVersion) func() ([]metav1.APIResource, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 )
 
-// outcome says what the pass found and did.
+// outcome returns what the pass found and did.
 func (p *pass) outcome(err error) Outcome {
 	o := Outcome{Known: p.loaded, Targets: p.targets, Err: err, Current: p.record.Progress.Phase}
 	for i, phase := range p.Release.Plan.Phases {
@@ -15,8 +15,8 @@ func (p *pass) outcome(err error) Outcome {
 	return o
 }
 
-// phaseOutcome says how far one phase is. err is that of the whole pass, which
-// ended in the current phase.
+// phaseOutcome returns how far one phase is. err is the error of the whole pass,
+// which ended in the current phase.
 func (p *pass) phaseOutcome(i int, phase plan.Phase, err error) PhaseOutcome {
 	progress := p.record.Progress
 	o := PhaseOutcome{Name: phase.Name, State: v1alpha1.PendingPhaseState, Objects: count(phase.Steps)}
@@ -40,7 +40,7 @@ func (p *pass) phaseOutcome(i int, phase plan.Phase, err error) PhaseOutcome {
 	return o
 }
 
-// currentState is the state of the phase in which a pass ended.
+// currentState returns the state of the phase in which a pass ended.
 func currentState(err error) v1alpha1.PhaseState {
 	switch fault.ClassOf(err) {
 	case fault.ClassWait:

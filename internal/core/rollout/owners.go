@@ -19,7 +19,7 @@ import (
 // nothing when objects of other owners are taken over.
 //
 // An owner that cannot be read keeps only its object from being applied. What is
-// applied before it may be what mends the read: a Deployment behind the conversion
+// applied before it may be what makes the read work: a Deployment behind the conversion
 // webhook of the object's kind, or behind its API service.
 func (p *pass) checkOwners(ctx context.Context, steps []plan.Step) error {
 	if p.Adoption == v1alpha1.AlwaysAdoption {
@@ -58,7 +58,7 @@ func (p *pass) metadata(
 	resource, ref, err := p.mapper.locate(ctx, object)
 	if errors.Is(err, errKindNotServed) {
 		// The mapper keeps its answer for the whole pass. So applying the object
-		// reports the kind, and does not take over what was not looked at.
+		// reports the kind, and does not take over what was not checked.
 		return nil, ref, nil
 	}
 	if err != nil {
@@ -68,7 +68,7 @@ func (p *pass) metadata(
 	return live, ref, err
 }
 
-// collision returns a fault.Stall if somebody else owns the live object.
+// collision returns a fault.Stall if the live object has another owner.
 func (p *pass) collision(ref manifest.Ref, live *metav1.PartialObjectMetadata) error {
 	if live == nil {
 		return nil

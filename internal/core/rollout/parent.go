@@ -18,8 +18,8 @@ import (
 
 var configMaps = manifest.Resource{Version: "v1", Plural: "configmaps", Namespaced: true}
 
-// load reads the parent and, where it is of another release or of none, writes
-// it before the first object.
+// load reads the parent. If it is not that of the release, it is written before
+// the first object is applied.
 func (p *pass) load(ctx context.Context) error {
 	parent, err := ReadParent(ctx, p.Cluster, p.Parent)
 	if err != nil {
@@ -60,8 +60,8 @@ func (p *pass) save(ctx context.Context) error {
 	return nil
 }
 
-// ReadParent reads the parent from a workload cluster; an empty one stands for
-// none.
+// ReadParent reads the parent from a workload cluster. It returns an empty
+// ConfigMap if there is none.
 func ReadParent(ctx context.Context, cluster Reader, parent inventory.Parent) (*corev1.ConfigMap, error) {
 	read := &corev1.ConfigMap{}
 	live, err := cluster.Object(ctx, configMaps, refOfParent(parent))

@@ -12,7 +12,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 )
 
-// pass is one pass in the making.
+// pass is the state of one pass.
 type pass struct {
 	Rollout
 
@@ -38,8 +38,8 @@ func newPass(r Rollout) *pass {
 	}
 }
 
-// walk goes through the phases until a gate is closed or all is done, and then
-// looks once more at those that an earlier pass completed.
+// walk advances phase by phase until a gate is closed. If none is, it checks once
+// more the phases that an earlier pass completed.
 func (p *pass) walk(ctx context.Context) error {
 	if err := p.load(ctx); err != nil {
 		return err
@@ -84,8 +84,8 @@ func (p *pass) advance(ctx context.Context, i int) error {
 	return nil
 }
 
-// health looks at phases that were complete before this pass: what they applied
-// may since have stopped being ready. CustomResourceDefinitions stay served.
+// health checks the phases that were complete before this pass: what they applied
+// may no longer be ready. CustomResourceDefinitions stay served.
 func (p *pass) health(ctx context.Context, phases []plan.Phase) error {
 	for i, phase := range phases {
 		var found []error

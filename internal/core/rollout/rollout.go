@@ -14,7 +14,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/readiness"
 )
 
-// Release is what is rolled out.
+// Release is a release of a Bundle that is rolled out.
 type Release struct {
 	// Bundle is the namespace and name of the Bundle, Version that of the release.
 	Bundle, Version string
@@ -28,7 +28,7 @@ type Release struct {
 	JSON func(object plan.Object) ([]byte, error)
 }
 
-// Phase is what holds for a phase beside its objects.
+// Phase holds the rules of a phase: what the plan does not have.
 type Phase struct {
 	// ReadyWhen must hold before the phase is ready.
 	ReadyWhen []*readiness.Expression
@@ -55,8 +55,8 @@ type Rollout struct {
 
 // Outcome is what a pass found and did.
 type Outcome struct {
-	// Known tells whether the parent could be read, and written where it had to
-	// be. Without it Phases and Current say nothing.
+	// Known is true if the parent could be read, and written where it had to be.
+	// Without it Phases and Current are not meaningful.
 	Known bool
 	// Phases are the states of the phases, in the order of the plan.
 	Phases []PhaseOutcome
@@ -69,7 +69,7 @@ type Outcome struct {
 	Err error
 }
 
-// Applied tells whether every object of the release was applied.
+// Applied reports whether every object of the release was applied.
 func (o Outcome) Applied() bool {
 	last := len(o.Phases) - 1
 	return o.Known && (o.Current > last || o.Current == last && o.Phases[last].AllApplied)
@@ -81,11 +81,11 @@ type PhaseOutcome struct {
 	State v1alpha1.PhaseState
 	// Objects in the phase, and how many of them are applied and ready.
 	Objects, Ready int
-	// AllApplied tells whether every object of the phase was applied.
+	// AllApplied is true if every object of the phase was applied.
 	AllApplied bool
 	// Times of the phase; zero before it begins.
 	Times inventory.PhaseTimes
-	// Message says what the phase waits for or what went wrong.
+	// Message is what the phase waits for or what went wrong; empty for neither.
 	Message string
 }
 

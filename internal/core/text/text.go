@@ -1,7 +1,7 @@
 // Package text gives texts from outside a form that fits a message: on one line,
 // of bounded length, and the same the next time. What is left out is marked.
 //
-//	a server's words, a name in a file -> Line, Quote
+//	the answer of a server, a name in a file -> Line, Quote
 //	many names, many errors            -> List
 package text
 
@@ -13,13 +13,13 @@ import (
 	"unicode/utf8"
 )
 
-// mark stands where a text was cut.
+// mark replaces what was cut.
 const mark = "…"
 
 // Line returns s on one line of at most size bytes of UTF-8. White space and
 // control characters become single spaces, and bytes that are not UTF-8 become
 // the replacement character. A longer text is cut between two characters and
-// ends with "…". A size below that of the mark leaves the mark alone.
+// ends with "…". A size below that of the mark leaves only the mark.
 func Line(s string, size int) string {
 	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "\uFFFD"), isBreak), " ")
 	if len(s) <= size {
