@@ -14,9 +14,9 @@ type BundleSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	Releases []Release `json:"releases,omitempty"`
 
-	// verify says whose signatures the artifacts of every source must have that
-	// names none of its own. Only artifacts of a registry can be signed: with it,
-	// a source of another kind is refused.
+	// verify defines whose signatures the artifacts of every source without a verify
+	// of its own must have. Only artifacts of a registry can be signed: with it, a
+	// source of another kind is refused.
 	// +optional
 	Verify *Verify `json:"verify,omitempty"`
 }
@@ -131,8 +131,8 @@ type ObjectReference struct {
 	Name string `json:"name,omitempty"`
 }
 
-// BundleStatus is what is known of a Bundle's releases. It is computed from
-// scratch and never read to decide.
+// BundleStatus is the observed state of a Bundle's releases. It is computed from
+// scratch, and no decision is based on it.
 type BundleStatus struct {
 	// conditions of the Bundle: Ready, Stalled.
 	// +optional
@@ -190,7 +190,7 @@ type ReleaseStatus struct {
 	// +kubebuilder:validation:MaxItems=256
 	Images []string `json:"images,omitempty"`
 
-	// message says what is wrong with the release. Empty when it can be used.
+	// message is what is wrong with the release. Empty when it can be used.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`

@@ -61,7 +61,7 @@ type ClusterBundleSpec struct {
 	Suspend *bool `json:"suspend,omitempty"`
 }
 
-// PhaseState says how far a phase is.
+// PhaseState is how far a phase is.
 // +kubebuilder:validation:Enum=Pending;Applying;Waiting;Ready;Failed
 type PhaseState string
 
@@ -108,14 +108,14 @@ type PhaseStatus struct {
 	// +optional
 	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
 
-	// message says what the phase waits for or what went wrong.
+	// message is what the phase waits for or what went wrong.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
 }
 
 // ClusterBundleStatus is how far the bundle is on the Cluster. It is computed
-// from scratch on every pass and never read to decide.
+// from scratch on every pass, and no decision is based on it.
 type ClusterBundleStatus struct {
 	// conditions of the ClusterBundle: Ready, Applied, Paused, Stalled, Deleting.
 	// +optional

@@ -4,7 +4,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Strategy says how long a ClusterBundleSet looks after what it applied.
+// Strategy defines whether a ClusterBundleSet updates what it applied.
 // +kubebuilder:validation:Enum=Reconcile;ApplyOnce
 type Strategy string
 
@@ -17,7 +17,7 @@ const (
 	ApplyOnceStrategy Strategy = "ApplyOnce"
 )
 
-// DeletionPolicy says what happens to the objects in a workload cluster when
+// DeletionPolicy defines what happens to the objects in a workload cluster when
 // its Cluster is no longer selected or the ClusterBundleSet is deleted.
 // +kubebuilder:validation:Enum=Retain
 type DeletionPolicy string
@@ -25,13 +25,13 @@ type DeletionPolicy string
 // RetainDeletionPolicy leaves the objects in the workload cluster as they are.
 const RetainDeletionPolicy DeletionPolicy = "Retain"
 
-// Adoption says what to do with an object of the workload cluster that exists
-// already and that somebody else owns.
+// Adoption defines what happens to an object of the workload cluster that exists
+// already.
 // +kubebuilder:validation:Enum=IfUnowned;Always
 type Adoption string
 
 const (
-	// IfUnownedAdoption takes over objects that nobody owns, such as those made
+	// IfUnownedAdoption takes over objects that have no owner, such as those made
 	// with kubectl or by a ClusterResourceSet, and reports the others as a collision.
 	IfUnownedAdoption Adoption = "IfUnowned"
 
@@ -40,7 +40,7 @@ const (
 	AlwaysAdoption Adoption = "Always"
 )
 
-// ClusterBundleSetSpec selects Clusters and says which Bundle they get and how.
+// ClusterBundleSetSpec selects Clusters and defines which Bundle they get and how.
 type ClusterBundleSetSpec struct {
 	// clusterSelector selects Clusters of the same namespace by their labels.
 	// It must not be empty.
@@ -89,7 +89,7 @@ type BundleSelector struct {
 }
 
 // ClusterBundleSetStatus counts the selected Clusters by the state of their
-// ClusterBundle. It is computed from scratch and never read to decide.
+// ClusterBundle. It is computed from scratch, and no decision is based on it.
 type ClusterBundleSetStatus struct {
 	// conditions of the set: Ready, Stalled, Paused.
 	// +optional
@@ -120,7 +120,7 @@ type ClusterBundleSetStatus struct {
 	Failed *int32 `json:"failed,omitempty"`
 }
 
-// ClusterBundleSet selects Clusters and says which Bundle they get and how: the
+// ClusterBundleSet selects Clusters and defines which Bundle they get and how: the
 // companion of ClusterResourceSet.
 //
 // +kubebuilder:object:root=true
@@ -142,7 +142,7 @@ type ClusterBundleSet struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec selects Clusters and says which Bundle they get and how.
+	// spec selects Clusters and defines which Bundle they get and how.
 	// +required
 	Spec ClusterBundleSetSpec `json:"spec,omitzero"`
 

@@ -2,19 +2,20 @@ package v1alpha1
 
 // Types of conditions.
 const (
-	// ReadyCondition says that the object is in the state that its spec asks for.
+	// ReadyCondition is True if the object is in the state that its spec defines.
 	ReadyCondition = "Ready"
 
-	// AppliedCondition says that every object of the bundle was applied.
+	// AppliedCondition is True if every object of the bundle was applied.
 	AppliedCondition = "Applied"
 
-	// StalledCondition says that nothing gets better until somebody changes something.
+	// StalledCondition is True if there is no progress until somebody changes the spec,
+	// the source or the workload cluster.
 	StalledCondition = "Stalled"
 
-	// PausedCondition says that the Cluster or the object is paused.
+	// PausedCondition is True if the Cluster or the object is paused.
 	PausedCondition = "Paused"
 
-	// DeletingCondition says how far the deletion of the object is.
+	// DeletingCondition is True while the object is being deleted.
 	DeletingCondition = "Deleting"
 )
 
@@ -51,7 +52,7 @@ const (
 	BundleNotFoundReason = "BundleNotFound"
 
 	// ReleaseChangedReason means that the Bundle's release is no longer the one
-	// that is pinned: the set pins it anew.
+	// that is pinned: the set pins it again.
 	ReleaseChangedReason = "ReleaseChanged"
 
 	// ClusterNotFoundReason means that the Cluster does not exist.
@@ -79,7 +80,7 @@ const (
 	// ReadyWhenReason means that a readyWhen expression does not hold yet.
 	ReadyWhenReason = "ReadyWhenNotMet"
 
-	// ThrottledReason means that a server asked to be left alone for a while.
+	// ThrottledReason means that a server limits the rate of requests (HTTP 429).
 	ThrottledReason = "Throttled"
 
 	// ReferenceNotFoundReason means that a ConfigMap or a Secret that a source
@@ -139,20 +140,20 @@ const (
 	// SignatureMissingReason means that a source that must be signed is not.
 	SignatureMissingReason = "SignatureMissing"
 
-	// SignatureInvalidReason means that a source is signed by somebody else, or
-	// that its signature cannot be trusted.
+	// SignatureInvalidReason means that the signature of a source is not from an
+	// accepted key or identity, or cannot be trusted.
 	SignatureInvalidReason = "SignatureInvalid"
 
 	// ManifestInvalidReason means that a document is not a Kubernetes object.
 	ManifestInvalidReason = "ManifestInvalid"
 
-	// ObjectConflictReason means that one object stands twice in a release with different content.
+	// ObjectConflictReason means that an object is duplicated in a release with different content.
 	ObjectConflictReason = "ObjectConflict"
 
 	// ObjectInvalidReason means that the workload cluster's API server does not accept an object.
 	ObjectInvalidReason = "ObjectInvalid"
 
-	// CollisionReason means that somebody else owns an object of the bundle.
+	// CollisionReason means that an object of the bundle has another owner.
 	CollisionReason = "Collision"
 
 	// CRDNamesConflictReason means that the names of a CustomResourceDefinition

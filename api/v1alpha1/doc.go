@@ -1,5 +1,5 @@
 // Package v1alpha1 holds the API of the Cluster API Add-on Provider Bundle:
-// Bundle says what is delivered, ClusterBundleSet where, and ClusterBundle is
+// Bundle defines what is delivered, ClusterBundleSet where, and ClusterBundle is
 // one Bundle on one Cluster.
 //
 // The package holds types and constants only and imports nothing but

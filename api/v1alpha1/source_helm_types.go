@@ -53,14 +53,14 @@ type HelmSource struct {
 	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace,omitempty"`
 
-	// includeCRDs has the CustomResourceDefinitions of the chart's crds folder
-	// delivered. Default true.
+	// includeCRDs is true if the CustomResourceDefinitions in the chart's crds folder
+	// are delivered. Default true.
 	// +optional
 	// +kubebuilder:default=true
 	IncludeCRDs *bool `json:"includeCRDs,omitempty"`
 
-	// hooks says what to do with the chart's hooks: Refuse (default) the chart, or
-	// Apply them as ordinary objects. Hooks for tests are always left out.
+	// hooks defines what happens to the chart's hooks: Refuse (default) refuses the
+	// chart, Apply applies them as ordinary objects. Hooks for tests are always left out.
 	// +optional
 	// +kubebuilder:default=Refuse
 	Hooks HookPolicy `json:"hooks,omitempty"`
@@ -78,13 +78,13 @@ type HelmSource struct {
 	// +optional
 	Insecure *bool `json:"insecure,omitempty"`
 
-	// verify says whose signature a chart in a registry must have. Default: that
-	// of the Bundle.
+	// verify defines whose signature a chart in a registry must have. Default:
+	// verify of the Bundle.
 	// +optional
 	Verify *Verify `json:"verify,omitempty"`
 }
 
-// HookPolicy says what to do with the hooks of a Helm chart.
+// HookPolicy defines what happens to the hooks of a Helm chart.
 // +kubebuilder:validation:Enum=Refuse;Apply
 type HookPolicy string
 

@@ -63,7 +63,7 @@ type OCISource struct {
 	// +optional
 	Insecure *bool `json:"insecure,omitempty"`
 
-	// verify says whose signature the artifact must have. Default: that of the
+	// verify defines whose signature the artifact must have. Default: verify of the
 	// Bundle.
 	// +optional
 	Verify *Verify `json:"verify,omitempty"`

@@ -25,8 +25,8 @@ type Source struct {
 	// +optional
 	Secret *SecretSource `json:"secret,omitempty"`
 
-	// file is a file below the provider's bundle directory, as an image that
-	// carries bundles has it.
+	// file is a file below the provider's bundle directory, for images of the
+	// provider that contain bundles.
 	// +optional
 	File *FileSource `json:"file,omitempty"`
 

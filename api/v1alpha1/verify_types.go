@@ -1,17 +1,17 @@
 package v1alpha1
 
-// Verify says whose cosign signature (https://docs.sigstore.dev) an artifact must
-// have: that of a key, or that of an identity (keyless).
+// Verify defines whose cosign signature (https://docs.sigstore.dev) an artifact
+// must have: that of a key, or that of an identity (keyless).
 // +kubebuilder:validation:ExactlyOneOf=secretRef;identities
 // +kubebuilder:validation:XValidation:rule="has(self.identities) == has(self.trustedRootRef)",message="trustedRootRef goes with identities"
 type Verify struct {
 	// secretRef names a Secret in the namespace of the Bundle with public keys in
 	// PEM under keys that end in .pub, as cosign generate-key-pair makes it. The
-	// signature of any of them will do.
+	// signature of any of them is enough.
 	// +optional
 	SecretRef LocalReference `json:"secretRef,omitzero"`
 
-	// identities that may have signed. The signature of any of them will do.
+	// identities that may have signed. The signature of any of them is enough.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -21,7 +21,7 @@ type Verify struct {
 	// trustedRootRef names a ConfigMap in the namespace of the Bundle with the
 	// key trusted_root.json: the trusted root of the Sigstore instance that
 	// vouches for the identities, as cosign trusted-root create writes it.
-	// Nothing is asked of the instance itself.
+	// The instance itself is not contacted.
 	// +optional
 	TrustedRootRef LocalReference `json:"trustedRootRef,omitzero"`
 }
