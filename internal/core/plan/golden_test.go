@@ -91,7 +91,7 @@ func fromFiles(t *testing.T, pattern string) Input {
 func checkComplete(t *testing.T, given []Input, plan *Plan) {
 	t.Helper()
 	found := map[manifest.Place]int{}
-	for o := range plan.all {
+	for o := range plan.All {
 		found[o.Place]++
 	}
 	total := 0

@@ -96,7 +96,7 @@ const (
 // Objects returns the number of objects.
 func (p *Plan) Objects() int {
 	n := 0
-	for range p.all {
+	for range p.All {
 		n++
 	}
 	return n
@@ -105,7 +105,7 @@ func (p *Plan) Objects() int {
 // CRDs returns the number of CustomResourceDefinitions.
 func (p *Plan) CRDs() int {
 	n := 0
-	for o := range p.all {
+	for o := range p.All {
 		if o.CRD != nil {
 			n++
 		}
@@ -116,7 +116,7 @@ func (p *Plan) CRDs() int {
 // Bytes returns the sum of the lengths of the objects as JSON.
 func (p *Plan) Bytes() int64 {
 	var n int64
-	for o := range p.all {
+	for o := range p.All {
 		n += o.Length
 	}
 	return n
@@ -125,15 +125,15 @@ func (p *Plan) Bytes() int64 {
 // Images returns the images of all workloads, sorted and unique.
 func (p *Plan) Images() []string {
 	var images []string
-	for o := range p.all {
+	for o := range p.All {
 		images = append(images, o.Images...)
 	}
 	slices.Sort(images)
 	return slices.Compact(images)
 }
 
-// all yields the objects in the order of the plan.
-func (p *Plan) all(yield func(*Object) bool) {
+// All yields the objects in the order of the plan: range over it.
+func (p *Plan) All(yield func(*Object) bool) {
 	for _, phase := range p.Phases {
 		for _, step := range phase.Steps {
 			for i := range step.Objects {

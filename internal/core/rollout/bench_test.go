@@ -60,7 +60,7 @@ func calico(b *testing.B) Release {
 	release := releaseOf(b, "sha256:1", phases...)
 	const want = 43
 	n := 0
-	for range objects(release.Plan) {
+	for range release.Plan.All {
 		n++
 	}
 	if n != want {
@@ -79,7 +79,7 @@ func calicoRollout(release Release) Rollout {
 // sizeOf is how many bytes the objects of a plan have.
 func sizeOf(p *plan.Plan) int64 {
 	var size int64
-	for object := range objects(p) {
+	for object := range p.All {
 		size += object.Length
 	}
 	return size
@@ -96,7 +96,7 @@ type instant struct {
 
 func newInstant(p *plan.Plan) *instant {
 	c := &instant{resources: make(map[metav1.GroupVersion][]metav1.APIResource)}
-	for object := range objects(p) {
+	for object := range p.All {
 		if object.CRD == nil {
 			continue
 		}

@@ -3,7 +3,6 @@ package rollout
 import (
 	"cmp"
 	"context"
-	"iter"
 	"strings"
 	"sync"
 
@@ -30,7 +29,7 @@ type mapper struct {
 
 func newMapper(cluster Discoverer, p *plan.Plan) *mapper {
 	known := make(map[groupVersionKind]manifest.Resource)
-	for object := range objects(p) {
+	for object := range p.All {
 		if object.CRD == nil {
 			continue
 		}
@@ -105,19 +104,4 @@ func withPathNamespace(resource manifest.Resource, ref manifest.Ref) manifest.Re
 	}
 	ref.Namespace = cmp.Or(ref.Namespace, metav1.NamespaceDefault)
 	return ref
-}
-
-// objects goes through all objects of a plan.
-func objects(p *plan.Plan) iter.Seq[plan.Object] {
-	return func(yield func(plan.Object) bool) {
-		for _, phase := range p.Phases {
-			for _, step := range phase.Steps {
-				for _, object := range step.Objects {
-					if !yield(object) {
-						return
-					}
-				}
-			}
-		}
-	}
 }

@@ -81,7 +81,7 @@ func refOfParent(parent inventory.Parent) manifest.Ref {
 // groupKinds returns the kinds of a plan in the form of KEP-3659, sorted.
 func groupKinds(p *plan.Plan) []string {
 	var all []string
-	for object := range objects(p) {
+	for object := range p.All {
 		all = append(all, strings.TrimSuffix(object.Kind+"."+object.Group, "."))
 	}
 	return union(all, nil)
