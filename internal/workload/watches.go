@@ -115,10 +115,10 @@ func (w *Watches) watch(key types.NamespacedName, client *Client, target rollout
 	return cancel
 }
 
-// watchOnce watches until the server ends the watch and calls happened for
+// watchOnce watches until the server ends the watch and calls onEvent for
 // every event. Without a resource version the server begins with an event for
 // each object that is there.
-func (c *Client) watchOnce(ctx context.Context, target rollout.Target, happened func()) {
+func (c *Client) watchOnce(ctx context.Context, target rollout.Target, onEvent func()) {
 	options := metav1.ListOptions{
 		LabelSelector:  target.Label,
 		TimeoutSeconds: new(int64(minWatch.Seconds()) + rand.Int63nRange(0, int64(minWatch.Seconds()))),
@@ -136,6 +136,6 @@ func (c *Client) watchOnce(ctx context.Context, target rollout.Target, happened 
 	}
 	defer events.Stop()
 	for range events.ResultChan() {
-		happened()
+		onEvent()
 	}
 }
