@@ -16,8 +16,8 @@ import (
 // The files that are derived from a source, with the version of their form.
 // The index is written last: where it is, the objects are.
 const (
-	objectsKind = "objects-v1"
-	indexKind   = "index-v1"
+	objectsKind = "objects-v2"
+	indexKind   = "index-v2"
 )
 
 const (

@@ -58,7 +58,7 @@ func TestOpenStartsTheFetchAndTellsWhenTheBundleIsThere(t *testing.T) {
 	var want []string
 	for _, name := range []string{"a", "b"} {
 		want = append(want, `{"apiVersion":"v1","kind":"ConfigMap",`+
-			`"metadata":{"labels":{},"name":"`+name+`","namespace":"default"},"data":{"key":"value"}}`)
+			`"metadata":{"labels":{},"annotations":{},"name":"`+name+`","namespace":"default"},"data":{"key":"value"}}`)
 	}
 	if diff := cmp.Diff(want, contents(t, got)); diff != "" {
 		t.Errorf("objects (-want +got):\n%s", diff)

@@ -114,6 +114,9 @@ func kubectlObjects(t *testing.T, content []byte) []map[string]any {
 		if len(u.GetLabels()) == 0 {
 			tree["metadata"].(map[string]any)["labels"] = map[string]any{}
 		}
+		if len(u.GetAnnotations()) == 0 {
+			tree["metadata"].(map[string]any)["annotations"] = map[string]any{}
+		}
 		objects = append(objects, normal(t, tree))
 	}
 }
@@ -143,6 +146,9 @@ func checkForm(tb testing.TB, object Object) {
 	}
 	if !bytes.HasSuffix(object.JSON[:object.LabelsAt], []byte(`,"metadata":{"labels":{`)) {
 		tb.Errorf("%s: LabelsAt is behind %s", object.Ref, object.JSON[:object.LabelsAt])
+	}
+	if !bytes.HasSuffix(object.JSON[:object.AnnotationsAt], []byte(`},"annotations":{`)) {
+		tb.Errorf("%s: AnnotationsAt is behind %s", object.Ref, object.JSON[:object.AnnotationsAt])
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, object.JSON); err != nil {

@@ -8,8 +8,8 @@
 // Objects reads YAML and JSON streams as kubectl splits them, one document at a
 // time: memory depends on the largest document and never on the stream. Build
 // copies each object's JSON to a writer, back to back, and returns an Index with
-// the place of each. The JSON is in a form of our own in which a label can be
-// added without decoding; see Objects and WithLabel.
+// the place of each. The JSON is in a form of our own in which a label and
+// an annotation can be added without decoding; see Objects and Marked.
 //
 // The package refuses what the API server would refuse later or what could be
 // read in two ways: text that is not UTF-8, duplicated keys of a mapping,

@@ -21,33 +21,43 @@ type encoder struct {
 }
 
 // object writes a whole object in the form that Objects describes. It returns
-// the offset behind the brace that opens the labels.
-func (e *encoder) object(tree map[string]any) (labelsAt int, err error) {
+// where its labels and its annotations begin.
+func (e *encoder) object(tree map[string]any) (offsets, error) {
 	metadata, _ := tree["metadata"].(map[string]any)
 	labels, _ := metadata["labels"].(map[string]any)
+	annotations, _ := metadata["annotations"].(map[string]any)
 	e.json = append(e.json[:0], `{"apiVersion":`...)
 	if err := e.value(tree["apiVersion"]); err != nil {
-		return 0, err
+		return offsets{}, err
 	}
 	e.json = append(e.json, `,"kind":`...)
 	if err := e.value(tree["kind"]); err != nil {
-		return 0, err
+		return offsets{}, err
 	}
+	var at offsets
 	e.json = append(e.json, `,"metadata":{"labels":`...)
-	labelsAt = len(e.json) + 1
+	at.labels = len(e.json) + 1
 	if err := e.value(labels); err != nil {
-		return 0, err
+		return offsets{}, err
 	}
-	if err := e.members(metadata, true, "labels"); err != nil {
-		return 0, err
+	e.json = append(e.json, `,"annotations":`...)
+	at.annotations = len(e.json) + 1
+	if err := e.value(annotations); err != nil {
+		return offsets{}, err
+	}
+	if err := e.members(metadata, true, "labels", "annotations"); err != nil {
+		return offsets{}, err
 	}
 	e.json = append(e.json, '}')
 	if err := e.members(tree, true, "apiVersion", "kind", "metadata"); err != nil {
-		return 0, err
+		return offsets{}, err
 	}
 	e.json = append(e.json, '}')
-	return labelsAt, e.check()
+	return at, e.check()
 }
+
+// offsets are where mappings of an object begin, behind their braces.
+type offsets struct{ labels, annotations int }
 
 // members writes the members of an object in the order of their keys, without
 // the given ones.

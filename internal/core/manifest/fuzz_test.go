@@ -28,7 +28,7 @@ func FuzzObjects(f *testing.F) {
 		}
 		for i, want := range index.Entries {
 			got := again.Entries[i]
-			if got.Ref != want.Ref || got.SHA256 != want.SHA256 || got.LabelsAt != want.LabelsAt {
+			if got.Ref != want.Ref || got.SHA256 != want.SHA256 || got.LabelsAt != want.LabelsAt || got.AnnotationsAt != want.AnnotationsAt {
 				t.Errorf("entry %d: %s", i, cmp.Diff(want, got))
 			}
 		}

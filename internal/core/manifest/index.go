@@ -26,8 +26,10 @@ type Entry struct {
 	Offset int64 `json:"offset"`
 	// Length is the length of its JSON in bytes.
 	Length int64 `json:"length"`
-	// LabelsAt is the offset in its JSON just behind `"labels":{`; see WithLabel.
-	LabelsAt int `json:"labelsAt"`
+	// LabelsAt and AnnotationsAt are the offsets in its JSON just behind
+	// `"labels":{` and `"annotations":{`; see Marked.
+	LabelsAt      int `json:"labelsAt"`
+	AnnotationsAt int `json:"annotationsAt"`
 	// SHA256 is the sum of its JSON in hexadecimal digits.
 	SHA256 string `json:"sha256"`
 	// CRD holds the facts of a CustomResourceDefinition and is nil for others.
@@ -50,14 +52,15 @@ func Build(w io.Writer, objects iter.Seq2[Object, error]) (Index, error) {
 		}
 		sum := sha256.Sum256(object.JSON)
 		entry := Entry{
-			Ref:      object.Ref,
-			Place:    object.Place,
-			Offset:   index.Bytes,
-			Length:   int64(len(object.JSON)),
-			LabelsAt: object.LabelsAt,
-			SHA256:   hex.EncodeToString(sum[:]),
-			CRD:      object.CRD,
-			Images:   object.Images,
+			Ref:           object.Ref,
+			Place:         object.Place,
+			Offset:        index.Bytes,
+			Length:        int64(len(object.JSON)),
+			LabelsAt:      object.LabelsAt,
+			AnnotationsAt: object.AnnotationsAt,
+			SHA256:        hex.EncodeToString(sum[:]),
+			CRD:           object.CRD,
+			Images:        object.Images,
 		}
 		index.Entries = append(index.Entries, entry)
 		index.Bytes += entry.Length

@@ -53,7 +53,7 @@ func TestBuildWritesObjectsBackToBack(t *testing.T) {
 		end += entry.Length
 		want := Entry{
 			Ref: object.Ref, Place: object.Place, Offset: entry.Offset, Length: int64(len(object.JSON)),
-			LabelsAt: object.LabelsAt, SHA256: fmt.Sprintf("%x", sha256.Sum256(object.JSON)),
+			LabelsAt: object.LabelsAt, AnnotationsAt: object.AnnotationsAt, SHA256: fmt.Sprintf("%x", sha256.Sum256(object.JSON)),
 			CRD: object.CRD, Images: object.Images,
 		}
 		if diff := cmp.Diff(want, entry); diff != "" {
@@ -124,23 +124,43 @@ func TestBuildReturnsTheErrorOfTheWriter(t *testing.T) {
 	}
 }
 
-func TestWithLabel(t *testing.T) {
+func TestMarked(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct{ givenLabels, givenKey, givenValue, want string }{
-		"no labels":           {"", "a", "b", `"a":"b"`},
-		"one label":           {`"x":"y"`, "a", "b", `"a":"b","x":"y"`},
-		"text to be escaped":  {"", `a"\`, "b\n", `"a\"\\":"b\n"`},
-		"an empty value":      {"", "a", "", `"a":""`},
-		"a label of ApplySet": {"", partOfLabel, "applyset-x-v1", `"applyset.kubernetes.io/part-of":"applyset-x-v1"`},
+	label, annotation := Mark{partOfLabel, "applyset-x-v1"}, Mark{sha256Annotation, "abc"}
+	tests := map[string]struct {
+		given                       string
+		givenLabel, givenAnnotation Mark
+		want                        string
+	}{
+		"neither labels nor annotations": {
+			`{name: a}`, label, annotation,
+			`"labels":{"applyset.kubernetes.io/part-of":"applyset-x-v1"},` +
+				`"annotations":{"addons.cluster.x-k8s.io/sha256":"abc"},"name":"a"`,
+		},
+		"some of each": {
+			`{name: a, labels: {x: z}, annotations: {u: v}}`, Mark{"a", "b"}, Mark{"c", "d"},
+			`"labels":{"a":"b","x":"z"},"annotations":{"c":"d","u":"v"},"name":"a"`,
+		},
+		"text to be escaped": {
+			`{name: a}`, Mark{`a"\`, "b\n"}, Mark{"c", ""}, `"labels":{"a\"\\":"b\n"},"annotations":{"c":""},"name":"a"`,
+		},
+		"no label":      {`{name: a}`, Mark{}, Mark{"c", "d"}, `"labels":{},"annotations":{"c":"d"},"name":"a"`},
+		"no annotation": {`{name: a}`, Mark{"a", "b"}, Mark{}, `"labels":{"a":"b"},"annotations":{},"name":"a"`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			frame := strings.SplitAfter(minimal("a"), `"labels":{`)
-			given := []byte(frame[0] + test.givenLabels + frame[1])
+			var content bytes.Buffer
+			stream := strings.NewReader("apiVersion: v1\nkind: X\nmetadata: " + test.given + "\n")
+			index, err := Build(&content, Objects(stream, "a.yaml", DefaultLimits()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			given := content.Bytes()
 			before := bytes.Clone(given)
-			got := WithLabel(given, len(frame[0]), test.givenKey, test.givenValue)
-			if diff := cmp.Diff(frame[0]+test.want+frame[1], string(got)); diff != "" {
+			got := Marked(given, index.Entries[0], test.givenLabel, test.givenAnnotation)
+			want := `{"apiVersion":"v1","kind":"X","metadata":{` + test.want + `}}`
+			if diff := cmp.Diff(want, string(got)); diff != "" {
 				t.Errorf("object (-want +got):\n%s", diff)
 			}
 			if !json.Valid(got) {

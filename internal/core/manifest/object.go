@@ -10,9 +10,14 @@ import (
 	"strings"
 )
 
-// partOfLabel makes an object a member of an ApplySet (KEP-3659). It belongs to
-// the tool that applies, not to the one that publishes.
-const partOfLabel = "applyset.kubernetes.io/part-of"
+// What makes an object a member of an inventory belongs to the tool that applies,
+// not to the one that publishes.
+const (
+	// partOfLabel is that of an ApplySet (KEP-3659).
+	partOfLabel = "applyset.kubernetes.io/part-of"
+	// sha256Annotation ends the annotations of what was applied.
+	sha256Annotation = "addons.cluster.x-k8s.io/sha256"
+)
 
 // serverFields are the fields of metadata that only an API server writes.
 var serverFields = []string{
@@ -27,8 +32,9 @@ type Object struct {
 	// JSON is the object in the form that Objects describes. It is valid only
 	// until the next step of the sequence.
 	JSON []byte
-	// LabelsAt is the offset in JSON just behind `"labels":{`.
-	LabelsAt int
+	// LabelsAt and AnnotationsAt are the offsets in JSON just behind `"labels":{`
+	// and `"annotations":{`.
+	LabelsAt, AnnotationsAt int
 	// CRD holds the facts of a CustomResourceDefinition and is nil for others.
 	CRD *CRD
 	// Images are the container images that a workload names, sorted and unique.
@@ -42,14 +48,14 @@ type Object struct {
 // r, wrapped.
 //
 // The JSON of an object is compact. The keys apiVersion, kind and metadata come
-// first, and metadata begins with labels, which are always there:
+// first, and metadata begins with labels and annotations, which are always there:
 //
-//	{"apiVersion":"v1","kind":"Namespace","metadata":{"labels":{},"name":"a"},…}
+//	{"apiVersion":"v1","kind":"Namespace","metadata":{"labels":{},"annotations":{},"name":"a"},…}
 //
 // All other keys are sorted, numbers keep their value, and nothing is escaped
 // for HTML, so equal content gives equal bytes. Left out are status, the fields
-// of metadata that only an API server writes, and the label that makes an object
-// a member of an ApplySet.
+// of metadata that only an API server writes, and the label and the annotations
+// that make an object a member of an inventory.
 func Objects(r io.Reader, source string, limits Limits) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		s := &scanner{splitter: newSplitter(r, source, limits), encoder: encoder{limit: limits.Object}}
@@ -206,17 +212,18 @@ func (s *scanner) object(it item) (Object, error) {
 	if err != nil {
 		return Object{}, invalid(it.place, "%s: %s", ref, err)
 	}
-	labelsAt, err := s.encoder.object(it.tree)
+	at, err := s.encoder.object(it.tree)
 	if err != nil {
 		return Object{}, s.refused(it.place, fmt.Errorf("%s: %w", ref, err))
 	}
 	return Object{
-		Ref:      ref,
-		Place:    it.place,
-		JSON:     s.encoder.json,
-		LabelsAt: labelsAt,
-		CRD:      crd,
-		Images:   imagesOf(ref, it.tree),
+		Ref:           ref,
+		Place:         it.place,
+		JSON:          s.encoder.json,
+		LabelsAt:      at.labels,
+		AnnotationsAt: at.annotations,
+		CRD:           crd,
+		Images:        imagesOf(ref, it.tree),
 	}, nil
 }
 
@@ -240,6 +247,8 @@ func clean(tree map[string]any) {
 	}
 	labels, _ := metadata["labels"].(map[string]any)
 	delete(labels, partOfLabel)
+	annotations, _ := metadata["annotations"].(map[string]any)
+	maps.DeleteFunc(annotations, func(key string, _ any) bool { return strings.HasSuffix(key, sha256Annotation) })
 }
 
 // nameOf names the type of a value in a message.

@@ -27,7 +27,7 @@ func read(t *testing.T, text string) []string {
 
 // minimal returns the JSON of a ConfigMap with a name and nothing else.
 func minimal(name string) string {
-	return `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"labels":{},"name":"` + name + `"}}`
+	return `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"labels":{},"annotations":{},"name":"` + name + `"}}`
 }
 
 // document returns the YAML of minimal.
@@ -108,69 +108,69 @@ func TestObjectsForm(t *testing.T) {
 		},
 		"labels that are null are empty": {
 			"apiVersion: v1\nkind: X\nmetadata: {labels: null, name: a}\n",
-			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"name":"a"}}`,
+			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"annotations":{},"name":"a"}}`,
 		},
 		"what a server wrote is left out": {
 			"apiVersion: v1\nkind: X\nstatus: {a: b}\nspec: {status: kept}\nmetadata: {name: a, creationTimestamp: null, " +
 				"deletionTimestamp: x, generation: 3, managedFields: [{}], resourceVersion: '1', selfLink: /x, uid: u, " +
 				"ownerReferences: [{name: kept}], finalizers: [kept]}\n",
-			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"finalizers":["kept"],"name":"a",` +
+			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"annotations":{},"finalizers":["kept"],"name":"a",` +
 				`"ownerReferences":[{"name":"kept"}]},"spec":{"status":"kept"}}`,
 		},
 		"membership of an ApplySet is left out": {
 			"apiVersion: v1\nkind: X\nmetadata: {name: a, labels: {applyset.kubernetes.io/part-of: x, a: b}}\n",
-			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{"a":"b"},"name":"a"}}`,
+			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{"a":"b"},"annotations":{},"name":"a"}}`,
 		},
 		"metadata of a pod template stays": {
 			"apiVersion: v1\nkind: X\nmetadata: {name: a}\ntemplate: {metadata: {creationTimestamp: null}}\n",
-			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"name":"a"},` +
+			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"annotations":{},"name":"a"},` +
 				`"template":{"metadata":{"creationTimestamp":null}}}`,
 		},
 		"numbers of YAML keep their value": {
 			"apiVersion: v1\nkind: X\nmetadata: {name: a}\n" +
 				"m: [0, -1, 0400, 0x1F, 9007199254740993, 18446744073709551615, -9223372036854775808, 1.5]\n" +
 				"o: [1e3, 1e30, -0.0]\n",
-			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"name":"a"},` +
+			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"annotations":{},"name":"a"},` +
 				`"m":[0,-1,256,31,9007199254740993,18446744073709551615,-9223372036854775808,1.5],"o":[1000,1e+30,-0]}`,
 		},
 		"numbers of JSON keep their digits": {
 			`{"apiVersion":"v1","kind":"X","metadata":{"name":"a"},"n":[123456789012345678901234567890,1.0,1E5,-0]}`,
-			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"name":"a"},` +
+			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"annotations":{},"name":"a"},` +
 				`"n":[123456789012345678901234567890,1.0,1E5,-0]}`,
 		},
 		"words of YAML 1.1 are booleans": {
 			"apiVersion: v1\nkind: X\nmetadata: {name: a}\nb: [yes, off, 'yes', y, n]\n",
-			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"name":"a"},"b":[true,false,"yes",true,false]}`,
+			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"annotations":{},"name":"a"},"b":[true,false,"yes",true,false]}`,
 		},
 		"dates stay text": {
 			"apiVersion: v1\nkind: X\nmetadata: {name: a}\nd: [2026-08-22, !!timestamp 2026-08-22]\n",
-			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"name":"a"},"d":["2026-08-22","2026-08-22"]}`,
+			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"annotations":{},"name":"a"},"d":["2026-08-22","2026-08-22"]}`,
 		},
 		"keys that are no text become text": {
 			"apiVersion: v1\nkind: X\nmetadata: {name: a}\nk: {1: a, true: b, 1.5: c, .inf: d, -.inf: e, .nan: f}\n",
-			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"name":"a"},` +
+			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"annotations":{},"name":"a"},` +
 				`"k":{"-.inf":"e",".inf":"d",".nan":"f","1":"a","1.5":"c","true":"b"}}`,
 		},
 		"nothing is escaped for HTML": {
 			"apiVersion: v1\nkind: X\nmetadata: {name: a}\nt: \"<a href='x'>&\u2028é\"\n",
-			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"name":"a"},"t":"<a href='x'>&` + "\u2028" + `é"}`,
+			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"annotations":{},"name":"a"},"t":"<a href='x'>&` + "\u2028" + `é"}`,
 		},
 		"control characters are escaped": {
 			"apiVersion: v1\nkind: X\nmetadata: {name: a}\nt: \"\\\"\\\\\\n\\r\\t\\0\\e\\x1f\"\n",
-			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"name":"a"},"t":"\"\\\n\r\t\u0000\u001b\u001f"}`,
+			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"annotations":{},"name":"a"},"t":"\"\\\n\r\t\u0000\u001b\u001f"}`,
 		},
 		"separators in a block of text stay": {
 			"apiVersion: v1\nkind: X\nmetadata: {name: a}\nt: |\n  a\n  ---\n  b\n  ...\n",
-			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"name":"a"},"t":"a\n---\nb\n...\n"}`,
+			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"annotations":{},"name":"a"},"t":"a\n---\nb\n...\n"}`,
 		},
 		"a merge key may be overridden, an anchor defined twice": {
 			"apiVersion: v1\nkind: X\nmetadata: {name: a}\nx: &m {p: 1, q: 2}\nv: {<<: *m, q: 3}\nz: &m [4]\nw: *m\n",
-			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"name":"a"},` +
+			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"annotations":{},"name":"a"},` +
 				`"v":{"p":1,"q":3},"w":[4],"x":{"p":1,"q":2},"z":[4]}`,
 		},
 		"a bare equals sign is text": {
 			"apiVersion: v1\nkind: X\nmetadata: {name: a}\ne: [=, '!=']\n",
-			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"name":"a"},"e":["=","!="]}`,
+			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"annotations":{},"name":"a"},"e":["=","!="]}`,
 		},
 		"annotations that are null stay": {
 			"apiVersion: v1\nkind: X\nmetadata: {name: a, annotations: {b: }}\n",
@@ -216,7 +216,7 @@ func TestObjectsTakesListsApart(t *testing.T) {
 
 // listLike returns an object whose kind ends in List but which is none.
 func listLike(items string) string {
-	return `{"apiVersion":"x.org/v1","kind":"AllowList","metadata":{"labels":{},"name":"a"},"items":` + items + `}`
+	return `{"apiVersion":"x.org/v1","kind":"AllowList","metadata":{"labels":{},"annotations":{},"name":"a"},"items":` + items + `}`
 }
 
 func TestObjectsTellsPlaces(t *testing.T) {

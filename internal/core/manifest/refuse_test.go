@@ -184,7 +184,7 @@ func TestObjectsRefusesWhatIsOverALimit(t *testing.T) {
 
 func TestObjectsAcceptsWhatIsAtALimit(t *testing.T) {
 	t.Parallel()
-	frame := `{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"name":"a"},"a":"","b":[[[[]]]]}`
+	frame := `{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"annotations":{},"name":"a"},"a":"","b":[[[[]]]]}`
 	object := strings.Replace(frame, `"a":""`, `"a":"`+strings.Repeat("x", 200-len(frame))+`"`, 1)
 	limits := Limits{Object: 200, Objects: 4, Nesting: 5}
 	count := 0

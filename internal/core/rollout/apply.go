@@ -44,7 +44,7 @@ func (p *pass) applyObject(ctx context.Context, object *plan.Object) error {
 	if err != nil {
 		return err
 	}
-	body = manifest.WithLabel(body, object.LabelsAt, inventory.PartOfLabel, p.Parent.ID())
+	body = manifest.Marked(body, object.Entry, manifest.Mark{Key: inventory.PartOfLabel, Value: p.Parent.ID()}, manifest.Mark{})
 	return p.Cluster.Apply(ctx, resource, ref, body)
 }
 
