@@ -14,6 +14,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/readiness"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
@@ -35,7 +36,7 @@ type Bundle struct {
 	Problem error
 
 	store *store.Store
-	parts map[string]Part // by the Blob of the objects
+	parts map[string]source.Part // by the Blob of the objects
 }
 
 // JSON reads the bytes of an object of the plan. Bytes that are not those that
@@ -43,7 +44,7 @@ type Bundle struct {
 // fetched anew.
 func (b *Bundle) JSON(object plan.Object) ([]byte, error) {
 	part := b.parts[object.Blob]
-	file, err := b.store.OpenDerived(part.kind(objectsKind), part.Digest)
+	file, err := b.store.OpenDerived(kindOf(objectsKind, part), part.Digest)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, b.damaged(object, errors.New("the object file is gone"))
 	}

@@ -16,12 +16,13 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
 // fetch brings a part onto the disk, verified and indexed.
-func (l *Library) fetch(part Part) error {
+func (l *Library) fetch(part source.Part) error {
 	defer l.turn(part.Digest)()
 	defer l.Store.Pin(part.Digest)()
 	if err := l.slots.Acquire(l.ctx, 1); err != nil {
@@ -71,7 +72,7 @@ type turn struct {
 
 // commit stores the bytes of a part under its digest. Its errors name where they
 // come from: those of Fetch do so themselves.
-func (l *Library) commit(ctx context.Context, part Part) error {
+func (l *Library) commit(ctx context.Context, part source.Part) error {
 	var refused error
 	open := func(ctx context.Context, have store.Partial) (body store.Body, err error) {
 		body, refused = part.Fetch(ctx, have)
@@ -85,7 +86,7 @@ func (l *Library) commit(ctx context.Context, part Part) error {
 }
 
 // derive makes the object file and the index of a stored part.
-func (l *Library) derive(part Part) error {
+func (l *Library) derive(part source.Part) error {
 	file, err := l.Store.Open(part.Digest)
 	if err != nil {
 		return err
@@ -95,20 +96,20 @@ func (l *Library) derive(part Part) error {
 		return err
 	}
 	var index manifest.Index
-	err = l.Store.Derive(part.kind(objectsKind), part.Digest, func(w io.Writer) error {
+	err = l.Store.Derive(kindOf(objectsKind, part), part.Digest, func(w io.Writer) error {
 		index, err = manifest.Build(w, l.objects(file, part))
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return l.Store.Derive(part.kind(indexKind), part.Digest, func(w io.Writer) error {
+	return l.Store.Derive(kindOf(indexKind, part), part.Digest, func(w io.Writer) error {
 		return json.NewEncoder(w).Encode(index)
 	})
 }
 
 // objects goes through the objects of all files of a part.
-func (l *Library) objects(packed io.Reader, part Part) iter.Seq2[manifest.Object, error] {
+func (l *Library) objects(packed io.Reader, part source.Part) iter.Seq2[manifest.Object, error] {
 	return func(yield func(manifest.Object, error) bool) {
 		count := 0
 		for file, err := range archive.Files(packed, part.Format, part.Files, l.Archives, l.scratch) {
@@ -132,8 +133,17 @@ func (l *Library) objects(packed io.Reader, part Part) iter.Seq2[manifest.Object
 // scratch is a file that archives are unpacked into: it is gone when it is closed.
 func (l *Library) scratch() (archive.Scratch, error) { return l.Store.Scratch() }
 
+// kindOf returns the kind of a file that is derived from the part's bytes: one
+// for each way to read them.
+func kindOf(derived string, part source.Part) string {
+	if variant := part.Variant(); variant != "" {
+		return derived + "-" + variant
+	}
+	return derived
+}
+
 // placeOf names a file of a part for messages.
-func placeOf(part Part, file archive.File) string {
+func placeOf(part source.Part, file archive.File) string {
 	if file.Name == "" {
 		return part.Name
 	}
@@ -157,8 +167,8 @@ func (l *Library) verify(d digest.Digest, file io.ReadSeeker) error {
 
 // readIndex reads the index of a part from disk. One that does not describe
 // the object file beside it is an error: both are made anew.
-func (l *Library) readIndex(part Part) (manifest.Index, error) {
-	file, err := l.Store.OpenDerived(part.kind(indexKind), part.Digest)
+func (l *Library) readIndex(part source.Part) (manifest.Index, error) {
+	file, err := l.Store.OpenDerived(kindOf(indexKind, part), part.Digest)
 	if err != nil {
 		return manifest.Index{}, err
 	}
@@ -167,7 +177,7 @@ func (l *Library) readIndex(part Part) (manifest.Index, error) {
 	if err := json.NewDecoder(bufio.NewReader(file)).Decode(&index); err != nil {
 		return manifest.Index{}, fmt.Errorf("index of %s: %w", part.Name, err)
 	}
-	objects, err := l.Store.OpenDerived(part.kind(objectsKind), part.Digest)
+	objects, err := l.Store.OpenDerived(kindOf(objectsKind, part), part.Digest)
 	if err != nil {
 		return manifest.Index{}, err
 	}
@@ -192,8 +202,8 @@ func covers(index manifest.Index, size int64) bool {
 }
 
 // indexed tells whether the index of a part is on disk, and so its objects.
-func (l *Library) indexed(part Part) bool {
-	file, err := l.Store.OpenDerived(part.kind(indexKind), part.Digest)
+func (l *Library) indexed(part source.Part) bool {
+	file, err := l.Store.OpenDerived(kindOf(indexKind, part), part.Digest)
 	if err != nil {
 		return false
 	}

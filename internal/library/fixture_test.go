@@ -19,6 +19,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
@@ -100,18 +101,18 @@ type opener interface {
 	Open(ctx context.Context, src v1alpha1.Source) (io.ReadCloser, error)
 }
 
-// resolver makes a Resolver of an opener: every source names its digest, but
+// shelfResolver makes a resolver of an opener: every source names its digest, but
 // for tags, which stand for what the test says.
-type resolver struct {
+type shelfResolver struct {
 	opener
 	tags *tags
 }
 
-func (r resolver) Static(src v1alpha1.Source) (Part, bool) {
+func (r shelfResolver) Static(src v1alpha1.Source) (source.Part, bool) {
 	if src.OCI != nil {
-		return Part{}, false
+		return source.Part{}, false
 	}
-	return Part{
+	return source.Part{
 		Digest: digestOf(src), Name: fetch.Name(src), From: fetch.Describe(src),
 		Fetch: func(ctx context.Context, _ store.Partial) (store.Body, error) {
 			body, err := r.Open(ctx, src)
@@ -120,16 +121,16 @@ func (r resolver) Static(src v1alpha1.Source) (Part, bool) {
 	}, true
 }
 
-func (r resolver) Resolve(_ context.Context, query Query) ([]Part, error) {
+func (r shelfResolver) Resolve(_ context.Context, query source.Query) ([]source.Part, error) {
 	src, err := r.tags.get(query.Source.OCI.Tag)
 	if err != nil {
 		return nil, err
 	}
 	part, _ := r.Static(src)
-	return []Part{part}, nil
+	return []source.Part{part}, nil
 }
 
-func (r resolver) Describe(src v1alpha1.Source) string {
+func (r shelfResolver) Describe(src v1alpha1.Source) string {
 	if src.OCI != nil {
 		return src.OCI.Repository + ":" + src.OCI.Tag
 	}
@@ -196,7 +197,7 @@ func newLibrary(t testing.TB, dir string, sources opener) *library {
 	}
 	l.shelf, _ = sources.(*shelf)
 	l.Library = NewLibrary(ctx, Config{
-		Store: kept, Sources: resolver{opener: sources, tags: l.tags}, Interval: time.Minute, MaxBytes: 1 << 30,
+		Store: kept, Sources: shelfResolver{opener: sources, tags: l.tags}, Interval: time.Minute, MaxBytes: 1 << 30,
 		Limits: manifest.DefaultLimits(), Archives: archive.DefaultLimits(), Clock: l.clock,
 	})
 	l.Subscribe(func(name types.NamespacedName) { l.news <- name })
@@ -213,7 +214,7 @@ func (l *library) Open(owner types.NamespacedName, r v1alpha1.Release) (*Bundle,
 }
 
 // part is the part that a source stands for.
-func (l *library) part(src v1alpha1.Source) Part {
+func (l *library) part(src v1alpha1.Source) source.Part {
 	part, _ := l.Sources.Static(src)
 	return part
 }

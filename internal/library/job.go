@@ -11,6 +11,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 )
 
 // The files that are derived from a source, with the version of their form.
@@ -43,8 +44,8 @@ type job struct {
 	err      error
 
 	// query and parts are those of a resolving job; parts are from its last success.
-	query *Query
-	parts []Part
+	query *source.Query
+	parts []source.Part
 }
 
 // ErrFetching is in the error for a source that is being resolved or fetched.

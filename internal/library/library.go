@@ -19,6 +19,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/readiness"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
@@ -36,8 +37,8 @@ const (
 type Config struct {
 	// Store keeps the sources on disk.
 	Store *store.Store
-	// Sources says which bytes sources stand for.
-	Sources Resolver
+	// Sources resolves sources to the parts that they stand for.
+	Sources resolver
 	// Interval after which a source that can change is resolved again.
 	Interval time.Duration
 	// MaxBytes bounds the sources of one release together, unpacked.
@@ -47,6 +48,17 @@ type Config struct {
 	Archives archive.Limits
 	// Clock tells when to try again.
 	Clock clock.Clock
+}
+
+// resolver resolves sources to parts.
+type resolver interface {
+	// Static returns the part of a source that names its digest itself. It is
+	// false for a source that must be resolved.
+	Static(src v1alpha1.Source) (source.Part, bool)
+	// Resolve returns the parts that a source stands for now.
+	Resolve(ctx context.Context, query source.Query) ([]source.Part, error)
+	// Describe returns where a source is, in full but without secrets.
+	Describe(src v1alpha1.Source) string
 }
 
 // Library holds the releases that were asked for. It is safe for concurrent use.
@@ -213,7 +225,7 @@ func (l *Library) assemble(r resolved, inputs []plan.Input) (planned, error) {
 }
 
 // index returns the index of a part, or starts what it takes to have one.
-func (l *Library) index(owner types.NamespacedName, part Part) (manifest.Index, error) {
+func (l *Library) index(owner types.NamespacedName, part source.Part) (manifest.Index, error) {
 	if index, err := l.readIndex(part); err == nil {
 		return index, nil
 	}
@@ -221,14 +233,14 @@ func (l *Library) index(owner types.NamespacedName, part Part) (manifest.Index, 
 	if err != nil {
 		return manifest.Index{}, err
 	}
-	known := l.ensure(owner, key, nil, func() ([]Part, error) { return nil, l.fetch(part) })
+	known := l.ensure(owner, key, nil, func() ([]source.Part, error) { return nil, l.fetch(part) })
 	return manifest.Index{}, known.state(l.Clock.Now(), part.From)
 }
 
 // ensure returns how far the job with the key is, after starting it unless it is
 // under way or not due.
 func (l *Library) ensure(
-	owner types.NamespacedName, key [sha256.Size]byte, query *Query, work func() ([]Part, error),
+	owner types.NamespacedName, key [sha256.Size]byte, query *source.Query, work func() ([]source.Part, error),
 ) job {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -249,7 +261,7 @@ func (l *Library) ensure(
 
 // run does a job and, if there is news, tells those who asked for it. A fetch
 // that is done is forgotten: the disk remembers.
-func (l *Library) run(j *job, key [sha256.Size]byte, work func() ([]Part, error)) {
+func (l *Library) run(j *job, key [sha256.Size]byte, work func() ([]source.Part, error)) {
 	parts, err := work()
 	if l.ctx.Err() != nil {
 		return

@@ -10,6 +10,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 )
 
 // resolved is a release with the parts that its sources stand for.
@@ -22,12 +23,12 @@ type resolved struct {
 
 type resolvedPhase struct {
 	name  string
-	parts []Part
+	parts []source.Part
 }
 
 // all goes through the parts of a release in order.
-func (r resolved) all() iter.Seq[Part] {
-	return func(yield func(Part) bool) {
+func (r resolved) all() iter.Seq[source.Part] {
+	return func(yield func(source.Part) bool) {
 		for _, phase := range r.phases {
 			for _, part := range phase.parts {
 				if !yield(part) {
@@ -39,8 +40,8 @@ func (r resolved) all() iter.Seq[Part] {
 }
 
 // byID returns the parts of a release by their identity.
-func (r resolved) byID() map[string]Part {
-	parts := make(map[string]Part)
+func (r resolved) byID() map[string]source.Part {
+	parts := make(map[string]source.Part)
 	for part := range r.all() {
 		parts[part.ID()] = part
 	}
@@ -95,11 +96,11 @@ func (l *Library) resolve(owner types.NamespacedName, r v1alpha1.Release, kubern
 
 // parts returns what a source stands for, and why it could not be resolved
 // again lately. Without parts the error is never nil.
-func (l *Library) parts(owner types.NamespacedName, src v1alpha1.Source, kubernetes string) ([]Part, error) {
+func (l *Library) parts(owner types.NamespacedName, src v1alpha1.Source, kubernetes string) ([]source.Part, error) {
 	if part, ok := l.Sources.Static(src); ok {
-		return []Part{part}, nil
+		return []source.Part{part}, nil
 	}
-	query := &Query{Namespace: owner.Namespace, Source: src}
+	query := &source.Query{Namespace: owner.Namespace, Source: src}
 	if src.Helm != nil {
 		query.Kubernetes = minorOf(kubernetes)
 	}
@@ -107,7 +108,7 @@ func (l *Library) parts(owner types.NamespacedName, src v1alpha1.Source, kuberne
 	if err != nil {
 		return nil, err
 	}
-	known := l.ensure(owner, key, query, func() ([]Part, error) {
+	known := l.ensure(owner, key, query, func() ([]source.Part, error) {
 		if err := l.slots.Acquire(l.ctx, 1); err != nil {
 			return nil, err
 		}
@@ -156,8 +157,8 @@ func (l *Library) IsMutable(r v1alpha1.Release) bool {
 	return false
 }
 
-func sameParts(a, b []Part) bool {
-	return slices.EqualFunc(a, b, func(a, b Part) bool {
+func sameParts(a, b []source.Part) bool {
+	return slices.EqualFunc(a, b, func(a, b source.Part) bool {
 		return a.ID() == b.ID() && a.VerifiedBy == b.VerifiedBy
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 )
 
 // asked returns how often tags were resolved.
@@ -232,12 +233,12 @@ func TestWhatIsVerifiedStandsForNothingOnceItsPolicyChanges(t *testing.T) {
 func TestTheSignersOfAReleaseAreListedOnceEach(t *testing.T) {
 	t.Parallel()
 	r := resolved{phases: []resolvedPhase{
-		{parts: []Part{{VerifiedBy: "key b"}, {}}}, {parts: []Part{{VerifiedBy: "key a"}, {VerifiedBy: "key b"}}},
+		{parts: []source.Part{{VerifiedBy: "key b"}, {}}}, {parts: []source.Part{{VerifiedBy: "key a"}, {VerifiedBy: "key b"}}},
 	}}
 	if got := r.signers(); !slices.Equal(got, []string{"key a", "key b"}) {
 		t.Errorf("want both keys, sorted, got %q", got)
 	}
-	if sameParts([]Part{{VerifiedBy: "key a"}}, []Part{{VerifiedBy: "key b"}}) {
+	if sameParts([]source.Part{{VerifiedBy: "key a"}}, []source.Part{{VerifiedBy: "key b"}}) {
 		t.Error("want another signer to be news")
 	}
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/helm"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
@@ -35,7 +34,7 @@ const (
 )
 
 // helm returns the rendered chart as one part.
-func (r *Resolver) helm(ctx context.Context, query library.Query) ([]library.Part, error) {
+func (r *Resolver) helm(ctx context.Context, query Query) ([]Part, error) {
 	src := *query.Source.Helm
 	from := r.Describe(query.Source)
 	archive, err := r.chart(ctx, query.Namespace, src)
@@ -50,7 +49,7 @@ func (r *Resolver) helm(ctx context.Context, query library.Query) ([]library.Par
 	if err != nil {
 		return nil, fault.Wrap(from, err)
 	}
-	return []library.Part{{
+	return []Part{{
 		Digest: rendered, Name: "chart " + path.Base(src.Chart), From: from, VerifiedBy: archive.signer,
 		Fetch: func(ctx context.Context, _ store.Partial) (store.Body, error) {
 			output, err := r.render(ctx, archive, opts)
@@ -60,7 +59,7 @@ func (r *Resolver) helm(ctx context.Context, query library.Query) ([]library.Par
 }
 
 // renderOptions puts together what a chart is rendered with.
-func (r *Resolver) renderOptions(ctx context.Context, query library.Query) (helm.Options, error) {
+func (r *Resolver) renderOptions(ctx context.Context, query Query) (helm.Options, error) {
 	src := query.Source.Helm
 	documents := make([]helm.Document, len(src.ValuesFrom))
 	for i, from := range src.ValuesFrom {

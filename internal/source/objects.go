@@ -17,7 +17,6 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
@@ -34,7 +33,7 @@ const missingRetry = time.Minute
 var gzipMagic = []byte{0x1f, 0x8b}
 
 // configMap returns a part for each key of a ConfigMap.
-func (r *Resolver) configMap(ctx context.Context, namespace string, src v1alpha1.ConfigMapSource) ([]library.Part, error) {
+func (r *Resolver) configMap(ctx context.Context, namespace string, src v1alpha1.ConfigMapSource) ([]Part, error) {
 	read := func(ctx context.Context) (map[string][]byte, error) {
 		object := &corev1.ConfigMap{}
 		if err := r.read(ctx, namespace, src.Name, object); err != nil {
@@ -54,7 +53,7 @@ func (r *Resolver) configMap(ctx context.Context, namespace string, src v1alpha1
 
 // secret returns a part for each key of a Secret of the type that
 // ClusterResourceSet takes.
-func (r *Resolver) secret(ctx context.Context, namespace string, src v1alpha1.SecretSource) ([]library.Part, error) {
+func (r *Resolver) secret(ctx context.Context, namespace string, src v1alpha1.SecretSource) ([]Part, error) {
 	read := func(ctx context.Context) (map[string][]byte, error) {
 		object := &corev1.Secret{}
 		if err := r.read(ctx, namespace, src.Name, object); err != nil {
@@ -82,7 +81,7 @@ func (r *Resolver) read(ctx context.Context, namespace, name string, object clie
 // lexical order where none is named.
 func (r *Resolver) keys(
 	ctx context.Context, from string, wanted []string, read func(context.Context) (map[string][]byte, error),
-) ([]library.Part, error) {
+) ([]Part, error) {
 	values, err := read(ctx)
 	if err != nil {
 		return nil, fault.Wrap(from, err)
@@ -90,13 +89,13 @@ func (r *Resolver) keys(
 	if len(wanted) == 0 {
 		wanted = slices.Sorted(maps.Keys(values))
 	}
-	parts := make([]library.Part, 0, len(wanted))
+	parts := make([]Part, 0, len(wanted))
 	for _, key := range wanted {
 		value, ok := values[key]
 		if !ok {
 			return nil, fault.Wait(v1alpha1.ReferenceNotFoundReason, missingRetry, fmt.Errorf("%s: it has no key %q", from, key))
 		}
-		part := library.Part{
+		part := Part{
 			Digest: digest.FromBytes(value), Name: from + " key " + key, From: from,
 			Fetch: func(ctx context.Context, _ store.Partial) (store.Body, error) {
 				values, err := read(ctx)

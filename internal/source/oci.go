@@ -13,7 +13,6 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
@@ -44,7 +43,7 @@ func referenceOf(src v1alpha1.OCISource) oci.Reference {
 }
 
 // oci returns a part for each layer of an artifact.
-func (r *Resolver) oci(ctx context.Context, namespace string, src v1alpha1.OCISource) ([]library.Part, error) {
+func (r *Resolver) oci(ctx context.Context, namespace string, src v1alpha1.OCISource) ([]Part, error) {
 	from := r.artifact(namespace, src)
 	manifest, signer, err := from.manifest(ctx)
 	if err != nil {
@@ -54,10 +53,10 @@ func (r *Resolver) oci(ctx context.Context, namespace string, src v1alpha1.OCISo
 	if err != nil {
 		return nil, fault.Wrap(from.ref.String(), err)
 	}
-	parts := make([]library.Part, len(layers))
+	parts := make([]Part, len(layers))
 	for i, layer := range layers {
 		format, _ := archive.FormatOfMediaType(layer.MediaType, layer.Title)
-		parts[i] = library.Part{
+		parts[i] = Part{
 			Digest: layer.Digest, Name: cmp.Or(layer.Title, src.Repository), From: from.ref.String(),
 			Format: format, VerifiedBy: signer, Fetch: from.fetch(layer),
 		}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
@@ -57,7 +56,7 @@ func (r *Resolver) turn(d digest.Digest) (end func()) {
 }
 
 // Resolve returns the parts that a source stands for now. Its errors name the source.
-func (r *Resolver) Resolve(ctx context.Context, query library.Query) ([]library.Part, error) {
+func (r *Resolver) Resolve(ctx context.Context, query Query) ([]Part, error) {
 	if err := r.unsigned(query.Source); err != nil {
 		return nil, err
 	}

@@ -16,7 +16,6 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
@@ -52,7 +51,7 @@ func newResolver(t *testing.T, objects ...client.Object) *source.Resolver {
 func meta(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
 
 // content fetches a part whole and checks that it has its digest.
-func content(t *testing.T, part library.Part) string {
+func content(t *testing.T, part source.Part) string {
 	t.Helper()
 	body, err := part.Fetch(t.Context(), store.Partial{})
 	if err != nil {
@@ -69,9 +68,9 @@ func content(t *testing.T, part library.Part) string {
 	return string(text)
 }
 
-func resolved(t *testing.T, r *source.Resolver, src v1alpha1.Source) []library.Part {
+func resolved(t *testing.T, r *source.Resolver, src v1alpha1.Source) []source.Part {
 	t.Helper()
-	parts, err := r.Resolve(t.Context(), library.Query{Namespace: namespace, Source: src})
+	parts, err := r.Resolve(t.Context(), source.Query{Namespace: namespace, Source: src})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +166,7 @@ func TestWhatCannotBeResolvedSaysWhy(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := r.Resolve(t.Context(), library.Query{Namespace: namespace, Source: tc.given})
+			_, err := r.Resolve(t.Context(), source.Query{Namespace: namespace, Source: tc.given})
 			if fault.ClassOf(err) != tc.wantClass || fault.ReasonOf(err, "") != tc.wantReason {
 				t.Errorf("want %v %s, got %v %s: %v", tc.wantClass, tc.wantReason, fault.ClassOf(err), fault.ReasonOf(err, ""), err)
 			}

@@ -14,7 +14,6 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci/ocitest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/signature/signaturetest"
@@ -145,7 +144,7 @@ func TestOfAnIndexTheIndexIsSigned(t *testing.T) {
 			registry.Push(t, "app", index, "v1")
 			registry.Push(t, "app", key.Bundle(t, test.subject))
 			_, err := newResolver(t, keysSecret(key)).Resolve(t.Context(),
-				library.Query{Namespace: namespace, Source: signedSource(registry, withKeys())})
+				source.Query{Namespace: namespace, Source: signedSource(registry, withKeys())})
 			if got := fault.ReasonOf(err, ""); got != test.wantReason {
 				t.Errorf("want the reason %q, got %v", test.wantReason, err)
 			}
@@ -178,7 +177,7 @@ func TestASignatureIsVerifiedOncePerDigestAndPolicy(t *testing.T) {
 	changed.ResourceVersion = ""
 	policy := source.New(first.Config)
 	policy.Objects = newResolver(t, changed).Objects
-	_, err := policy.Resolve(t.Context(), library.Query{Namespace: namespace, Source: signedSource(registry, withKeys())})
+	_, err := policy.Resolve(t.Context(), source.Query{Namespace: namespace, Source: signedSource(registry, withKeys())})
 	if fault.ReasonOf(err, "") != v1alpha1.SignatureInvalidReason {
 		t.Errorf("want another policy to be asked anew, got %v", err)
 	}
@@ -285,7 +284,7 @@ func TestAnArtifactThatIsNotSignedAsItMust(t *testing.T) {
 			}
 			r := newResolver(t, test.given...)
 			r.RequireSignatures = test.required
-			_, err := r.Resolve(t.Context(), library.Query{Namespace: namespace, Source: signedSource(registry, test.verify)})
+			_, err := r.Resolve(t.Context(), source.Query{Namespace: namespace, Source: signedSource(registry, test.verify)})
 			faulttest.Want(t, err, test.wantClass, test.wantReason, test.wantSays)
 			if strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("want nothing secret in %q", err)
@@ -321,15 +320,15 @@ func TestOnlyArtifactsOfARegistryCanBeSigned(t *testing.T) {
 			if part, ok := r.Static(test.given); ok {
 				t.Errorf("want it to be asked for, got %+v", part)
 			}
-			_, err := r.Resolve(t.Context(), library.Query{Namespace: namespace, Source: test.given})
+			_, err := r.Resolve(t.Context(), source.Query{Namespace: namespace, Source: test.given})
 			faulttest.Want(t, err, fault.ClassStall, v1alpha1.SignatureMissingReason, test.wantSays)
 		})
 	}
 	artifact := signedSource(ocitest.New(t, ocitest.Options{}), nil)
-	if _, err := newResolver(t).Resolve(t.Context(), library.Query{Source: artifact}); fault.ClassOf(err) != fault.ClassRetry {
+	if _, err := newResolver(t).Resolve(t.Context(), source.Query{Source: artifact}); fault.ClassOf(err) != fault.ClassRetry {
 		t.Errorf("want an artifact looked for, got %v", err)
 	}
 	chart := v1alpha1.Source{Helm: &v1alpha1.HelmSource{Chart: "https://example.com/agent", Verify: withKeys()}}
-	_, err := newResolver(t).Resolve(t.Context(), library.Query{Namespace: namespace, Source: chart})
+	_, err := newResolver(t).Resolve(t.Context(), source.Query{Namespace: namespace, Source: chart})
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.SignatureMissingReason, "only artifacts of a registry can be signed")
 }

@@ -7,21 +7,18 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
-var _ library.Resolver = (*Resolver)(nil)
-
 // Static returns the part of a source that names its digest itself: https, file
 // and inline. Where signatures are required there is none, and Resolve refuses it.
-func (r *Resolver) Static(src v1alpha1.Source) (library.Part, bool) {
+func (r *Resolver) Static(src v1alpha1.Source) (Part, bool) {
 	if r.RequireSignatures || src.HTTPS == nil && src.File == nil && src.Inline == nil {
-		return library.Part{}, false
+		return Part{}, false
 	}
-	part := library.Part{
+	part := Part{
 		Digest: digest.Digest(release.SourceDigest(src)),
 		Name:   fetch.Name(src),
 		From:   fetch.Describe(src),

@@ -1,7 +1,6 @@
-package library
+package source
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
@@ -17,9 +16,10 @@ import (
 type Part struct {
 	// Digest of the bytes.
 	Digest digest.Digest
-	// Name of the bytes in messages, short; From says whole where they come from.
+	// Name is a short name of the bytes for messages. From describes in full
+	// where they come from.
 	Name, From string
-	// Format says how the bytes are packed.
+	// Format of the bytes: plain YAML, compressed, or an archive.
 	Format archive.Format
 	// Files of an archive to read, in this order; empty for all.
 	Files []string
@@ -29,7 +29,7 @@ type Part struct {
 	Fetch store.OpenFunc
 }
 
-// Query is a source and what decides what it stands for.
+// Query is a source and everything else that decides what it stands for.
 type Query struct {
 	// Namespace of the Bundle.
 	Namespace string
@@ -40,36 +40,18 @@ type Query struct {
 	Kubernetes string
 }
 
-// Resolver says which parts a source stands for.
-type Resolver interface {
-	// Static returns the part of a source that names its digest itself. It is
-	// false for a source that has to be asked for.
-	Static(src v1alpha1.Source) (Part, bool)
-	// Resolve asks what a source stands for now.
-	Resolve(ctx context.Context, query Query) ([]Part, error)
-	// Describe says whole where a source is, without what is secret.
-	Describe(src v1alpha1.Source) string
-}
-
-// ID is the identity of the documents in the part: that of its bytes, and of
-// how they are read.
+// ID returns the identity of the documents in the part: that of its bytes, and
+// of how they are read.
 func (p Part) ID() string {
-	if variant := p.variant(); variant != "" {
+	if variant := p.Variant(); variant != "" {
 		return string(p.Digest) + "+" + variant
 	}
 	return string(p.Digest)
 }
 
-// kind is the kind of a file that is derived from the part's bytes.
-func (p Part) kind(derived string) string {
-	if variant := p.variant(); variant != "" {
-		return derived + "-" + variant
-	}
-	return derived
-}
-
-// variant tells the ways to read the same bytes apart; empty for the plain one.
-func (p Part) variant() string {
+// Variant returns what distinguishes the ways to read the same bytes: 16 hex
+// digits, or nothing for plain YAML. It may be part of a file name.
+func (p Part) Variant() string {
 	if p.Format == archive.Plain && len(p.Files) == 0 {
 		return ""
 	}
