@@ -24,8 +24,8 @@ const (
 	validatorSuffix = ".validator"
 )
 
-// errTaken says that somebody else is at work on a partial download.
-var errTaken = errors.New("somebody else downloads it")
+// errLocked is the error of a partial download that another process works on.
+var errLocked = errors.New("another process downloads it")
 
 // partialFile is a download that may go on.
 type partialFile interface {
@@ -36,7 +36,7 @@ type partialFile interface {
 }
 
 // openPartial opens and locks the file with the given name below root, and
-// creates it if it is missing. The error is errTaken when somebody holds the lock.
+// creates it if it is missing. The error is errLocked when another process holds the lock.
 func openPartial(root *os.Root, name string) (partialFile, error) {
 	for range createAttempts {
 		f, err := root.OpenFile(name, os.O_CREATE|os.O_RDWR, fileMode)
@@ -44,18 +44,18 @@ func openPartial(root *os.Root, name string) (partialFile, error) {
 			return nil, err
 		}
 		err = lock(f)
-		if err == nil && stands(root, name, f) {
+		if err == nil && sameFile(root, name, f) {
 			return f, nil
 		}
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, errTaken
+			return nil, errLocked
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	return nil, errTaken // it was finished or swept every time
+	return nil, errLocked // it was finished or swept every time
 }
 
 // partial is the partial download of one digest, locked. Its errors are those of
@@ -64,12 +64,13 @@ type partial struct {
 	root *os.Root
 	name string
 	file partialFile
-	// placed says that the file has its final name.
+	// placed is set once the file has its final name.
 	placed bool
 }
 
-// take returns the partial download of d, or errTaken.
-func (s *Store) take(d digest.Digest) (*partial, error) {
+// lockPartial opens and locks the partial download of d. The error is errLocked
+// when another process holds the lock.
+func (s *Store) lockPartial(d digest.Digest) (*partial, error) {
 	name := path.Join(partialDir, d.Encoded())
 	f, err := s.openPartial(s.root, name)
 	if err != nil {

@@ -89,12 +89,12 @@ func TestOnlyOneHoldsAPartialDownload(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 500 {
-				p, err := s.take(wholeDigest)
-				if errors.Is(err, errTaken) {
+				p, err := s.lockPartial(wholeDigest)
+				if errors.Is(err, errLocked) {
 					continue
 				}
 				if err != nil {
-					t.Errorf("take: %v", err)
+					t.Errorf("lockPartial: %v", err)
 					return
 				}
 				if held.Add(1) > 1 {
@@ -115,7 +115,7 @@ func TestOnlyOneHoldsAPartialDownload(t *testing.T) {
 func TestADownloadThatIsPlacedLeavesTheNextOneAlone(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
-	p, err := s.take(wholeDigest)
+	p, err := s.lockPartial(wholeDigest)
 	if err != nil {
 		t.Fatal(err)
 	}

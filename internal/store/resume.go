@@ -12,42 +12,65 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
-// Partial is what is there of a download that was interrupted. The zero value
-// means nothing.
+// Partial describes what is stored of a download that was interrupted. Its zero
+// value stands for nothing.
 type Partial struct {
-	// Offset is how many bytes are there.
+	// Offset is the number of bytes that are stored.
 	Offset int64
-	// Validator is that of the Body that they came from.
+	// Validator of the Body that they came from.
 	Validator string
 }
 
-// Body is the bytes of a file from Offset on.
+// Body reads the bytes of a file from Offset on.
 type Body struct {
 	io.ReadCloser
 
-	// Offset is where the bytes really begin: at Partial.Offset, or at 0.
+	// Offset is where the bytes begin: at Partial.Offset, or at 0.
 	Offset int64
 	// Validator names this version of the file at its server, such as a strong
 	// ETag. Without it an interrupted download is not kept.
 	Validator string
 }
 
-// OpenFunc opens a file where have ends, or at 0 when that is not possible.
+// OpenFunc opens a file where have ends, or at 0 if that is not possible.
 type OpenFunc func(ctx context.Context, have Partial) (Body, error)
 
-// Resume is Commit for a source that can go on in the middle. It calls open with
-// what an earlier call, maybe of another process, left behind when it was
+// Resume is Commit for a source that can be opened in the middle. It calls open
+// with what an earlier call, perhaps of another process, left behind when it was
 // interrupted, closes the body, and returns the blob's size in bytes. When the
 // store has the blob already, open is not called.
 //
-// Bytes are kept for a day after an error that trying again may mend: what is
-// over the limit, off the digest, or without a validator is not kept, and a disk
-// that fails gets its space back. When the bytes are off the digest after a
-// download that went on in the middle, it is started again from 0, once. While
-// somebody else downloads the same digest, nothing is resumed and nothing kept.
+// Bytes are kept for a day after an error that a retry may resolve. Bytes that
+// exceed the limit, do not match the digest, or have no validator are not kept,
+// and a disk that fails gets its space back. When the bytes do not match the digest after a
+// download that went on in the middle, it is started again from 0, once.
 //
-// Errors are those of Commit; those of open are returned as they are.
+// While another call downloads the same digest Resume waits for it, no longer
+// than ctx, and then finds its bytes; if that call has failed it downloads
+// itself. While another process downloads the digest, nothing is resumed and
+// nothing is kept.
+//
+// Errors are those of Commit and LockDigest; those of open are returned as they
+// are.
 func (s *Store) Resume(
+	ctx context.Context, want digest.Digest, open OpenFunc, limit int64,
+) (size int64, err error) {
+	if _, err := blobPath(want); err != nil {
+		return 0, err
+	}
+	if size, ok, err := s.present(want, limit); ok || err != nil {
+		return size, err
+	}
+	lock, err := s.LockDigest(ctx, want)
+	if err != nil {
+		return 0, err
+	}
+	defer lock.Unlock()
+	return lock.Resume(ctx, open, limit)
+}
+
+// resume is Resume for the holder of the digest's lock.
+func (s *Store) resume(
 	ctx context.Context, want digest.Digest, open OpenFunc, limit int64,
 ) (size int64, err error) {
 	name, err := blobPath(want)
@@ -57,9 +80,9 @@ func (s *Store) Resume(
 	if size, ok, err := s.present(want, limit); ok || err != nil {
 		return size, err
 	}
-	_ = s.sweepPartials() // it is for the space alone: what is wrong shows below
-	p, err := s.take(want)
-	if errors.Is(err, errTaken) {
+	_ = s.sweepPartials() // for the space alone: a fault of the disk shows below
+	p, err := s.lockPartial(want)
+	if errors.Is(err, errLocked) {
 		return s.commitFrom(ctx, want, open, limit)
 	}
 	d := &download{store: s, want: want, open: open, limit: limit, partial: p, op: "write blob " + want.String()}
@@ -67,16 +90,16 @@ func (s *Store) Resume(
 		return 0, s.failed(d.op, err)
 	}
 	defer func() { p.close(d.keep) }()
-	// Who held the lock until now may have finished.
+	// The process that held the lock until now may have finished.
 	if size, ok, err := s.present(want, limit); ok || err != nil {
 		return size, err
 	}
 	if err := d.run(ctx); err != nil {
 		return 0, err
 	}
-	err = s.settle(d.op, p.file, p.name, name)
+	err = s.publish(d.op, p.file, p.name, name)
 	p.placed = err == nil
-	// The bytes are right: when there is room they are not downloaded again.
+	// The bytes are verified: once there is room they are not downloaded again.
 	d.keep = errors.Is(err, errNoRoom)
 	if err != nil {
 		return 0, err
@@ -90,7 +113,7 @@ func (s *Store) commitFrom(ctx context.Context, want digest.Digest, open OpenFun
 	if err != nil {
 		return 0, err
 	}
-	defer body.Close() //nolint:errcheck // the digest has said that everything came
+	defer body.Close() //nolint:errcheck // the digest proves that the body is complete
 	if body.Offset != 0 {
 		return 0, misplaced(body.Offset)
 	}
@@ -108,14 +131,14 @@ type download struct {
 
 	size int64 // of what is on the disk
 	hash digest.Digester
-	// keep says that the partial download may go on another time.
+	// keep is set when the partial download may be resumed later.
 	keep bool
 }
 
 // run downloads until the bytes are those of the digest.
 func (d *download) run(ctx context.Context) error {
 	resumed, err := d.attempt(ctx)
-	if resumed && fault.ReasonOf(err, "") == v1alpha1.DigestMismatchReason {
+	if resumed && errors.Is(err, errMismatch) {
 		// The server has another file now, or the disk another beginning.
 		if err := d.partial.reset(); err != nil {
 			return d.store.failed(d.op, err)
@@ -125,7 +148,8 @@ func (d *download) run(ctx context.Context) error {
 	return err
 }
 
-// attempt downloads what is missing, and says whether that was the end only.
+// attempt downloads what is missing, and reports whether that was only the end
+// of the file.
 func (d *download) attempt(ctx context.Context) (resumed bool, err error) {
 	d.keep = false
 	d.hash = d.want.Algorithm().Digester()
@@ -135,14 +159,14 @@ func (d *download) attempt(ctx context.Context) (resumed bool, err error) {
 	}
 	d.size = have.Offset
 	if d.size > 0 && d.hash.Digest() == d.want {
-		return true, nil // killed between the last byte and the name
+		return true, nil // the process was killed between the last byte and the rename
 	}
 	d.keep = d.size > 0
 	body, err := d.open(ctx, have)
 	if err != nil {
 		return d.size > 0, err
 	}
-	defer body.Close() //nolint:errcheck // the digest has said that everything came
+	defer body.Close() //nolint:errcheck // the digest proves that the body is complete
 	if err := d.begin(have, body); err != nil {
 		return false, err
 	}
@@ -156,7 +180,7 @@ func (d *download) begin(have Partial, body Body) error {
 	case body.Offset != 0 && body.Offset != have.Offset:
 		return misplaced(body.Offset)
 	case body.Offset != 0:
-		return nil // the file stands at its end since it was hashed
+		return nil // hashing left the file positioned at its end
 	}
 	d.keep, d.size, d.hash = false, 0, d.want.Algorithm().Digester()
 	if err := d.partial.reset(); err != nil {

@@ -316,7 +316,7 @@ func TestTheSecondOfTwoStoresLeavesThePartialDownloadAlone(t *testing.T) {
 	t.Parallel()
 	dir := interrupted(t)
 	first, second := open(t, dir), open(t, dir)
-	p, err := first.take(wholeDigest)
+	p, err := first.lockPartial(wholeDigest)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,6 +58,9 @@ type Store struct {
 	create      func(*os.Root) (tempFile, string, error)
 	openPartial func(*os.Root, string) (partialFile, error)
 
+	// locks has the digests that a caller works on.
+	locks digestLocks
+
 	// placing is held while room is made for a file and it gets its name: two
 	// that fit alone may not fit together.
 	placing sync.Mutex
@@ -84,7 +87,8 @@ func OpenWith(dir string, opts Options) (*Store, error) {
 	s := &Store{
 		dir: dir, maxBytes: opts.MaxBytes, now: opts.Now,
 		create: createTemp, openPartial: openPartial,
-		pins: map[digest.Digest]int{}, uses: map[digest.Digest]usage{},
+		locks: digestLocks{released: map[digest.Digest]chan struct{}{}},
+		pins:  map[digest.Digest]int{}, uses: map[digest.Digest]usage{},
 	}
 	if err := s.open(); err != nil {
 		_ = s.Close()

@@ -39,7 +39,7 @@ func newTemp(root *os.Root) (*os.File, string, error) {
 			return nil, "", err
 		}
 		err = lock(f)
-		if err == nil && stands(root, name, f) {
+		if err == nil && sameFile(root, name, f) {
 			return f, name, nil
 		}
 		_ = f.Close()
@@ -122,8 +122,8 @@ func lock(f *os.File) error {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 }
 
-// stands says whether name still leads to f.
-func stands(root *os.Root, name string, f *os.File) bool {
+// sameFile reports whether name still leads to f.
+func sameFile(root *os.Root, name string, f *os.File) bool {
 	opened, err := f.Stat()
 	if err != nil {
 		return false

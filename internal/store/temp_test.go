@@ -78,17 +78,17 @@ func TestStandsNoticesAFileThatWasSwept(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if !stands(s.root, "tmp/x", f) {
+	if !sameFile(s.root, "tmp/x", f) {
 		t.Error("want true for a file under its name")
 	}
 	if err := sweep(s.root); err != nil {
 		t.Fatal(err)
 	}
-	if stands(s.root, "tmp/x", f) {
+	if sameFile(s.root, "tmp/x", f) {
 		t.Error("want false for a file that is gone")
 	}
 	write(t, filepath.Join(s.dir, "tmp", "x"), "another")
-	if stands(s.root, "tmp/x", f) {
+	if sameFile(s.root, "tmp/x", f) {
 		t.Error("want false when the name leads to another file")
 	}
 }

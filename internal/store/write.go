@@ -3,6 +3,7 @@ package store
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -94,13 +95,13 @@ func (s *Store) place(op, name string, write func(io.Writer) error) error {
 	if out.err != nil {
 		return s.failed(op, out.err)
 	}
-	err = s.settle(op, f, temp, name)
+	err = s.publish(op, f, temp, name)
 	placed = err == nil
 	return err
 }
 
-// settle gives the complete file f, which stands under the name temp, its name.
-func (s *Store) settle(op string, f interface{ Sync() error }, temp, name string) error {
+// publish renames the complete file f from temp to name.
+func (s *Store) publish(op string, f interface{ Sync() error }, temp, name string) error {
 	if err := f.Sync(); err != nil {
 		return s.failed(op, err)
 	}
@@ -206,11 +207,14 @@ func overLimit(limit int64) error {
 	return fault.Stallf(v1alpha1.LimitExceededReason, "larger than the limit of %d bytes", limit)
 }
 
+// errMismatch is in the error of bytes that do not have the wanted digest.
+var errMismatch = errors.New("the source changed or is another file")
+
 // match returns an error unless the digests are the same.
 func match(want, got digest.Digest, size int64) error {
 	if got == want {
 		return nil
 	}
 	return fault.Stallf(v1alpha1.DigestMismatchReason,
-		"want digest %s, got %s (%d bytes): the source changed or is another file", want, got, size)
+		"want digest %s, got %s (%d bytes): %w", want, got, size, errMismatch)
 }
