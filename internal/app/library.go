@@ -36,14 +36,19 @@ func newLibrary(
 	if err != nil {
 		return nil, nil, err
 	}
+	resolver, err := source.New(source.Config{
+		Sources: files, Registries: registries, Objects: objects, Kubernetes: kubernetes, Store: cached,
+		RequireSignatures: opts.Sources.RequireSignatures,
+	})
+	if err != nil {
+		_ = cached.Close()
+		return nil, nil, err
+	}
 	archives := archive.DefaultLimits()
 	archives.Bytes, archives.Ratio = opts.Limits.Bytes, opts.Limits.Ratio
 	opened = library.NewLibrary(ctx, library.Config{
-		Store: cached,
-		Sources: source.New(source.Config{
-			Sources: files, Registries: registries, Objects: objects, Kubernetes: kubernetes, Store: cached,
-			RequireSignatures: opts.Sources.RequireSignatures,
-		}),
+		Store:    cached,
+		Sources:  resolver,
 		Interval: opts.Sources.ResolveInterval,
 		MaxBytes: opts.Limits.Bytes,
 		Limits:   opts.Limits.Manifest,

@@ -112,12 +112,18 @@ func (r *Resolver) value(ctx context.Context, namespace string, from v1alpha1.Va
 	return helm.Document{Name: name + " key " + key, YAML: text}, nil
 }
 
-// rendered returns the digest of what a chart renders to: it is rendered once.
+// rendered returns the digest of what a chart renders to. It is rendered once
+// for each set of options.
 func (r *Resolver) rendered(ctx context.Context, c chart, opts helm.Options) (digest.Digest, error) {
 	identity, err := helm.Identity(c.digest, opts)
 	if err != nil {
 		return "", err
 	}
+	lock, err := r.Store.LockDigest(ctx, digest.Digest(identity))
+	if err != nil {
+		return "", err
+	}
+	defer lock.Unlock()
 	if known, err := r.renderedBefore(digest.Digest(identity)); err == nil {
 		return known, nil
 	}
@@ -178,7 +184,6 @@ func (r *Resolver) render(ctx context.Context, c chart, opts helm.Options) (io.R
 
 // download brings the archive of a chart into the store.
 func (r *Resolver) download(ctx context.Context, c chart) error {
-	defer r.turn(c.digest)()
 	_, err := r.Store.Resume(ctx, c.digest, c.fetch, maxChart)
 	return err
 }

@@ -82,17 +82,28 @@ func (a artifact) manifest(ctx context.Context) (manifest []byte, signer string,
 	if signer, err = a.verified(ctx, d, creds); err != nil {
 		return nil, "", err
 	}
-	defer a.resolver.turn(d)()
-	if kept, err := a.resolver.stored(d); err == nil {
-		return kept, signer, nil
-	}
-	manifest, err = a.resolver.Registries.Manifest(ctx, a.ref, d, creds)
-	if err != nil {
-		return nil, "", err
-	}
-	// That of an index is the manifest in it, with a digest of its own.
-	_, err = a.resolver.Store.Commit(ctx, digest.FromBytes(manifest), bytes.NewReader(manifest), int64(len(manifest)))
+	manifest, err = a.readManifest(ctx, d, creds)
 	return manifest, signer, err
+}
+
+// readManifest returns the manifest with digest d, from the store if it is there:
+// two sources that stand for one artifact read its manifest once.
+func (a artifact) readManifest(ctx context.Context, d digest.Digest, creds oci.Credentials) ([]byte, error) {
+	lock, err := a.resolver.Store.LockDigest(ctx, d)
+	if err != nil {
+		return nil, fault.Wrap(a.ref.String(), err)
+	}
+	defer lock.Unlock()
+	if stored, err := a.resolver.stored(d); err == nil {
+		return stored, nil
+	}
+	manifest, err := a.resolver.Registries.Manifest(ctx, a.ref, d, creds)
+	if err != nil {
+		return nil, err
+	}
+	// For an index this is the manifest in it, which has a digest of its own.
+	_, err = a.resolver.Store.Commit(ctx, digest.FromBytes(manifest), bytes.NewReader(manifest), int64(len(manifest)))
+	return manifest, err
 }
 
 // layers returns the layers of a manifest to read: of one in the provider's own
@@ -136,9 +147,8 @@ func (a artifact) small(ctx context.Context, layer oci.Layer) ([]byte, error) {
 	if layer.Size > maxConfig {
 		return nil, fault.Stallf(v1alpha1.LimitExceededReason, "config of %d bytes: the limit is %d", layer.Size, maxConfig)
 	}
-	defer a.resolver.turn(layer.Digest)()
-	if kept, err := a.resolver.stored(layer.Digest); err == nil {
-		return kept, nil
+	if stored, err := a.resolver.stored(layer.Digest); err == nil {
+		return stored, nil
 	}
 	if _, err := a.resolver.Store.Resume(ctx, layer.Digest, a.fetch(layer), maxConfig); err != nil {
 		return nil, err

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/url"
 
-	"github.com/opencontainers/go-digest"
-	"k8s.io/utils/keymutex"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -16,8 +14,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
-// Config is what a Resolver works with. All fields but RequireSignatures are
-// required.
+// Config configures a Resolver. All fields but RequireSignatures are required.
 type Config struct {
 	// Sources opens files on web servers and in the image.
 	Sources *fetch.Sources
@@ -37,22 +34,14 @@ type Config struct {
 // Resolver resolves sources. It is safe for concurrent use.
 type Resolver struct {
 	Config
-
-	turns keymutex.KeyMutex // by the digest of what is downloaded
 }
 
-// manyTurns is how many locks the digests share: so many that a download hardly
-// ever waits for one of another digest.
-const manyTurns = 1 << 12
-
-// New returns a Resolver.
-func New(cfg Config) *Resolver { return &Resolver{Config: cfg, turns: keymutex.NewHashed(manyTurns)} }
-
-// turn waits until nobody else downloads the digest, and returns what ends the
-// turn: two sources that stand for the same bytes are one download.
-func (r *Resolver) turn(d digest.Digest) (end func()) {
-	r.turns.LockKey(d.String())
-	return func() { _ = r.turns.UnlockKey(d.String()) } // it never fails
+// New returns a Resolver, or an error when a required field of cfg is missing.
+func New(cfg Config) (*Resolver, error) {
+	if cfg.Sources == nil || cfg.Registries == nil || cfg.Objects == nil || cfg.Kubernetes == "" || cfg.Store == nil {
+		return nil, errors.New("sources: Sources, Registries, Objects, Kubernetes and Store are required")
+	}
+	return &Resolver{Config: cfg}, nil
 }
 
 // Resolve returns the parts that a source stands for now. Its errors name the source.
@@ -73,7 +62,7 @@ func (r *Resolver) Resolve(ctx context.Context, query Query) ([]Part, error) {
 	return nil, fault.Stall(v1alpha1.SourceInvalidReason, errors.New("the source is of no kind that is known"))
 }
 
-// Describe says whole where a source is, without what is secret.
+// Describe returns where a source is, in full but without secrets.
 func (r *Resolver) Describe(src v1alpha1.Source) string {
 	switch {
 	case src.OCI != nil:

@@ -42,10 +42,40 @@ func newResolver(t *testing.T, objects ...client.Object) *source.Resolver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return source.New(source.Config{
+	return newFrom(t, source.Config{
 		Sources: sources, Registries: registries, Kubernetes: "v1.36", Store: kept,
 		Objects: fake.NewClientBuilder().WithObjects(objects...).Build(),
 	})
+}
+
+func newFrom(t *testing.T, cfg source.Config) *source.Resolver {
+	t.Helper()
+	r, err := source.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestAResolverNeedsWhatItResolvesWith(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(*source.Config){
+		"web servers and files": func(cfg *source.Config) { cfg.Sources = nil },
+		"registries":            func(cfg *source.Config) { cfg.Registries = nil },
+		"objects":               func(cfg *source.Config) { cfg.Objects = nil },
+		"a Kubernetes version":  func(cfg *source.Config) { cfg.Kubernetes = "" },
+		"a store":               func(cfg *source.Config) { cfg.Store = nil },
+	}
+	for name, without := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := newResolver(t).Config
+			without(&cfg)
+			if _, err := source.New(cfg); err == nil || !strings.Contains(err.Error(), "required") {
+				t.Errorf("want an error that says what is required, got %v", err)
+			}
+		})
+	}
 }
 
 func meta(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }

@@ -162,7 +162,7 @@ func TestASignatureIsVerifiedOncePerDigestAndPolicy(t *testing.T) {
 	resolved(t, first, signedSource(registry, withKeys()))
 
 	before := len(registry.Requests())
-	restarted := source.New(first.Config)
+	restarted := newFrom(t, first.Config)
 	parts := resolved(t, restarted, signedSource(registry, withKeys()))
 	if parts[0].VerifiedBy != key.Name() {
 		t.Errorf("want it known who signed, got %+v", parts)
@@ -175,7 +175,7 @@ func TestASignatureIsVerifiedOncePerDigestAndPolicy(t *testing.T) {
 
 	changed := keysSecret(other)
 	changed.ResourceVersion = ""
-	policy := source.New(first.Config)
+	policy := newFrom(t, first.Config)
 	policy.Objects = newResolver(t, changed).Objects
 	_, err := policy.Resolve(t.Context(), source.Query{Namespace: namespace, Source: signedSource(registry, withKeys())})
 	if fault.ReasonOf(err, "") != v1alpha1.SignatureInvalidReason {
