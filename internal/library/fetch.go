@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"sync"
 
 	"github.com/opencontainers/go-digest"
 
@@ -21,9 +20,16 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
-// fetch brings a part onto the disk, verified and indexed.
+// fetch brings a part onto the disk, verified and indexed. The digest stays
+// locked until then: the same bytes may be published at several places, and are
+// still downloaded and indexed once, unless the first place fails. No slot is
+// held while another job works on the digest.
 func (l *Library) fetch(part source.Part) error {
-	defer l.turn(part.Digest)()
+	lock, err := l.Store.LockDigest(l.ctx, part.Digest)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
 	defer l.Store.Pin(part.Digest)()
 	if err := l.slots.Acquire(l.ctx, 1); err != nil {
 		return err
@@ -33,52 +39,22 @@ func (l *Library) fetch(part source.Part) error {
 		return nil
 	}
 	if _, ok := l.Store.Has(part.Digest); !ok {
-		if err := l.commit(l.ctx, part); err != nil {
+		if err := l.download(lock, part); err != nil {
 			return err
 		}
 	}
 	return l.derive(part)
 }
 
-// turn waits until no other job is at work on the digest, and returns what ends
-// the turn. The same bytes may be published at several places: they are still
-// downloaded once, unless the first place fails.
-func (l *Library) turn(d digest.Digest) (end func()) {
-	l.mu.Lock()
-	t, ok := l.turns[d]
-	if !ok {
-		t = &turn{}
-		l.turns[d] = t
-	}
-	t.jobs++
-	l.mu.Unlock()
-	t.Lock()
-	return func() {
-		t.Unlock()
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if t.jobs--; t.jobs == 0 {
-			delete(l.turns, d)
-		}
-	}
-}
-
-// turn is held by one job of a digest at a time.
-type turn struct {
-	sync.Mutex
-	// jobs have or await the turn. Guarded by the Library's mutex.
-	jobs int
-}
-
-// commit stores the bytes of a part under its digest. Its errors name where they
-// come from: those of Fetch do so themselves.
-func (l *Library) commit(ctx context.Context, part source.Part) error {
+// download stores the bytes of a part under its digest. Its errors name where the
+// bytes come from, as those of Fetch do themselves.
+func (l *Library) download(lock *store.Lock, part source.Part) error {
 	var refused error
 	open := func(ctx context.Context, have store.Partial) (body store.Body, err error) {
 		body, refused = part.Fetch(ctx, have)
 		return body, refused
 	}
-	_, err := l.Store.Resume(ctx, part.Digest, open, l.MaxBytes)
+	_, err := lock.Resume(l.ctx, open, l.MaxBytes)
 	if refused != nil && errors.Is(err, refused) {
 		return err
 	}

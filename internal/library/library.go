@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/semaphore"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
@@ -74,7 +73,6 @@ type Library struct {
 
 	mu     sync.Mutex
 	jobs   map[[sha256.Size]byte]*job
-	turns  map[digest.Digest]*turn
 	notify []func(types.NamespacedName)
 }
 
@@ -87,7 +85,6 @@ func NewLibrary(ctx context.Context, cfg Config) *Library {
 		plans:       lru.New(maxPlans),
 		expressions: lru.New(maxPlans),
 		jobs:        make(map[[sha256.Size]byte]*job),
-		turns:       make(map[digest.Digest]*turn),
 	}
 }
 
