@@ -46,7 +46,7 @@ func newLibrary(
 	}
 	archives := archive.DefaultLimits()
 	archives.Bytes, archives.Ratio = opts.Limits.Bytes, opts.Limits.Ratio
-	opened = library.NewLibrary(ctx, library.Config{
+	opened, err = library.New(ctx, library.Config{
 		Store:    cached,
 		Sources:  resolver,
 		Interval: opts.Sources.ResolveInterval,
@@ -55,6 +55,10 @@ func newLibrary(
 		Archives: archives,
 		Clock:    clock.RealClock{},
 	})
+	if err != nil {
+		_ = cached.Close()
+		return nil, nil, err
+	}
 	return opened, func() { _ = cached.Close() }, nil // what it holds is on the disk
 }
 

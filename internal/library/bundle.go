@@ -29,19 +29,19 @@ type Bundle struct {
 	ReadyWhen [][]*readiness.Expression
 	// Bytes of the sources as fetched.
 	Bytes int64
-	// VerifiedBy is who signed what had to be signed, sorted.
+	// VerifiedBy names who signed the sources that had to be signed, sorted.
 	VerifiedBy []string
-	// Problem is why a source could not be resolved again lately. What is opened
-	// is what it stood for before.
+	// Problem is why a source could not be resolved again; nil if there is none.
+	// The Bundle then holds what the source stood for before.
 	Problem error
 
 	store *store.Store
-	parts map[string]source.Part // by the Blob of the objects
+	parts map[string]source.Part // by the Blob of their objects
 }
 
-// JSON reads the bytes of an object of the plan. Bytes that are not those that
-// were indexed are an error, and what is on disk is removed, so that it is
-// fetched anew.
+// JSON reads the bytes of an object of the plan. If they are not those that were
+// indexed, it is an error with the reason StoreFailed, and the files are removed
+// from disk, so that they are fetched again.
 func (b *Bundle) JSON(object plan.Object) ([]byte, error) {
 	part := b.parts[object.Blob]
 	file, err := b.store.OpenDerived(kindOf(objectsKind, part), part.Digest)
@@ -51,7 +51,7 @@ func (b *Bundle) JSON(object plan.Object) ([]byte, error) {
 	if err != nil {
 		return nil, fault.Retry(v1alpha1.StoreFailedReason, fmt.Errorf("%s: %w", object.Ref, err))
 	}
-	defer file.Close() //nolint:errcheck // nothing is written
+	defer file.Close() //nolint:errcheck // only read
 	body := make([]byte, object.Length)
 	if _, err := io.ReadFull(io.NewSectionReader(file, object.Offset, object.Length), body); err != nil {
 		if errors.Is(err, io.EOF) {
@@ -76,25 +76,11 @@ func (b *Bundle) Hold() (release func()) {
 
 var errDamaged = errors.New("the cache directory is damaged")
 
-// damaged removes what is on disk of the object's source and says so.
+// damaged removes the files of the object's source and returns the error about it.
 func (b *Bundle) damaged(object plan.Object, cause error) error {
 	err := fmt.Errorf("%s: %w: %w: it is fetched again", object.Ref, errDamaged, cause)
 	if removal := b.store.Remove(b.parts[object.Blob].Digest); removal != nil {
 		err = fmt.Errorf("%w; %w", err, removal)
 	}
 	return fault.Retry(v1alpha1.StoreFailedReason, err)
-}
-
-// compile compiles the expressions of each phase.
-func compile(phases []v1alpha1.Phase) ([][]*readiness.Expression, error) {
-	compiled := make([][]*readiness.Expression, len(phases))
-	var errs []error
-	for i, phase := range phases {
-		for _, when := range phase.ReadyWhen {
-			expression, err := readiness.Compile(when)
-			errs = append(errs, fault.Wrap("phase "+phase.Name, err))
-			compiled[i] = append(compiled[i], expression)
-		}
-	}
-	return compiled, fault.Join(errs...)
 }

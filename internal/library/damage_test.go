@@ -36,7 +36,7 @@ func TestADamagedObjectFileIsFetchedAgain(t *testing.T) {
 			_, err := opened.JSON(opened.Plan.Phases[0].Steps[0].Objects[0])
 
 			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason, "ConfigMap default/a", "damaged", "fetched again")
-			if _, ok := l.Store.Has(digestOf(src)); ok {
+			if _, ok := l.store.Has(digestOf(src)); ok {
 				t.Error("want what is damaged to be removed")
 			}
 			_, err = l.Open(calico, of(src))
@@ -108,7 +108,7 @@ func TestDamagedBytesAreNotIndexedAgainButFetched(t *testing.T) {
 	})
 
 	second := newLibrary(t, dir, first.shelf)
-	err := second.fetch(second.part(src))
+	err := second.releases.parts.fetch(t.Context(), second.part(src))
 	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason, "damaged", "fetched again")
 	if diff := cmp.Diff(want, contents(t, second.mustOpen(t, of(src)))); diff != "" {
 		t.Errorf("objects (-want +got):\n%s", diff)

@@ -1,11 +1,14 @@
 // Package library joins source, store, manifest and plan: it turns a release of
 // the API into a Bundle whose objects can be read one by one from disk.
 //
-// Nothing in it blocks a reconciler: Library.Open returns what is there and
-// starts what is missing, each digest once however many ask for it, and tells
-// those who asked when there is news. No byte is decoded before it is committed
-// under its digest.
+//	Library ─> resolutions ─> source     which parts a source stands for now
+//	        ─> releases    ─> plan       the plan of a release, kept in memory
+//	             └> indexing ─> store    the objects and the index of a part
 //
-//	Source -> source.Open -> store.Commit -> manifest.Objects -> store.Derive (objects, index)
-//	                                                    indices -> plan.New -> Bundle
+//	jobs: the background work of resolutions and of indexing, with its back-off
+//
+// Library.Open never waits: it returns what is there, starts what is missing, and
+// notifies those who asked when there is news. Each digest is downloaded and
+// indexed once, however many ask for it, and no byte is decoded before it is
+// stored under its digest.
 package library

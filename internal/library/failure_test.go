@@ -97,21 +97,19 @@ func TestErrorsSayWhatAndWhere(t *testing.T) {
 
 func TestAReleaseLargerThanTheLimit(t *testing.T) {
 	t.Parallel()
-	l := newLibrary(t, t.TempDir(), newShelf())
+	dir, sources := t.TempDir(), newShelf()
 	a, b := configMap("a"), configMap("b")
-	both := of(l.shelf.put("https://example.com/a", a), l.shelf.put("https://example.com/b", b))
+	both := of(sources.put("https://example.com/a", a), sources.put("https://example.com/b", b))
+	together := len(a) + len(b)
 
-	l.MaxBytes = int64(len(a) + len(b))
-	l.mustOpen(t, both)
+	newLibrary(t, dir, sources, maxBytes(together)).mustOpen(t, both)
 
-	l.MaxBytes--
-	both.Phases[0].Name = "again" // the plan above is kept under its content
-	_, err := l.settle(t, both)
+	_, err := newLibrary(t, dir, sources, maxBytes(together-1)).settle(t, both)
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason,
-		fmt.Sprintf("%d bytes together", len(a)+len(b)), fmt.Sprintf("limit is %d", l.MaxBytes))
+		fmt.Sprintf("%d bytes together", together), fmt.Sprintf("limit is %d", together-1))
 
-	l.MaxBytes = int64(len(a) - 1)
-	_, err = l.settle(t, of(l.shelf.put("https://example.com/c", configMap("c"))))
+	_, err = newLibrary(t, dir, sources, maxBytes(len(a)-1)).
+		settle(t, of(sources.put("https://example.com/c", configMap("c"))))
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "https://example.com/c")
 }
 
@@ -125,7 +123,7 @@ func TestAnExpressionThatDoesNotCompileIsToldBeforeAnyFetch(t *testing.T) {
 	}}
 	_, err := l.Open(calico, r)
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.ExpressionInvalidReason, "phase phase-0")
-	if got := len(l.jobs); got != 0 {
+	if got := l.countJobs(); got != 0 {
 		t.Errorf("want no job, got %d", got)
 	}
 }
@@ -242,14 +240,14 @@ func TestFailuresThatNobodyAsksAboutAreForgotten(t *testing.T) {
 	if _, err := l.settle(t, old); err == nil {
 		t.Fatal("want an error")
 	}
-	l.clock.Step(firstRetry + forgetAfter)
+	l.clock.Step(firstRetry + forgetFailure)
 	l.mustOpen(t, of(l.shelf.put("https://example.com/a", configMap("a"))))
-	if got := len(l.jobs); got != 1 {
-		t.Errorf("want the failure kept for %v, got %d jobs", forgetAfter, got)
+	if got := l.countJobs(); got != 1 {
+		t.Errorf("want the failure kept for %v, got %d jobs", forgetFailure, got)
 	}
 	l.clock.Step(time.Second)
 	l.mustOpen(t, of(l.shelf.put("https://example.com/b", configMap("b"))))
-	if got := len(l.jobs); got != 0 {
+	if got := l.countJobs(); got != 0 {
 		t.Errorf("want no jobs left, got %d", got)
 	}
 }
@@ -317,7 +315,7 @@ func TestRealServersThatMisbehave(t *testing.T) {
 			src := httpsSource(server.URL+"/a.yaml", content)
 			_, err = l.settle(t, of(src))
 			faulttest.Want(t, err, tc.wantClass, tc.wantReason, append(tc.wantWords, "phase phase-0: ")...)
-			if _, ok := l.Store.Has(digestOf(src)); ok || l.indexed(l.part(src)) {
+			if _, ok := l.store.Has(digestOf(src)); ok || l.releases.parts.indexed(l.part(src)) {
 				t.Error("want nothing kept of what was not verified")
 			}
 		})

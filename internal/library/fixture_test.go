@@ -175,20 +175,21 @@ func httpsSource(url, body string) v1alpha1.Source {
 // library is a Library with what the tests turn on it.
 type library struct {
 	*Library
-	dir   string
-	shelf *shelf
-	tags  *tags
-	clock *clocktesting.FakeClock
-	news  chan types.NamespacedName
+	dir    string
+	store  *store.Store
+	shelf  *shelf
+	cancel context.CancelFunc // of the jobs
+	tags   *tags
+	clock  *clocktesting.FakeClock
+	news   chan types.NamespacedName
 }
 
-func newLibrary(t testing.TB, dir string, sources opener) *library {
+func newLibrary(t testing.TB, dir string, sources opener, changes ...func(*Config)) *library {
 	t.Helper()
 	kept, err := store.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
 	l := &library{
 		dir:   dir,
 		tags:  newTags(),
@@ -196,16 +197,39 @@ func newLibrary(t testing.TB, dir string, sources opener) *library {
 		news:  make(chan types.NamespacedName, 1000),
 	}
 	l.shelf, _ = sources.(*shelf)
-	l.Library = NewLibrary(ctx, Config{
+	cfg := Config{
 		Store: kept, Sources: shelfResolver{opener: sources, tags: l.tags}, Interval: time.Minute, MaxBytes: 1 << 30,
 		Limits: manifest.DefaultLimits(), Archives: archive.DefaultLimits(), Clock: l.clock,
-	})
+	}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	l.store = cfg.Store
+	var ctx context.Context
+	ctx, l.cancel = context.WithCancel(t.Context())
+	if l.Library, err = New(ctx, cfg); err != nil {
+		t.Fatal(err)
+	}
 	l.Subscribe(func(name types.NamespacedName) { l.news <- name })
 	t.Cleanup(func() {
-		cancel()
+		l.cancel()
 		_ = kept.Close()
 	})
 	return l
+}
+
+// maxBytes changes the bound of a release.
+func maxBytes(n int) func(*Config) { return func(cfg *Config) { cfg.MaxBytes = int64(n) } }
+
+// countJobs returns how many jobs are known.
+func (l *library) countJobs() int {
+	return countJobs(l.resolutions.jobs) + countJobs(l.releases.parts.jobs)
+}
+
+func countJobs[S, R any](j *jobs[S, R]) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.byKey)
 }
 
 // Open is Open for sources that do not depend on the version of Kubernetes.
@@ -215,7 +239,7 @@ func (l *library) Open(owner types.NamespacedName, r v1alpha1.Release) (*Bundle,
 
 // part is the part that a source stands for.
 func (l *library) part(src v1alpha1.Source) source.Part {
-	part, _ := l.Sources.Static(src)
+	part, _ := l.resolutions.sources.Static(src)
 	return part
 }
 

@@ -1,7 +1,6 @@
 package library
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,79 +10,79 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
-)
-
-// The files that are derived from a source, with the version of their form.
-// The index is written last: where it is, the objects are.
-const (
-	objectsKind = "objects-v2"
-	indexKind   = "index-v2"
 )
 
 const (
 	firstRetry = time.Second
 	maxRetry   = 5 * time.Minute
 
-	// stalledRetry is for what trying again does not mend: only upstream can.
+	// stalledRetry is for errors that only a change upstream resolves.
 	stalledRetry = 10 * time.Minute
-
-	// forgetAfter is how long a failure is kept after its time to try again, and
-	// forgetPartsAfter what a source stood for when it was due to be asked again.
-	forgetAfter      = time.Hour
-	forgetPartsAfter = 24 * time.Hour
 )
 
-// job is work in the background on behalf of Bundles: the resolving of one
-// source, or the fetching and indexing of one part. It remembers how it went.
-type job struct {
-	owners   map[types.NamespacedName]bool
+// job is work in the background on behalf of Bundles. It remembers how it went.
+type job[S, R any] struct {
+	progress
+
+	subject S
+	owners  map[types.NamespacedName]bool
+
+	// result of the last success, and whether there was one.
+	result    R
+	succeeded bool
+}
+
+// sortedOwners returns who asked for the job, in order.
+func (j *job[S, R]) sortedOwners() []types.NamespacedName {
+	return slices.SortedFunc(maps.Keys(j.owners), func(a, b types.NamespacedName) int {
+		return slices.Compare([]string{a.Namespace, a.Name}, []string{b.Namespace, b.Name})
+	})
+}
+
+// progress is how far a job is and how its last attempt went.
+type progress struct {
 	running  bool
 	failures int
 	dueAt    time.Time
 	err      error
-
-	// query and parts are those of a resolving job; parts are from its last success.
-	query *source.Query
-	parts []source.Part
 }
 
-// ErrFetching is in the error for a source that is being resolved or fetched.
-var ErrFetching = errors.New("is being fetched")
+// isDue reports whether the job is to be started at the time now.
+func (p *progress) isDue(now time.Time) bool { return !p.running && !now.Before(p.dueAt) }
 
-// state is the error that says how far a job is that has no result yet.
-func (j *job) state(now time.Time, from string) error {
-	if j.err == nil || j.running && fault.ClassOf(j.err) == fault.ClassWait {
+// pending returns the error that describes a job without a result.
+func (p *progress) pending(now time.Time, from string) error {
+	if p.err == nil || p.running && fault.ClassOf(p.err) == fault.ClassWait {
 		return fault.Wait(v1alpha1.FetchingReason, 0, fmt.Errorf("%s %w", from, ErrFetching))
 	}
-	return j.failure(now)
+	return p.failure(now)
 }
 
-// failure is the error of the last attempt, with the time that is left until the
-// next; nil if it succeeded.
-func (j *job) failure(now time.Time) error {
-	if j.err == nil {
+// failure returns the error of the last attempt, with the time that is left until
+// the next one; nil if it succeeded.
+func (p *progress) failure(now time.Time) error {
+	if p.err == nil {
 		return nil
 	}
 	return &fault.Error{
-		Class: fault.ClassOf(j.err), Reason: fault.ReasonOf(j.err, v1alpha1.FetchFailedReason),
-		After: max(j.dueAt.Sub(now), 0), Err: j.err,
+		Class: fault.ClassOf(p.err), Reason: fault.ReasonOf(p.err, v1alpha1.FetchFailedReason),
+		After: max(p.dueAt.Sub(now), 0), Err: p.err,
 	}
 }
 
-// done notes how the job went and when it is due again: after the interval, or
+// done records how the job went and when it is due again: after the interval, or
 // after a back-off.
-func (j *job) done(now time.Time, err error, interval time.Duration) {
-	j.running, j.err = false, err
+func (p *progress) done(now time.Time, err error, interval time.Duration) {
+	p.running, p.err = false, err
 	if err == nil {
-		j.failures, j.dueAt = 0, now.Add(interval)
+		p.failures, p.dueAt = 0, now.Add(interval)
 		return
 	}
-	j.failures++
-	j.dueAt = now.Add(j.backoff(err))
+	p.failures++
+	p.dueAt = now.Add(p.backoff(err))
 }
 
-func (j *job) backoff(err error) time.Duration {
+func (p *progress) backoff(err error) time.Duration {
 	switch fault.ClassOf(err) {
 	case fault.ClassStall:
 		return stalledRetry
@@ -91,12 +90,5 @@ func (j *job) backoff(err error) time.Duration {
 		return max(fault.AfterOf(err), firstRetry)
 	case fault.ClassRetry:
 	}
-	return min(firstRetry<<min(j.failures-1, 16), maxRetry)
-}
-
-// sortedOwners returns who asked for the job, in order.
-func (j *job) sortedOwners() []types.NamespacedName {
-	return slices.SortedFunc(maps.Keys(j.owners), func(a, b types.NamespacedName) int {
-		return slices.Compare([]string{a.Namespace, a.Name}, []string{b.Namespace, b.Name})
-	})
+	return min(firstRetry<<min(p.failures-1, 16), maxRetry)
 }

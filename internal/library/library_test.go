@@ -23,6 +23,31 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
+func TestALibraryNeedsEveryFieldOfItsConfig(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(*Config){
+		"a store":                      func(cfg *Config) { cfg.Store = nil },
+		"a resolver":                   func(cfg *Config) { cfg.Sources = nil },
+		"a clock":                      func(cfg *Config) { cfg.Clock = nil },
+		"an interval":                  func(cfg *Config) { cfg.Interval = 0 },
+		"a bound of the bytes":         maxBytes(0),
+		"bounds of objects":            func(cfg *Config) { cfg.Limits.Objects = 0 },
+		"bounds of archives":           func(cfg *Config) { cfg.Archives.Window = 0 },
+		"bounds that are not negative": maxBytes(-1),
+	}
+	for name, without := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var cfg Config
+			newLibrary(t, t.TempDir(), newShelf(), func(complete *Config) { cfg = *complete })
+			without(&cfg)
+			if _, err := New(t.Context(), cfg); err == nil {
+				t.Error("want an error")
+			}
+		})
+	}
+}
+
 func TestOpenStartsTheFetchAndTellsWhenTheBundleIsThere(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t, t.TempDir(), newShelf())
@@ -38,6 +63,9 @@ func TestOpenStartsTheFetchAndTellsWhenTheBundleIsThere(t *testing.T) {
 
 	faulttest.Want(t, err, fault.ClassWait, v1alpha1.FetchingReason,
 		"phase phase-0: https://example.com/crds.yaml", "phase phase-1: https://example.com/operator.yaml")
+	if !errors.Is(err, ErrFetching) {
+		t.Errorf("want %v, got %v", ErrFetching, err)
+	}
 	if got := l.hear(t); got != calico {
 		t.Errorf("told %v, want %v", got, calico)
 	}
@@ -261,7 +289,7 @@ func TestThePlannedBundlesInMemoryAreBounded(t *testing.T) {
 		r.Phases[0].Name = fmt.Sprintf("phase-%d", i)
 		l.mustOpen(t, r)
 	}
-	if got := l.plans.Len(); got != maxPlans {
+	if got := l.releases.plans.Len(); got != maxPlans {
 		t.Errorf("want %d bundles in memory, got %d", maxPlans, got)
 	}
 	r.Phases[0].Name = "phase-0"
@@ -276,8 +304,6 @@ func TestJobsEndSilentlyWithTheContext(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLibrary(t, dir, newShelf())
-		ctx, cancel := context.WithCancel(t.Context())
-		l.ctx = ctx
 		l.shelf.before = func(ctx context.Context, _ string) error {
 			<-ctx.Done()
 			return ctx.Err()
@@ -289,7 +315,7 @@ func TestJobsEndSilentlyWithTheContext(t *testing.T) {
 		if got := l.shelf.total(); got != 1 {
 			t.Fatalf("want the fetch to have begun, got %d", got)
 		}
-		cancel()
+		l.cancel()
 		synctest.Wait()
 		if n := len(l.news); n != 0 {
 			t.Errorf("want no notification after the end, got %d", n)
@@ -320,13 +346,12 @@ func TestSourcesOfAllKindsAreOpened(t *testing.T) {
 func TestABundleThatIsHeldIsNotEvicted(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	l := newLibrary(t, dir, newShelf())
 	kept, err := store.OpenWith(dir, store.Options{MaxBytes: 6000})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = kept.Close() })
-	l.Store = kept
+	l := newLibrary(t, dir, newShelf(), func(cfg *Config) { cfg.Store = kept })
 	first := of(l.shelf.put("https://example.com/a", configMap("a")+"#"+strings.Repeat("a", 4000)))
 	second := of(l.shelf.put("https://example.com/b", configMap("b")+"#"+strings.Repeat("b", 4000)))
 
@@ -340,7 +365,7 @@ func TestABundleThatIsHeldIsNotEvicted(t *testing.T) {
 	if err := l.retry(t, second); err != nil {
 		t.Errorf("want room for the second, got %v", err)
 	}
-	if _, ok := l.Store.Has(digestOf(first.Phases[0].Sources[0])); ok {
+	if _, ok := l.store.Has(digestOf(first.Phases[0].Sources[0])); ok {
 		t.Error("want what nobody holds any more to make room")
 	}
 }

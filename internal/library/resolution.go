@@ -1,86 +1,46 @@
 package library
 
 import (
-	"iter"
+	"context"
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/semaphore"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 )
 
-// resolved is a release with the parts that its sources stand for.
-type resolved struct {
-	phases []resolvedPhase
-	// problem is why a source could not be resolved again lately; what it stood
-	// for before still holds.
-	problem error
+// resolutions remembers the parts that sources stand for and renews them.
+type resolutions struct {
+	sources resolver
+	slots   *semaphore.Weighted
+	jobs    *jobs[source.Query, []source.Part]
 }
 
-type resolvedPhase struct {
-	name  string
-	parts []source.Part
+func newResolutions(
+	ctx context.Context, cfg Config, slots *semaphore.Weighted, notify func(types.NamespacedName),
+) *resolutions {
+	r := &resolutions{sources: cfg.Sources, slots: slots}
+	r.jobs = newJobs(ctx, jobsConfig[source.Query, []source.Part]{
+		work: r.ask, notify: notify, clock: cfg.Clock, same: sameParts, interval: cfg.Interval,
+	})
+	return r
 }
 
-// all goes through the parts of a release in order.
-func (r resolved) all() iter.Seq[source.Part] {
-	return func(yield func(source.Part) bool) {
-		for _, phase := range r.phases {
-			for _, part := range phase.parts {
-				if !yield(part) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// byID returns the parts of a release by their identity.
-func (r resolved) byID() map[string]source.Part {
-	parts := make(map[string]source.Part)
-	for part := range r.all() {
-		parts[part.ID()] = part
-	}
-	return parts
-}
-
-// signers returns who signed what had to be signed of a release, sorted.
-func (r resolved) signers() []string {
-	var signers []string
-	for part := range r.all() {
-		if part.VerifiedBy != "" {
-			signers = append(signers, part.VerifiedBy)
-		}
-	}
-	slices.Sort(signers)
-	return slices.Compact(signers)
-}
-
-// digest is the identity of the content of a release.
-func (r resolved) digest() v1alpha1.Digest {
-	phases := make([]release.Phase, len(r.phases))
-	for i, phase := range r.phases {
-		phases[i].Name = phase.name
-		for _, part := range phase.parts {
-			phases[i].Sources = append(phases[i].Sources, part.ID())
-		}
-	}
-	return release.Digest(phases)
-}
-
-// resolve returns what the sources of a release stand for, or the errors of
-// those of which that is not known.
-func (l *Library) resolve(owner types.NamespacedName, r v1alpha1.Release, kubernetes string) (resolved, error) {
-	result := resolved{phases: make([]resolvedPhase, len(r.Phases))}
+// resolve returns a release with the parts that its sources stand for, or the
+// errors of the sources whose parts are not known.
+func (r *resolutions) resolve(
+	owner types.NamespacedName, wanted v1alpha1.Release, kubernetes string,
+) (resolved, error) {
+	result := resolved{phases: make([]resolvedPhase, len(wanted.Phases))}
 	var errs, problems []error
-	for i, phase := range r.Phases {
+	for i, phase := range wanted.Phases {
 		result.phases[i].name = phase.Name
 		for _, src := range phase.Sources {
-			parts, err := l.parts(owner, src, kubernetes)
+			parts, err := r.parts(owner, src, kubernetes)
 			err = fault.Wrap("phase "+phase.Name, err)
 			if parts == nil {
 				errs = append(errs, err)
@@ -94,62 +54,58 @@ func (l *Library) resolve(owner types.NamespacedName, r v1alpha1.Release, kubern
 	return result, fault.Join(errs...)
 }
 
-// parts returns what a source stands for, and why it could not be resolved
-// again lately. Without parts the error is never nil.
-func (l *Library) parts(owner types.NamespacedName, src v1alpha1.Source, kubernetes string) ([]source.Part, error) {
-	if part, ok := l.Sources.Static(src); ok {
+// parts returns the parts that a source stands for, and why it could not be
+// resolved again. Without parts the error is never nil.
+func (r *resolutions) parts(
+	owner types.NamespacedName, src v1alpha1.Source, kubernetes string,
+) ([]source.Part, error) {
+	if part, ok := r.sources.Static(src); ok {
 		return []source.Part{part}, nil
 	}
-	query := &source.Query{Namespace: owner.Namespace, Source: src}
+	query := source.Query{Namespace: owner.Namespace, Source: src}
 	if src.Helm != nil {
 		query.Kubernetes = minorOf(kubernetes)
 	}
-	key, err := fingerprint(query)
+	key, err := fingerprintOf(query)
 	if err != nil {
 		return nil, err
 	}
-	known := l.ensure(owner, key, query, func() ([]source.Part, error) {
-		if err := l.slots.Acquire(l.ctx, 1); err != nil {
-			return nil, err
-		}
-		defer l.slots.Release(1)
-		return l.Sources.Resolve(l.ctx, *query)
-	})
-	if known.parts == nil {
-		return nil, known.state(l.Clock.Now(), l.Sources.Describe(src))
+	known := r.jobs.ensure(owner, key, query)
+	if known.result == nil {
+		return nil, known.pending(r.jobs.clock.Now(), r.sources.Describe(src))
 	}
-	return known.parts, known.failure(l.Clock.Now())
+	return known.result, known.failure(r.jobs.clock.Now())
 }
 
-// Invalidate has the sources of a namespace that depend on an object resolved again
-// the next time they are asked for. depends tells of a source whether it does.
-// Those that are verified stand for nothing until then.
-func (l *Library) Invalidate(namespace string, depends func(v1alpha1.Source) bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for key, known := range l.jobs {
-		if known.query == nil || known.query.Namespace != namespace || !depends(known.query.Source) {
-			continue
-		}
-		known.dueAt = l.Clock.Now()
-		// One under way may have read the object before it changed, and what was
-		// verified with a key that may be withdrawn holds no longer.
-		if known.running || verifies(known.query.Source) {
-			delete(l.jobs, key)
-		}
+// ask resolves a source.
+func (r *resolutions) ask(ctx context.Context, query source.Query) ([]source.Part, error) {
+	if err := r.slots.Acquire(ctx, 1); err != nil {
+		return nil, err
 	}
+	defer r.slots.Release(1)
+	return r.sources.Resolve(ctx, query)
 }
 
-// verifies tells whether a source has a policy for signatures.
-func verifies(src v1alpha1.Source) bool {
+// invalidate has the sources of a namespace that depend on an object resolved
+// again. The result of a verified source is forgotten: the key that it was
+// verified with may have been withdrawn.
+func (r *resolutions) invalidate(namespace string, depends func(v1alpha1.Source) bool) {
+	r.jobs.invalidate(
+		func(query source.Query) bool { return query.Namespace == namespace && depends(query.Source) },
+		func(query source.Query) bool { return hasVerify(query.Source) },
+	)
+}
+
+// hasVerify reports whether a source has a policy for signatures.
+func hasVerify(src v1alpha1.Source) bool {
 	return src.OCI != nil && src.OCI.Verify != nil || src.Helm != nil && src.Helm.Verify != nil
 }
 
-// IsMutable reports whether a source of the release can change under its name.
-func (l *Library) IsMutable(r v1alpha1.Release) bool {
-	for _, phase := range r.Phases {
+// isMutable reports whether a source of the release can change under its name.
+func (r *resolutions) isMutable(release v1alpha1.Release) bool {
+	for _, phase := range release.Phases {
 		for _, src := range phase.Sources {
-			if _, static := l.Sources.Static(src); !static {
+			if _, static := r.sources.Static(src); !static {
 				return true
 			}
 		}
@@ -157,6 +113,7 @@ func (l *Library) IsMutable(r v1alpha1.Release) bool {
 	return false
 }
 
+// sameParts reports whether two results of a source are equal to those who use it.
 func sameParts(a, b []source.Part) bool {
 	return slices.EqualFunc(a, b, func(a, b source.Part) bool {
 		return a.ID() == b.ID() && a.VerifiedBy == b.VerifiedBy

@@ -12,7 +12,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 )
 
-// asked returns how often tags were resolved.
+// count returns how often tags were resolved.
 func (t *tags) count() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -79,11 +79,11 @@ func (l *library) resolveAgain(t *testing.T, r v1alpha1.Release) {
 	}
 }
 
-// busy tells whether a job is under way.
+// busy reports whether a source is being resolved.
 func (l *library) busy() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, known := range l.jobs {
+	l.resolutions.jobs.mu.Lock()
+	defer l.resolutions.jobs.mu.Unlock()
+	for _, known := range l.resolutions.jobs.byKey {
 		if known.running {
 			return true
 		}

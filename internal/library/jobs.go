@@ -1,0 +1,145 @@
+package library
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+)
+
+const (
+	// forgetFailure is how long a failure is kept after it was due to be tried
+	// again, and forgetResult how long a result is kept after it was due to be
+	// renewed.
+	forgetFailure = time.Hour
+	forgetResult  = 24 * time.Hour
+)
+
+// fingerprint identifies a job.
+type fingerprint [sha256.Size]byte
+
+// fingerprintOf returns the fingerprint of a value by its JSON.
+func fingerprintOf(v any) (fingerprint, error) {
+	written, err := json.Marshal(v)
+	if err != nil {
+		return fingerprint{}, fmt.Errorf("fingerprint: %w", err)
+	}
+	return sha256.Sum256(written), nil
+}
+
+// jobsConfig configures jobs about subjects S with results R.
+type jobsConfig[S, R any] struct {
+	// work is one attempt. Its context is that of the jobs.
+	work func(ctx context.Context, subject S) (R, error)
+	// notify is called with the name of each owner when a job has news.
+	notify func(owner types.NamespacedName)
+	// clock tells when a job is due.
+	clock clock.PassiveClock
+
+	// same reports whether two results are equal. If it is nil, results are not
+	// kept: a job that succeeded is forgotten, and every success is news.
+	same func(a, b R) bool
+	// interval after which a result that is kept is renewed.
+	interval time.Duration
+}
+
+// jobs runs jobs in the background, at most one at a time for a fingerprint.
+type jobs[S, R any] struct {
+	jobsConfig[S, R]
+
+	ctx context.Context //nolint:containedctx // the lifetime of the jobs
+
+	mu    sync.Mutex
+	byKey map[fingerprint]*job[S, R] // guarded by mu
+}
+
+func newJobs[S, R any](ctx context.Context, cfg jobsConfig[S, R]) *jobs[S, R] {
+	return &jobs[S, R]{jobsConfig: cfg, ctx: ctx, byKey: make(map[fingerprint]*job[S, R])}
+}
+
+// ensure starts the job with the key unless it is running or not due, and returns
+// a copy of it.
+func (j *jobs[S, R]) ensure(owner types.NamespacedName, key fingerprint, subject S) job[S, R] {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	now := j.clock.Now()
+	j.prune(now)
+	known, ok := j.byKey[key]
+	if !ok {
+		known = &job[S, R]{subject: subject, owners: make(map[types.NamespacedName]bool)}
+		j.byKey[key] = known
+	}
+	known.owners[owner] = true
+	if known.isDue(now) {
+		known.running = true
+		go j.run(known, key)
+	}
+	return *known
+}
+
+// run makes one attempt at a job and notifies its owners if there is news. When
+// the context of the jobs is done, nobody is left to hear of it.
+func (j *jobs[S, R]) run(known *job[S, R], key fingerprint) {
+	result, err := j.work(j.ctx, known.subject)
+	if j.ctx.Err() != nil {
+		return
+	}
+	for _, owner := range j.finish(known, key, result, err) {
+		j.notify(owner)
+	}
+}
+
+// finish records the outcome of an attempt and returns the owners to notify.
+func (j *jobs[S, R]) finish(known *job[S, R], key fingerprint, result R, err error) []types.NamespacedName {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	keep := j.same != nil
+	news := !keep || err != nil || known.err != nil || !j.same(result, known.result)
+	known.done(j.clock.Now(), err, j.interval)
+	if err == nil {
+		known.result, known.succeeded = result, true
+	}
+	if err == nil && !keep {
+		delete(j.byKey, key)
+	}
+	if !news {
+		return nil
+	}
+	return known.sortedOwners()
+}
+
+// prune forgets jobs that nobody has asked about for a while. A result is kept
+// longer than a failure: whoever asks again need not wait for it. It needs mu.
+func (j *jobs[S, R]) prune(now time.Time) {
+	for key, known := range j.byKey {
+		keep := forgetFailure
+		if known.succeeded {
+			keep = forgetResult
+		}
+		if !known.running && now.Sub(known.dueAt) > keep {
+			delete(j.byKey, key)
+		}
+	}
+}
+
+// invalidate makes the jobs about matching subjects due now. A job that is
+// running, and one whose result must not be used any more, is forgotten.
+func (j *jobs[S, R]) invalidate(matches, forget func(subject S) bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for key, known := range j.byKey {
+		if !matches(known.subject) {
+			continue
+		}
+		known.dueAt = j.clock.Now()
+		// A running job may have read what it depends on before that changed.
+		if known.running || forget(known.subject) {
+			delete(j.byKey, key)
+		}
+	}
+}

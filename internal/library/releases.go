@@ -1,0 +1,158 @@
+package library
+
+import (
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/lru"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/readiness"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
+)
+
+// maxPlans is how many plans are kept in memory. One that is dropped is made
+// again from the indices on disk.
+const maxPlans = 64
+
+// releases makes Bundles of resolved releases and keeps their plans in memory.
+type releases struct {
+	parts    *indexing
+	store    *store.Store
+	limits   manifest.Limits
+	maxBytes int64
+
+	plans *lru.Cache // by the digest of the release
+	// expressions are kept by their fingerprint and not with the plans: the
+	// digest of a release does not cover them.
+	expressions *lru.Cache
+}
+
+func newReleases(cfg Config, parts *indexing) *releases {
+	return &releases{
+		parts: parts, store: cfg.Store, limits: cfg.Limits, maxBytes: cfg.MaxBytes,
+		plans: lru.New(maxPlans), expressions: lru.New(maxPlans),
+	}
+}
+
+// open returns the Bundle of a resolved release, or the errors of the parts that
+// are not indexed yet.
+func (o *releases) open(
+	owner types.NamespacedName, r resolved, expressions [][]*readiness.Expression,
+) (*Bundle, error) {
+	cached, err := o.cachedPlan(owner, r)
+	if err != nil {
+		return nil, err
+	}
+	return &Bundle{
+		Digest: r.digest(), Plan: cached.plan, Bytes: cached.bytes, ReadyWhen: expressions,
+		VerifiedBy: r.signers(), Problem: r.problem, store: o.store, parts: r.byID(),
+	}, nil
+}
+
+// compiled returns the compiled expressions of the phases of a release.
+func (o *releases) compiled(phases []v1alpha1.Phase) ([][]*readiness.Expression, error) {
+	written := make([][]v1alpha1.ReadyWhen, len(phases))
+	for i, phase := range phases {
+		written[i] = phase.ReadyWhen
+	}
+	key, err := fingerprintOf(written)
+	if err != nil {
+		return nil, err
+	}
+	if known, ok := o.expressions.Get(key); ok {
+		return known.([][]*readiness.Expression), nil
+	}
+	expressions, err := compile(phases)
+	if err != nil {
+		return nil, err
+	}
+	o.expressions.Add(key, expressions)
+	return expressions, nil
+}
+
+// compile compiles the expressions of each phase.
+func compile(phases []v1alpha1.Phase) ([][]*readiness.Expression, error) {
+	compiled := make([][]*readiness.Expression, len(phases))
+	var errs []error
+	for i, phase := range phases {
+		for _, when := range phase.ReadyWhen {
+			expression, err := readiness.Compile(when)
+			errs = append(errs, fault.Wrap("phase "+phase.Name, err))
+			compiled[i] = append(compiled[i], expression)
+		}
+	}
+	return compiled, fault.Join(errs...)
+}
+
+// cachedPlan is the plan of a release and the bytes of its sources, shared by all
+// who open it.
+type cachedPlan struct {
+	plan  *plan.Plan
+	bytes int64
+}
+
+// cachedPlan returns the plan of a resolved release: from memory, or made from
+// the indices on disk.
+func (o *releases) cachedPlan(owner types.NamespacedName, r resolved) (cachedPlan, error) {
+	key := r.digest()
+	if known, ok := o.plans.Get(key); ok && o.onDisk(r) {
+		return known.(cachedPlan), nil
+	}
+	o.plans.Remove(key)
+	inputs, err := o.indices(owner, r)
+	if err != nil {
+		return cachedPlan{}, err
+	}
+	made, err := o.assemble(r, inputs)
+	if err != nil {
+		return cachedPlan{}, err
+	}
+	o.plans.Add(key, made)
+	return made, nil
+}
+
+// onDisk reports whether every part of the release is still in the store.
+func (o *releases) onDisk(r resolved) bool {
+	for part := range r.all() {
+		if !o.parts.indexed(part) {
+			return false
+		}
+	}
+	return true
+}
+
+// indices returns the index of every part of the release, phase by phase, or the
+// errors of the parts without one.
+func (o *releases) indices(owner types.NamespacedName, r resolved) ([]plan.Input, error) {
+	inputs := make([]plan.Input, len(r.phases))
+	var errs []error
+	for i, phase := range r.phases {
+		inputs[i].Name = phase.name
+		for _, part := range phase.parts {
+			index, err := o.parts.index(owner, part)
+			errs = append(errs, fault.Wrap("phase "+phase.name, err))
+			inputs[i].Blobs = append(inputs[i].Blobs, plan.Blob{Digest: part.ID(), Entries: index.Entries})
+		}
+	}
+	return inputs, fault.Join(errs...)
+}
+
+// assemble plans a release whose parts are all indexed.
+func (o *releases) assemble(r resolved, inputs []plan.Input) (cachedPlan, error) {
+	made, err := plan.New(inputs, o.limits)
+	if err != nil {
+		return cachedPlan{}, err
+	}
+	var bytes int64
+	for part := range r.all() {
+		size, _ := o.store.Has(part.Digest)
+		bytes += size
+	}
+	if bytes > o.maxBytes {
+		return cachedPlan{}, fault.Stallf(v1alpha1.LimitExceededReason,
+			"the sources of the release are %d bytes together, the limit is %d", bytes, o.maxBytes)
+	}
+	return cachedPlan{plan: made, bytes: bytes}, nil
+}

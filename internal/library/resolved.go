@@ -1,0 +1,69 @@
+package library
+
+import (
+	"iter"
+	"slices"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
+)
+
+// resolved is a release with the parts that its sources stand for.
+type resolved struct {
+	phases []resolvedPhase
+	// problem is why a source could not be resolved again. The parts are then
+	// those that it stood for before.
+	problem error
+}
+
+type resolvedPhase struct {
+	name  string
+	parts []source.Part
+}
+
+// all iterates over the parts of a release in order.
+func (r resolved) all() iter.Seq[source.Part] {
+	return func(yield func(source.Part) bool) {
+		for _, phase := range r.phases {
+			for _, part := range phase.parts {
+				if !yield(part) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// byID returns the parts of a release by their identity.
+func (r resolved) byID() map[string]source.Part {
+	parts := make(map[string]source.Part)
+	for part := range r.all() {
+		parts[part.ID()] = part
+	}
+	return parts
+}
+
+// signers returns who signed the parts that had to be signed, sorted.
+func (r resolved) signers() []string {
+	var signers []string
+	for part := range r.all() {
+		if part.VerifiedBy != "" {
+			signers = append(signers, part.VerifiedBy)
+		}
+	}
+	slices.Sort(signers)
+	return slices.Compact(signers)
+}
+
+// digest returns the digest of the content of a release.
+func (r resolved) digest() v1alpha1.Digest {
+	phases := make([]release.Phase, len(r.phases))
+	for i, phase := range r.phases {
+		phases[i].Name = phase.name
+		for _, part := range phase.parts {
+			phases[i].Sources = append(phases[i].Sources, part.ID())
+		}
+	}
+	return release.Digest(phases)
+}
