@@ -66,30 +66,21 @@ func userAgent(opts Options) string { return name + "/" + opts.Version }
 
 // newFetcher returns what opens files on web servers and in the image.
 func newFetcher(opts Options) (*fetch.Sources, error) {
-	return fetch.New(fetch.Config{
-		BundleDir:       opts.Sources.BundleDir,
-		DenyCIDRs:       opts.Sources.DenyCIDRs,
-		UserAgent:       userAgent(opts),
-		MaxBytes:        opts.Limits.Bytes,
-		MaxRatio:        opts.Limits.Ratio,
-		MaxRedirects:    opts.Sources.MaxRedirects,
-		ConnectTimeout:  opts.Sources.ConnectTimeout,
-		StallTimeout:    opts.Sources.StallTimeout,
-		DownloadTimeout: opts.Sources.DownloadTimeout,
-	})
+	cfg := fetch.DefaultConfig()
+	cfg.BundleDir, cfg.DenyCIDRs, cfg.UserAgent = opts.Sources.BundleDir, opts.Sources.DenyCIDRs, userAgent(opts)
+	cfg.MaxBytes, cfg.MaxRatio = opts.Limits.Bytes, opts.Limits.Ratio
+	cfg.MaxRedirects, cfg.DownloadTimeout = opts.Sources.MaxRedirects, opts.Sources.DownloadTimeout
+	cfg.ConnectTimeout, cfg.StallTimeout = opts.Sources.ConnectTimeout, opts.Sources.StallTimeout
+	return fetch.New(cfg)
 }
 
 // newRegistries returns the client of OCI registries, whose connections go where
 // those of files may go.
 func newRegistries(opts Options, files *fetch.Sources) (*oci.Client, error) {
-	cfg := oci.Config{
-		UserAgent:       userAgent(opts),
-		Dial:            files.DialContext,
-		ConnectTimeout:  opts.Sources.ConnectTimeout,
-		StallTimeout:    opts.Sources.StallTimeout,
-		DownloadTimeout: opts.Sources.DownloadTimeout,
-		MaxRedirects:    opts.Sources.MaxRedirects,
-	}
+	cfg := oci.DefaultConfig()
+	cfg.UserAgent, cfg.Dial = userAgent(opts), files.DialContext
+	cfg.MaxRedirects, cfg.DownloadTimeout = opts.Sources.MaxRedirects, opts.Sources.DownloadTimeout
+	cfg.ConnectTimeout, cfg.StallTimeout = opts.Sources.ConnectTimeout, opts.Sources.StallTimeout
 	if opts.Sources.MirrorsFile != "" {
 		mirrors, err := oci.OpenMirrorFile(opts.Sources.MirrorsFile)
 		if err != nil {

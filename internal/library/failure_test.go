@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +15,6 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
 )
 
 func TestErrorsSayWhatAndWhere(t *testing.T) {
@@ -307,13 +305,10 @@ func TestRealServersThatMisbehave(t *testing.T) {
 			t.Parallel()
 			server := httptest.NewServer(tc.given)
 			t.Cleanup(server.Close)
-			sources, err := fetch.New(fetch.Config{DenyCIDRs: []netip.Prefix{}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			sources := webSources(t)
 			l := newLibrary(t, t.TempDir(), sources)
 			src := httpsSource(server.URL+"/a.yaml", content)
-			_, err = l.settle(t, of(src))
+			_, err := l.settle(t, of(src))
 			faulttest.Want(t, err, tc.wantClass, tc.wantReason, append(tc.wantWords, "phase phase-0: ")...)
 			if _, ok := l.store.Has(digestOf(src)); ok || l.releases.parts.indexed(l.part(src)) {
 				t.Error("want nothing kept of what was not verified")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -216,6 +217,18 @@ func newLibrary(t testing.TB, dir string, sources opener, changes ...func(*Confi
 		_ = kept.Close()
 	})
 	return l
+}
+
+// webSources opens files on web servers at any address.
+func webSources(t testing.TB) opener {
+	t.Helper()
+	cfg := fetch.DefaultConfig()
+	cfg.DenyCIDRs = []netip.Prefix{}
+	sources, err := fetch.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sources
 }
 
 // maxBytes changes the bound of a release.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +18,6 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 	relapi "github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
@@ -329,10 +327,7 @@ func TestSourcesOfAllKindsAreOpened(t *testing.T) {
 		_, _ = w.Write([]byte(configMap("web")))
 	}))
 	t.Cleanup(server.Close)
-	sources, err := fetch.New(fetch.Config{DenyCIDRs: []netip.Prefix{}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	sources := webSources(t)
 	l := newLibrary(t, t.TempDir(), sources)
 	got := l.mustOpen(t, of(
 		httpsSource(server.URL+"/web.yaml", configMap("web")),

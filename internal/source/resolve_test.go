@@ -34,11 +34,15 @@ func newResolver(t *testing.T, objects ...client.Object) *source.Resolver {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = kept.Close() })
-	sources, err := fetch.New(fetch.Config{DenyCIDRs: []netip.Prefix{}})
+	web := fetch.DefaultConfig()
+	web.DenyCIDRs = []netip.Prefix{}
+	sources, err := fetch.New(web)
 	if err != nil {
 		t.Fatal(err)
 	}
-	registries, err := oci.New(oci.Config{Dial: sources.DialContext})
+	registry := oci.DefaultConfig()
+	registry.Dial = sources.DialContext
+	registries, err := oci.New(registry)
 	if err != nil {
 		t.Fatal(err)
 	}

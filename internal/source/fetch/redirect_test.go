@@ -3,6 +3,7 @@ package fetch
 import (
 	"crypto/x509"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,6 +52,26 @@ func TestRedirectsAreCounted(t *testing.T) {
 	s = sources(t, Config{DenyCIDRs: nobody(), MaxRedirects: 1})
 	err = readAll(t.Context(), s, https(address+"/xxx.yaml"))
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "more than 1 redirects")
+}
+
+func TestNoRedirectIsFollowedWhenNoneIsAllowed(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	address := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Path)
+		http.Redirect(w, r, "/b.yaml", http.StatusFound)
+	})
+	cfg := DefaultConfig()
+	cfg.DenyCIDRs, cfg.MaxRedirects = nobody(), 0
+	s, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = readAll(t.Context(), s, https(address+"/a.yaml"))
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, address+"/a.yaml", "more than 0 redirects")
+	if !slices.Equal(asked, []string{"/a.yaml"}) {
+		t.Errorf("want one request, got %q", asked)
+	}
 }
 
 func TestARedirectToItselfEnds(t *testing.T) {

@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -19,52 +18,70 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
 )
 
-// Config says where files are and what is allowed. The zero value of a field
-// asks for its default.
+// Config says where files are and what is allowed. Start from DefaultConfig: a
+// zero means zero and stands for no default.
 type Config struct {
 	// BundleDir is the directory below which file sources are (flag
 	// --bundle-dir). Without it there are none.
 	BundleDir string
 
 	// DenyCIDRs are the addresses that nothing is fetched from (flag
-	// --source-deny-cidrs). Nil stands for DefaultDenyCIDRs; a slice that is
-	// empty denies nothing.
+	// --source-deny-cidrs). A slice that is empty denies nothing; nil is an error.
 	DenyCIDRs []netip.Prefix
 
-	// UserAgent names the provider to web servers.
+	// UserAgent names the provider to web servers. Required.
 	UserAgent string
 
-	// MaxBytes bounds one source, unpacked. Default 512 MiB.
+	// MaxBytes bounds one source, unpacked. It must be positive.
 	MaxBytes int64
 
 	// MaxRatio bounds how many times larger than its compressed form a source
-	// may be. It counts from the first MiB on. Default 200.
+	// may be. It counts from the first MiB on. It must be positive.
 	MaxRatio int64
 
-	// MaxRedirects bounds the redirects of one download. Default 5.
+	// MaxRedirects bounds the redirects of one download. Zero allows none.
 	MaxRedirects int
 
 	// ConnectTimeout bounds making a connection, and once more its TLS
-	// handshake. Default 10 s.
+	// handshake. It must be positive, as must the other timeouts.
 	ConnectTimeout time.Duration
 
-	// HeaderTimeout bounds waiting for the header of a response. Default 30 s.
+	// HeaderTimeout bounds waiting for the header of a response.
 	HeaderTimeout time.Duration
 
-	// StallTimeout bounds waiting for the next byte of a body. Default 30 s.
+	// StallTimeout bounds waiting for the next byte of a body.
 	StallTimeout time.Duration
 
 	// DownloadTimeout bounds a download from the first connection to the last
-	// byte. Default 10 min.
+	// byte.
 	DownloadTimeout time.Duration
 
 	// RootCAs are the authorities that web servers are verified with. Nil
 	// stands for those of the system.
 	RootCAs *x509.CertPool
 
-	// Proxy returns the proxy for a request, or nil for none. Nil stands for
-	// http.ProxyFromEnvironment.
+	// Proxy returns the proxy for a request, or nil for none. Nil stands for no
+	// proxy at all.
 	Proxy func(*http.Request) (*url.URL, error)
+}
+
+// DefaultConfig returns the configuration that holds unless flags say otherwise:
+// no bundle directory, the addresses of DefaultDenyCIDRs, 512 MiB, a ratio of
+// 200, the proxy of the environment, and the redirects and timeouts of package
+// httpclient.
+func DefaultConfig() Config {
+	return Config{
+		DenyCIDRs:       DefaultDenyCIDRs(),
+		UserAgent:       httpclient.DefaultUserAgent,
+		MaxBytes:        512 << 20,
+		MaxRatio:        200,
+		MaxRedirects:    httpclient.DefaultMaxRedirects,
+		ConnectTimeout:  httpclient.DefaultConnectTimeout,
+		HeaderTimeout:   httpclient.DefaultHeaderTimeout,
+		StallTimeout:    httpclient.DefaultStallTimeout,
+		DownloadTimeout: httpclient.DefaultDownloadTimeout,
+		Proxy:           http.ProxyFromEnvironment,
+	}
 }
 
 // Sources opens sources. It may be used concurrently.
@@ -75,10 +92,9 @@ type Sources struct {
 	now       func() time.Time
 }
 
-// New returns Sources for cfg, or an error when cfg holds a negative bound or an
-// invalid prefix.
+// New returns Sources for cfg, or an error when a required field of cfg is missing
+// or a value is out of range.
 func New(cfg Config) (*Sources, error) {
-	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("sources: %w", err)
 	}
@@ -126,30 +142,18 @@ func (s *Sources) OpenAt(
 		errors.New("the source has none of https, file and inline"))
 }
 
-func (c Config) withDefaults() Config {
-	if c.DenyCIDRs == nil {
-		c.DenyCIDRs = DefaultDenyCIDRs()
-	}
-	if c.Proxy == nil {
-		c.Proxy = http.ProxyFromEnvironment
-	}
-	c.UserAgent = cmp.Or(c.UserAgent, httpclient.DefaultUserAgent)
-	c.MaxBytes = cmp.Or(c.MaxBytes, 512<<20)
-	c.MaxRatio = cmp.Or(c.MaxRatio, 200)
-	c.MaxRedirects = cmp.Or(c.MaxRedirects, httpclient.DefaultMaxRedirects)
-	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, httpclient.DefaultConnectTimeout)
-	c.HeaderTimeout = cmp.Or(c.HeaderTimeout, httpclient.DefaultHeaderTimeout)
-	c.StallTimeout = cmp.Or(c.StallTimeout, httpclient.DefaultStallTimeout)
-	c.DownloadTimeout = cmp.Or(c.DownloadTimeout, httpclient.DefaultDownloadTimeout)
-	return c
-}
-
 func (c Config) validate() error {
-	if min(c.MaxBytes, c.MaxRatio, int64(c.MaxRedirects)) < 0 {
-		return errors.New("a limit is negative")
-	}
-	if min(c.ConnectTimeout, c.HeaderTimeout, c.StallTimeout, c.DownloadTimeout) < 0 {
-		return errors.New("a timeout is negative")
+	switch {
+	case c.UserAgent == "":
+		return errors.New("a user agent is required")
+	case c.DenyCIDRs == nil:
+		return errors.New("denied addresses are required: an empty list denies none")
+	case min(c.MaxBytes, c.MaxRatio) <= 0:
+		return errors.New("a limit is not positive")
+	case c.MaxRedirects < 0:
+		return errors.New("the limit of redirects is negative")
+	case min(c.ConnectTimeout, c.HeaderTimeout, c.StallTimeout, c.DownloadTimeout) <= 0:
+		return errors.New("a timeout is not positive")
 	}
 	for _, prefix := range c.DenyCIDRs {
 		if !prefix.IsValid() {

@@ -1,12 +1,12 @@
 package fetch
 
 import (
+	gocmp "cmp"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"testing"
 	"time"
 
@@ -82,9 +82,12 @@ func TestDigestNameAndDescribe(t *testing.T) {
 	}
 }
 
-func TestNewFillsInTheDefaults(t *testing.T) {
+func TestTheDefaultsAreThoseOfTheDesign(t *testing.T) {
 	t.Parallel()
-	got := sources(t, Config{}).cfg
+	got := DefaultConfig()
+	if _, err := New(got); err != nil {
+		t.Errorf("want the defaults to be valid, got %v", err)
+	}
 	want := Config{
 		DenyCIDRs:       DefaultDenyCIDRs(),
 		UserAgent:       "cluster-api-addon-provider-bundle",
@@ -128,19 +131,29 @@ func TestNewWiresTheTimeoutsOfTheTransport(t *testing.T) {
 
 func TestNewRefusesBoundsThatMakeNoSense(t *testing.T) {
 	t.Parallel()
-	tests := map[string]Config{
-		"negative bytes":            {MaxBytes: -1},
-		"negative ratio":            {MaxRatio: -1},
-		"negative redirects":        {MaxRedirects: -1},
-		"negative connect timeout":  {ConnectTimeout: -1},
-		"negative header timeout":   {HeaderTimeout: -1},
-		"negative stall timeout":    {StallTimeout: -1},
-		"negative download timeout": {DownloadTimeout: -1},
-		"an invalid prefix":         {DenyCIDRs: []netip.Prefix{{}}},
+	tests := map[string]func(*Config){
+		"negative bytes":            func(cfg *Config) { cfg.MaxBytes = -1 },
+		"no bytes":                  func(cfg *Config) { cfg.MaxBytes = 0 },
+		"negative ratio":            func(cfg *Config) { cfg.MaxRatio = -1 },
+		"no ratio":                  func(cfg *Config) { cfg.MaxRatio = 0 },
+		"negative redirects":        func(cfg *Config) { cfg.MaxRedirects = -1 },
+		"negative connect timeout":  func(cfg *Config) { cfg.ConnectTimeout = -1 },
+		"no connect timeout":        func(cfg *Config) { cfg.ConnectTimeout = 0 },
+		"negative header timeout":   func(cfg *Config) { cfg.HeaderTimeout = -1 },
+		"no header timeout":         func(cfg *Config) { cfg.HeaderTimeout = 0 },
+		"negative stall timeout":    func(cfg *Config) { cfg.StallTimeout = -1 },
+		"no stall timeout":          func(cfg *Config) { cfg.StallTimeout = 0 },
+		"negative download timeout": func(cfg *Config) { cfg.DownloadTimeout = -1 },
+		"no download timeout":       func(cfg *Config) { cfg.DownloadTimeout = 0 },
+		"an invalid prefix":         func(cfg *Config) { cfg.DenyCIDRs = []netip.Prefix{{}} },
+		"no list of prefixes":       func(cfg *Config) { cfg.DenyCIDRs = nil },
+		"no user agent":             func(cfg *Config) { cfg.UserAgent = "" },
 	}
-	for name, given := range tests {
+	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			given := DefaultConfig()
+			change(&given)
 			if _, err := New(given); err == nil {
 				t.Error("want an error")
 			}
@@ -193,11 +206,22 @@ func inline(manifests string) v1alpha1.Source {
 }
 
 // sources returns Sources for cfg that take no proxy from the environment.
+// sources returns Sources for cfg. Fields that a test leaves out are those of
+// DefaultConfig, without a proxy.
 func sources(t *testing.T, cfg Config) *Sources {
 	t.Helper()
-	if cfg.Proxy == nil {
-		cfg.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
+	defaults := DefaultConfig()
+	if cfg.DenyCIDRs == nil {
+		cfg.DenyCIDRs = defaults.DenyCIDRs
 	}
+	cfg.UserAgent = gocmp.Or(cfg.UserAgent, defaults.UserAgent)
+	cfg.MaxBytes = gocmp.Or(cfg.MaxBytes, defaults.MaxBytes)
+	cfg.MaxRatio = gocmp.Or(cfg.MaxRatio, defaults.MaxRatio)
+	cfg.MaxRedirects = gocmp.Or(cfg.MaxRedirects, defaults.MaxRedirects)
+	cfg.ConnectTimeout = gocmp.Or(cfg.ConnectTimeout, defaults.ConnectTimeout)
+	cfg.HeaderTimeout = gocmp.Or(cfg.HeaderTimeout, defaults.HeaderTimeout)
+	cfg.StallTimeout = gocmp.Or(cfg.StallTimeout, defaults.StallTimeout)
+	cfg.DownloadTimeout = gocmp.Or(cfg.DownloadTimeout, defaults.DownloadTimeout)
 	s, err := New(cfg)
 	if err != nil {
 		t.Fatalf("New: %v", err)

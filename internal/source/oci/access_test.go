@@ -522,17 +522,61 @@ func TestTheOldestSessionIsForgotten(t *testing.T) {
 
 func TestNewRefusesBoundsThatMakeNoSense(t *testing.T) {
 	t.Parallel()
-	tests := map[string]oci.Config{
-		"manifest": {MaxManifest: -1}, "tags": {MaxTags: -1}, "redirects": {MaxRedirects: -1},
-		"connect": {ConnectTimeout: -1}, "header": {HeaderTimeout: -1}, "stall": {StallTimeout: -1},
-		"download": {DownloadTimeout: -1},
+	tests := map[string]func(*oci.Config){
+		"a negative manifest": func(cfg *oci.Config) { cfg.MaxManifest = -1 },
+		"no manifest":         func(cfg *oci.Config) { cfg.MaxManifest = 0 },
+		"negative tags":       func(cfg *oci.Config) { cfg.MaxTags = -1 },
+		"no tags":             func(cfg *oci.Config) { cfg.MaxTags = 0 },
+		"negative redirects":  func(cfg *oci.Config) { cfg.MaxRedirects = -1 },
+		"a negative connect":  func(cfg *oci.Config) { cfg.ConnectTimeout = -1 },
+		"no connect":          func(cfg *oci.Config) { cfg.ConnectTimeout = 0 },
+		"a negative header":   func(cfg *oci.Config) { cfg.HeaderTimeout = -1 },
+		"no header":           func(cfg *oci.Config) { cfg.HeaderTimeout = 0 },
+		"a negative stall":    func(cfg *oci.Config) { cfg.StallTimeout = -1 },
+		"no stall":            func(cfg *oci.Config) { cfg.StallTimeout = 0 },
+		"a negative download": func(cfg *oci.Config) { cfg.DownloadTimeout = -1 },
+		"no download":         func(cfg *oci.Config) { cfg.DownloadTimeout = 0 },
+		"no way to dial":      func(cfg *oci.Config) { cfg.Dial = nil },
+		"no user agent":       func(cfg *oci.Config) { cfg.UserAgent = "" },
 	}
-	for name, given := range tests {
+	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			given := dialing(oci.DefaultConfig())
+			if _, err := oci.New(given); err != nil {
+				t.Fatalf("want the defaults to be valid, got %v", err)
+			}
+			change(&given)
 			if _, err := oci.New(given); err == nil {
 				t.Error("want an error")
 			}
 		})
+	}
+}
+
+// dialing returns cfg with a way to connect to any address.
+func dialing(cfg oci.Config) oci.Config {
+	cfg.Dial = (&net.Dialer{}).DialContext
+	return cfg
+}
+
+func TestNoRedirectIsFollowedWhenNoneIsAllowed(t *testing.T) {
+	t.Parallel()
+	r := ocitest.New(t, ocitest.Options{})
+	r.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("Location", "/elsewhere")
+		w.WriteHeader(http.StatusFound)
+		return true
+	})
+	cfg := dialing(oci.DefaultConfig())
+	cfg.MaxRedirects = 0
+	c, err := oci.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = pull(t, c, plainRef(r, "a", "1"), oci.Credentials{})
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "more than 0 redirects")
+	if len(r.Requests()) != 1 {
+		t.Errorf("want one request, got %q", r.Requests())
 	}
 }

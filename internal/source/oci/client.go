@@ -1,9 +1,9 @@
 package oci
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -13,46 +13,64 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
 )
 
-// Config says how registries are spoken to. The zero value of a field asks for
-// its default.
+// Config says how registries are spoken to. Start from DefaultConfig: a zero
+// means zero and stands for no default.
 type Config struct {
-	// UserAgent names the provider to registries.
+	// UserAgent names the provider to registries. Required.
 	UserAgent string
 
 	// Dial makes every connection, those to a proxy included, and is the place
-	// to refuse addresses. Nil stands for a net.Dialer with ConnectTimeout.
+	// to refuse addresses. Required.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Proxy returns the proxy for a request, or nil for none. Nil stands for
-	// http.ProxyFromEnvironment.
+	// Proxy returns the proxy for a request, or nil for none. Nil stands for no
+	// proxy at all.
 	Proxy func(*http.Request) (*url.URL, error)
 
-	// ConnectTimeout bounds making a connection, unless Dial does, and the TLS
-	// handshake. Default 10 s.
+	// ConnectTimeout bounds the TLS handshake; Dial bounds what comes before it.
+	// It must be positive, as must the other timeouts.
 	ConnectTimeout time.Duration
 
-	// HeaderTimeout bounds waiting for the header of a response. Default 30 s.
+	// HeaderTimeout bounds waiting for the header of a response.
 	HeaderTimeout time.Duration
 
-	// StallTimeout bounds waiting for the next byte of a body. Default 30 s.
+	// StallTimeout bounds waiting for the next byte of a body.
 	StallTimeout time.Duration
 
-	// DownloadTimeout bounds one call, for Blob until its last byte. Default 10 min.
+	// DownloadTimeout bounds one call, for Blob until its last byte.
 	DownloadTimeout time.Duration
 
-	// MaxManifest bounds a manifest, and one page of tags, in bytes. Default 4 MiB.
+	// MaxManifest bounds a manifest, and one page of tags, in bytes. It must be
+	// positive.
 	MaxManifest int64
 
 	// MaxTags bounds the tags of a repository that a semver constraint is
-	// looked up in. Default 10,000.
+	// looked up in. It must be positive.
 	MaxTags int
 
-	// MaxRedirects bounds the redirects of one request. Default 5.
+	// MaxRedirects bounds the redirects of one request. Zero allows none.
 	MaxRedirects int
 
 	// Mirrors returns the mirrors to use, at every call anew: see MirrorFile.
 	// An error fails the call. Nil stands for none.
 	Mirrors func() ([]Mirror, error)
+}
+
+// DefaultConfig returns the configuration that holds unless flags say otherwise:
+// manifests of 4 MiB, 10,000 tags, the proxy of the environment, and the redirects
+// and timeouts of package httpclient. Its Dial is nil.
+func DefaultConfig() Config {
+	return Config{
+		UserAgent:       httpclient.DefaultUserAgent,
+		Proxy:           http.ProxyFromEnvironment,
+		ConnectTimeout:  httpclient.DefaultConnectTimeout,
+		HeaderTimeout:   httpclient.DefaultHeaderTimeout,
+		StallTimeout:    httpclient.DefaultStallTimeout,
+		DownloadTimeout: httpclient.DefaultDownloadTimeout,
+		MaxManifest:     4 << 20,
+		MaxTags:         10_000,
+		MaxRedirects:    httpclient.DefaultMaxRedirects,
+	}
 }
 
 // Client reads from registries. It may be used concurrently.
@@ -65,37 +83,27 @@ type Client struct {
 	failed   map[string]time.Time
 }
 
-// New returns a Client for cfg, or an error when cfg holds a negative bound.
+// New returns a Client for cfg, or an error when a required field of cfg is
+// missing or a value is out of range.
 func New(cfg Config) (*Client, error) {
-	cfg = cfg.withDefaults()
-	if min(cfg.MaxManifest, int64(cfg.MaxTags), int64(cfg.MaxRedirects)) < 0 {
-		return nil, errors.New("registries: a limit is negative")
-	}
-	if min(cfg.ConnectTimeout, cfg.HeaderTimeout, cfg.StallTimeout, cfg.DownloadTimeout) < 0 {
-		return nil, errors.New("registries: a timeout is negative")
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("registries: %w", err)
 	}
 	return &Client{cfg: cfg, now: time.Now, failed: map[string]time.Time{}}, nil
 }
 
-func (c Config) withDefaults() Config {
-	c.UserAgent = cmp.Or(c.UserAgent, httpclient.DefaultUserAgent)
-	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, httpclient.DefaultConnectTimeout)
-	c.HeaderTimeout = cmp.Or(c.HeaderTimeout, httpclient.DefaultHeaderTimeout)
-	c.StallTimeout = cmp.Or(c.StallTimeout, httpclient.DefaultStallTimeout)
-	c.DownloadTimeout = cmp.Or(c.DownloadTimeout, httpclient.DefaultDownloadTimeout)
-	c.MaxManifest = cmp.Or(c.MaxManifest, 4<<20)
-	c.MaxTags = cmp.Or(c.MaxTags, 10_000)
-	c.MaxRedirects = cmp.Or(c.MaxRedirects, httpclient.DefaultMaxRedirects)
-	if c.Dial == nil {
-		c.Dial = (&net.Dialer{Timeout: c.ConnectTimeout}).DialContext
+func (c Config) validate() error {
+	switch {
+	case c.UserAgent == "" || c.Dial == nil:
+		return errors.New("a user agent and a way to dial are required")
+	case min(c.MaxManifest, int64(c.MaxTags)) <= 0:
+		return errors.New("a limit is not positive")
+	case c.MaxRedirects < 0:
+		return errors.New("the limit of redirects is negative")
+	case min(c.ConnectTimeout, c.HeaderTimeout, c.StallTimeout, c.DownloadTimeout) <= 0:
+		return errors.New("a timeout is not positive")
 	}
-	if c.Proxy == nil {
-		c.Proxy = http.ProxyFromEnvironment
-	}
-	if c.Mirrors == nil {
-		c.Mirrors = func() ([]Mirror, error) { return nil, nil }
-	}
-	return c
+	return nil
 }
 
 // bounded returns ctx with the time that one call may take.

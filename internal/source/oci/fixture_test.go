@@ -1,11 +1,11 @@
 package oci_test
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -23,11 +23,22 @@ const (
 	secret = "hunter2"
 )
 
+// client returns a Client for cfg. Fields that a test leaves out are those of
+// oci.DefaultConfig, without a proxy.
 func client(t *testing.T, cfg oci.Config) *oci.Client {
 	t.Helper()
-	if cfg.Proxy == nil {
-		cfg.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
+	defaults := oci.DefaultConfig()
+	if cfg.Dial == nil {
+		cfg.Dial = (&net.Dialer{}).DialContext
 	}
+	cfg.UserAgent = cmp.Or(cfg.UserAgent, defaults.UserAgent)
+	cfg.ConnectTimeout = cmp.Or(cfg.ConnectTimeout, defaults.ConnectTimeout)
+	cfg.HeaderTimeout = cmp.Or(cfg.HeaderTimeout, defaults.HeaderTimeout)
+	cfg.StallTimeout = cmp.Or(cfg.StallTimeout, defaults.StallTimeout)
+	cfg.DownloadTimeout = cmp.Or(cfg.DownloadTimeout, defaults.DownloadTimeout)
+	cfg.MaxManifest = cmp.Or(cfg.MaxManifest, defaults.MaxManifest)
+	cfg.MaxTags = cmp.Or(cfg.MaxTags, defaults.MaxTags)
+	cfg.MaxRedirects = cmp.Or(cfg.MaxRedirects, defaults.MaxRedirects)
 	c, err := oci.New(cfg)
 	if err != nil {
 		t.Fatal(err)

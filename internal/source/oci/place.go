@@ -81,7 +81,10 @@ func (c *Client) places(ref Reference) ([]place, error) {
 	if err != nil {
 		return nil, err
 	}
-	mirrors, err := c.cfg.Mirrors()
+	var mirrors []Mirror
+	if c.cfg.Mirrors != nil {
+		mirrors, err = c.cfg.Mirrors()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ref, failed(err))
 	}
