@@ -25,9 +25,6 @@ const (
 	// https://helm.sh/docs/topics/registries.
 	chartMediaType = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
-	// maxChart bounds the archive of a chart.
-	maxChart = 100 << 20
-
 	// renderedKind is the kind of a file with the digest of what was rendered,
 	// under the identity of what it was rendered from.
 	renderedKind = "rendered-v1"
@@ -173,7 +170,7 @@ func (r *Resolver) render(ctx context.Context, c chart, opts helm.Options) (io.R
 	if err != nil {
 		return nil, err
 	}
-	if err := helm.Render(ctx, archive, output, opts, helm.Limits{}); err != nil {
+	if err := helm.Render(ctx, archive, output, opts, helm.DefaultLimits()); err != nil {
 		return nil, errors.Join(err, output.Close())
 	}
 	if _, err := output.Seek(0, io.SeekStart); err != nil {
@@ -184,6 +181,6 @@ func (r *Resolver) render(ctx context.Context, c chart, opts helm.Options) (io.R
 
 // download brings the archive of a chart into the store.
 func (r *Resolver) download(ctx context.Context, c chart) error {
-	_, err := r.Store.Resume(ctx, c.digest, c.fetch, maxChart)
+	_, err := r.Store.Resume(ctx, c.digest, c.fetch, helm.DefaultLimits().ArchiveBytes)
 	return err
 }

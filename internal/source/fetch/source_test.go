@@ -1,7 +1,7 @@
 package fetch
 
 import (
-	gocmp "cmp"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -99,8 +99,8 @@ func TestTheDefaultsAreThoseOfTheDesign(t *testing.T) {
 		StallTimeout:    30 * time.Second,
 		DownloadTimeout: 10 * time.Minute,
 	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Config{}, "Proxy"),
-		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+	if diff := gocmp.Diff(want, got, cmpopts.IgnoreFields(Config{}, "Proxy"),
+		gocmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
 	}
 	if got.Proxy == nil {
@@ -214,14 +214,14 @@ func sources(t *testing.T, cfg Config) *Sources {
 	if cfg.DenyCIDRs == nil {
 		cfg.DenyCIDRs = defaults.DenyCIDRs
 	}
-	cfg.UserAgent = gocmp.Or(cfg.UserAgent, defaults.UserAgent)
-	cfg.MaxBytes = gocmp.Or(cfg.MaxBytes, defaults.MaxBytes)
-	cfg.MaxRatio = gocmp.Or(cfg.MaxRatio, defaults.MaxRatio)
-	cfg.MaxRedirects = gocmp.Or(cfg.MaxRedirects, defaults.MaxRedirects)
-	cfg.ConnectTimeout = gocmp.Or(cfg.ConnectTimeout, defaults.ConnectTimeout)
-	cfg.HeaderTimeout = gocmp.Or(cfg.HeaderTimeout, defaults.HeaderTimeout)
-	cfg.StallTimeout = gocmp.Or(cfg.StallTimeout, defaults.StallTimeout)
-	cfg.DownloadTimeout = gocmp.Or(cfg.DownloadTimeout, defaults.DownloadTimeout)
+	cfg.UserAgent = cmp.Or(cfg.UserAgent, defaults.UserAgent)
+	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, defaults.MaxBytes)
+	cfg.MaxRatio = cmp.Or(cfg.MaxRatio, defaults.MaxRatio)
+	cfg.MaxRedirects = cmp.Or(cfg.MaxRedirects, defaults.MaxRedirects)
+	cfg.ConnectTimeout = cmp.Or(cfg.ConnectTimeout, defaults.ConnectTimeout)
+	cfg.HeaderTimeout = cmp.Or(cfg.HeaderTimeout, defaults.HeaderTimeout)
+	cfg.StallTimeout = cmp.Or(cfg.StallTimeout, defaults.StallTimeout)
+	cfg.DownloadTimeout = cmp.Or(cfg.DownloadTimeout, defaults.DownloadTimeout)
 	s, err := New(cfg)
 	if err != nil {
 		t.Fatalf("New: %v", err)

@@ -3,6 +3,7 @@ package helm_test
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"maps"
 	"slices"
@@ -79,11 +80,22 @@ func options(values map[string]any) helm.Options {
 	}
 }
 
+// complete returns the limits with the defaults of those that a test leaves out.
+func complete(limits helm.Limits) helm.Limits {
+	defaults := helm.DefaultLimits()
+	limits.ArchiveBytes = cmp.Or(limits.ArchiveBytes, defaults.ArchiveBytes)
+	limits.UnpackedBytes = cmp.Or(limits.UnpackedBytes, defaults.UnpackedBytes)
+	limits.Files = cmp.Or(limits.Files, defaults.Files)
+	limits.OutputBytes = cmp.Or(limits.OutputBytes, defaults.OutputBytes)
+	limits.LoopSteps = cmp.Or(limits.LoopSteps, defaults.LoopSteps)
+	return limits
+}
+
 // render returns the output of a chart.
 func render(t testing.TB, chart files, opts helm.Options) (string, error) {
 	t.Helper()
 	var out strings.Builder
-	err := helm.Render(t.Context(), bytes.NewReader(packed(t, chart)), &out, opts, helm.Limits{})
+	err := helm.Render(t.Context(), bytes.NewReader(packed(t, chart)), &out, opts, helm.DefaultLimits())
 	return out.String(), err
 }
 

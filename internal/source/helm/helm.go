@@ -1,7 +1,6 @@
 package helm
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,26 +32,34 @@ type Options struct {
 	Hooks v1alpha1.HookPolicy
 }
 
-// Limits bound what a chart may need. The zero value of a field asks for its default.
+// Limits bound what a chart may need. Every field must be positive; start from
+// DefaultLimits.
 type Limits struct {
-	// ArchiveBytes bounds the archive as it is. Default 100 MiB.
+	// ArchiveBytes bounds the archive as it is.
 	ArchiveBytes int64
 
 	// UnpackedBytes bounds the files of the archive and of the archives of
-	// dependencies in it, together. Default and maximum 100 MiB: Helm's own limit.
-	// A file in it is bounded by Helm to 5 MiB.
+	// dependencies in it, together. More than 100 MiB is an error: it is Helm's
+	// own limit. Helm bounds a single file to 5 MiB.
 	UnpackedBytes int64
 
 	// Files bounds the number of entries of the archive and of the archives in it,
-	// together. Default 10,000.
+	// together.
 	Files int
 
-	// OutputBytes bounds what is written. Default 64 MiB.
+	// OutputBytes bounds what is written.
 	OutputBytes int64
 
 	// LoopSteps bounds the length of the lists of until, untilStep and seq.
-	// Default 100,000.
 	LoopSteps int
+}
+
+// DefaultLimits returns the limits of charts: 100 MiB packed and unpacked, 10,000
+// files, 64 MiB of output, and 100,000 steps of a loop.
+func DefaultLimits() Limits {
+	return Limits{
+		ArchiveBytes: 100 << 20, UnpackedBytes: maxUnpackedBytes, Files: 10_000, OutputBytes: 64 << 20, LoopSteps: 100_000,
+	}
 }
 
 // maxUnpackedBytes is what Helm's loader allows an archive to hold.
@@ -68,8 +75,7 @@ const maxUnpackedBytes = 100 << 20
 // ConstraintInvalid for a KubeVersion that cannot be parsed; those of the reader
 // and of the writer are returned as they are.
 func Render(ctx context.Context, chart io.Reader, w io.Writer, opts Options, limits Limits) error {
-	limits, err := limits.withDefaults()
-	if err != nil {
+	if err := limits.validate(); err != nil {
 		return err
 	}
 	capabilities, err := capabilitiesOf(opts.KubeVersion)
@@ -87,17 +93,14 @@ func Render(ctx context.Context, chart io.Reader, w io.Writer, opts Options, lim
 	return fault.Wrap("chart "+cut(loaded.Name()), err)
 }
 
-func (l Limits) withDefaults() (Limits, error) {
-	l.ArchiveBytes = cmp.Or(l.ArchiveBytes, 100<<20)
-	l.UnpackedBytes = cmp.Or(l.UnpackedBytes, maxUnpackedBytes)
-	l.Files = cmp.Or(l.Files, 10_000)
-	l.OutputBytes = cmp.Or(l.OutputBytes, 64<<20)
-	l.LoopSteps = cmp.Or(l.LoopSteps, 100_000)
-	if min(l.ArchiveBytes, l.UnpackedBytes, l.OutputBytes, int64(l.Files), int64(l.LoopSteps)) < 0 {
-		return l, errors.New("chart: a limit is negative")
+func (l Limits) validate() error {
+	if min(l.ArchiveBytes, l.UnpackedBytes, l.OutputBytes, int64(l.Files), int64(l.LoopSteps)) <= 0 {
+		return errors.New("chart: a limit is not positive")
 	}
-	l.UnpackedBytes = min(l.UnpackedBytes, maxUnpackedBytes)
-	return l, nil
+	if l.UnpackedBytes > maxUnpackedBytes {
+		return fmt.Errorf("chart: the limit of %d bytes unpacked is more than Helm's own of %d", l.UnpackedBytes, maxUnpackedBytes)
+	}
+	return nil
 }
 
 // guard calls do and returns a panic of Helm's library as an error. What it says

@@ -284,7 +284,7 @@ func TestLimits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var out strings.Builder
-			err := helm.Render(t.Context(), bytes.NewReader(packed(t, test.chart)), &out, options(nil), test.limits)
+			err := helm.Render(t.Context(), bytes.NewReader(packed(t, test.chart)), &out, options(nil), complete(test.limits))
 			if name == "what is nested" {
 				test.names[0] = "charts/a.tgz"
 			}
@@ -297,18 +297,24 @@ func TestLimits(t *testing.T) {
 	t.Run("what is under them", func(t *testing.T) {
 		t.Parallel()
 		err := helm.Render(t.Context(), bytes.NewReader(packed(t, large)), io.Discard, options(nil),
-			helm.Limits{ArchiveBytes: 1000, UnpackedBytes: 1000, Files: 2, OutputBytes: 5000})
+			complete(helm.Limits{ArchiveBytes: 1000, UnpackedBytes: 1000, Files: 2, OutputBytes: 5000}))
 		if err != nil {
 			t.Error(err)
 		}
 	})
-	t.Run("a negative one", func(t *testing.T) {
-		t.Parallel()
-		limits := helm.Limits{Files: -1}
-		if err := helm.Render(t.Context(), strings.NewReader(""), io.Discard, options(nil), limits); err == nil {
-			t.Error("want an error, got none")
-		}
-	})
+	for name, limits := range map[string]helm.Limits{
+		"a negative one":      complete(helm.Limits{Files: -1}),
+		"none at all":         {},
+		"one over Helm's own": complete(helm.Limits{UnpackedBytes: 100<<20 + 1}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			chart := bytes.NewReader(packed(t, large))
+			if err := helm.Render(t.Context(), chart, io.Discard, options(nil), limits); err == nil {
+				t.Error("want an error, got none")
+			}
+		})
+	}
 }
 
 func TestLoopsAreBounded(t *testing.T) {
@@ -348,7 +354,9 @@ func TestRenderingStopsWithItsContext(t *testing.T) {
 			chart := packed(t, files{"templates/x.yaml": given}.with(nil))
 			ctx, cancel := context.WithCancelCause(t.Context())
 			done := make(chan error, 1)
-			go func() { done <- helm.Render(ctx, bytes.NewReader(chart), io.Discard, options(nil), helm.Limits{}) }()
+			go func() {
+				done <- helm.Render(ctx, bytes.NewReader(chart), io.Discard, options(nil), helm.DefaultLimits())
+			}()
 			time.AfterFunc(50*time.Millisecond, func() { cancel(errStop) })
 			err := <-done
 			if !errors.Is(err, errStop) || fault.ClassOf(err) != fault.ClassRetry {
@@ -361,14 +369,14 @@ func TestRenderingStopsWithItsContext(t *testing.T) {
 func TestErrorsOfReaderAndWriter(t *testing.T) {
 	t.Parallel()
 	errDisk := fault.Retry(v1alpha1.StoreFailedReason, errors.New("disk"))
-	err := helm.Render(t.Context(), iotest.ErrReader(errDisk), io.Discard, options(nil), helm.Limits{})
+	err := helm.Render(t.Context(), iotest.ErrReader(errDisk), io.Discard, options(nil), helm.DefaultLimits())
 	if fault.ReasonOf(err, "") != v1alpha1.StoreFailedReason {
 		t.Errorf("want that of the reader, got %v", err)
 	}
 	r, w := io.Pipe()
 	r.CloseWithError(errDisk)
 	chart := packed(t, files{"templates/x.yaml": configMap}.with(nil))
-	err = helm.Render(t.Context(), bytes.NewReader(chart), w, options(nil), helm.Limits{})
+	err = helm.Render(t.Context(), bytes.NewReader(chart), w, options(nil), helm.DefaultLimits())
 	if fault.ReasonOf(err, "") != v1alpha1.StoreFailedReason {
 		t.Errorf("want that of the writer, got %v", err)
 	}
