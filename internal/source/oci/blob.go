@@ -63,13 +63,13 @@ func (r *repository) blob(ctx context.Context, layer Layer, offset int64) (*blob
 	if err != nil {
 		return nil, err
 	}
-	b := &blob{body: resp.Body, place: r.place, penalise: r.penalise}
+	b := &blob{body: resp.Body, endpoint: r.endpoint, penalize: r.penalize}
 	if b.offset, err = rangeStart(resp, offset, layer.Size); err != nil {
 		_ = resp.Body.Close()
 		return nil, err
 	}
 	b.size, b.left = layer.Size, layer.Size-b.offset
-	if r.place.mirror && b.offset == 0 {
+	if r.endpoint.mirror && b.offset == 0 {
 		b.verifier = layer.Digest.Verifier()
 	}
 	if resp.ContentLength >= 0 && resp.ContentLength != b.left {
@@ -114,9 +114,9 @@ type blob struct {
 	size     int64
 	left     int64
 	stop     context.CancelFunc
-	place    place
+	endpoint endpoint
 	verifier digest.Verifier
-	penalise func()
+	penalize func()
 }
 
 // Read returns the next bytes.
@@ -138,7 +138,7 @@ func (b *blob) Read(p []byte) (int, error) {
 
 // verified reports whether the bytes are those of the digest, as far as is known
 // after the next ones. Only those of a mirror are looked at: it is not the source
-// that is wrong then, and another place may be right.
+// that is wrong then, and another endpoint may be right.
 func (b *blob) verified(next []byte, err error) bool {
 	if b.verifier == nil {
 		return true
@@ -150,9 +150,9 @@ func (b *blob) verified(next []byte, err error) bool {
 // broken returns err of a body. That of a mirror is always tried again, and
 // elsewhere first.
 func (b *blob) broken(err error) error {
-	if b.place.mirror {
-		b.penalise()
-		err = fault.Retry(v1alpha1.FetchFailedReason, fmt.Errorf("mirror %s: %w", b.place, err))
+	if b.endpoint.mirror {
+		b.penalize()
+		err = fault.Retry(v1alpha1.FetchFailedReason, fmt.Errorf("mirror %s: %w", b.endpoint, err))
 	}
 	return fmt.Errorf("%s: %w", b.name, failed(err))
 }

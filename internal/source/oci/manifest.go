@@ -86,7 +86,7 @@ func (r *repository) getManifest(ctx context.Context, reference string) ([]byte,
 // request returns a GET request for something of the repository, as the
 // distribution specification has its URLs.
 func (r *repository) request(ctx context.Context, what, name string) (*http.Request, error) {
-	u := fmt.Sprintf("%s://%s/v2/%s/%s/%s", r.place.scheme(), r.place.ref.Host(), r.name, what, name)
+	u := fmt.Sprintf("%s://%s/v2/%s/%s/%s", r.endpoint.scheme(), r.endpoint.ref.Host(), r.name, what, name)
 	return http.NewRequestWithContext(ctx, http.MethodGet, u, http.NoBody)
 }
 

@@ -22,18 +22,18 @@ const (
 	maxEndpoints  = 16
 )
 
-// Mirror says where repositories are served too.
+// Mirror names further servers of repositories.
 type Mirror struct {
 	// Prefix is a registry, perhaps with the first elements of a path, for
 	// example ghcr.io or ghcr.io/example. Of several that fit, the longest is used.
 	Prefix string `json:"prefix"`
 
-	// Endpoints are tried in this order before the registry itself. Each stands
-	// in place of the prefix: with ghcr.io at https://mirror.example/ghcr,
+	// Endpoints are tried in this order before the registry itself. Each replaces
+	// the prefix: with ghcr.io at https://mirror.example/ghcr,
 	// ghcr.io/a/b is mirror.example/ghcr/a/b. Without a scheme it is https.
 	Endpoints []string `json:"endpoints"`
 
-	// CA is the authorities in PEM that the endpoints are verified with. Empty
+	// CA holds the authorities in PEM that the endpoints are verified with. Empty
 	// stands for those of the system.
 	CA string `json:"ca,omitempty"`
 }
@@ -44,8 +44,8 @@ type Mirror struct {
 //	- prefix: ghcr.io
 //	  endpoints: [https://mirror.example/ghcr]
 //
-// An unknown field, a prefix that stands twice and an endpoint that is not one
-// are errors, and so is a file over 1 MiB.
+// An unknown field, a duplicated prefix, and an endpoint that is not valid are
+// errors, and so is a file over 1 MiB.
 func ReadMirrors(file []byte) ([]Mirror, error) {
 	if len(file) > maxMirrorFile {
 		return nil, fmt.Errorf("larger than %d bytes", maxMirrorFile)
@@ -65,7 +65,7 @@ func ReadMirrors(file []byte) ([]Mirror, error) {
 			return nil, fmt.Errorf("mirrors[%d]: %w", i, err)
 		}
 		if seen[m.Prefix] {
-			return nil, fmt.Errorf("mirrors[%d]: the prefix %s stands twice", i, m.Prefix)
+			return nil, fmt.Errorf("mirrors[%d]: the prefix %s is duplicated", i, m.Prefix)
 		}
 		seen[m.Prefix] = true
 	}
@@ -81,8 +81,8 @@ func (m Mirror) validate() error {
 	if len(m.Endpoints) == 0 || len(m.Endpoints) > maxEndpoints {
 		return fmt.Errorf("%d endpoints are not 1 to %d", len(m.Endpoints), maxEndpoints)
 	}
-	for i, endpoint := range m.Endpoints {
-		if _, err := parseEndpoint(endpoint, "any"); err != nil {
+	for i, text := range m.Endpoints {
+		if _, err := parseEndpoint(text, "any"); err != nil {
 			return fmt.Errorf("endpoints[%d]: %w", i, err)
 		}
 	}
@@ -101,43 +101,43 @@ func (m Mirror) roots() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// parseEndpoint returns the place of a repository below an endpoint.
-func parseEndpoint(endpoint, repository string) (place, error) {
-	if !strings.Contains(endpoint, "://") {
-		endpoint = "https://" + endpoint
+// parseEndpoint returns the endpoint of a repository below that of a mirror.
+func parseEndpoint(text, repository string) (endpoint, error) {
+	if !strings.Contains(text, "://") {
+		text = "https://" + text
 	}
-	u, err := url.Parse(endpoint)
+	u, err := url.Parse(text)
 	if err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !httpclient.IsHTTP(u) {
-		return place{}, errors.New("not a host and a path with http://, https:// or nothing in front")
+		return endpoint{}, errors.New("not a host and a path with http://, https:// or nothing in front")
 	}
 	path := strings.TrimSuffix(u.Path, "/") + "/" + repository
 	ref := registry.Reference{Registry: u.Host, Repository: strings.TrimPrefix(path, "/")}
 	if u.Host == "" || ref.ValidateRegistry() != nil || ref.ValidateRepository() != nil {
-		return place{}, errors.New("not a host and a path that a repository may have")
+		return endpoint{}, errors.New("not a host and a path that a repository may have")
 	}
-	return place{ref: ref, plain: u.Scheme == "http", mirror: true}, nil
+	return endpoint{ref: ref, plain: u.Scheme == "http", mirror: true}, nil
 }
 
-// placesOf returns where ref is looked for: at the endpoints of the mirror with
+// endpointsOf returns where ref is looked for: at the endpoints of the mirror with
 // the longest prefix, then at the registry itself.
-func placesOf(ref registry.Reference, insecure bool, mirrors []Mirror) ([]place, error) {
-	var places []place
+func endpointsOf(ref registry.Reference, insecure bool, mirrors []Mirror) ([]endpoint, error) {
+	var endpoints []endpoint
 	if m, ok := longest(mirrors, ref); ok {
 		roots, err := m.roots()
 		if err != nil {
 			return nil, err
 		}
 		rest := strings.TrimPrefix(ref.Registry+"/"+ref.Repository, m.Prefix+"/")
-		for _, endpoint := range m.Endpoints {
-			p, err := parseEndpoint(endpoint, rest)
+		for _, text := range m.Endpoints {
+			e, err := parseEndpoint(text, rest)
 			if err != nil {
 				return nil, fmt.Errorf("mirror of %s: %w", m.Prefix, err)
 			}
-			p.roots = roots
-			places = append(places, p)
+			e.roots = roots
+			endpoints = append(endpoints, e)
 		}
 	}
-	return append(places, place{ref: ref, plain: insecure}), nil
+	return append(endpoints, endpoint{ref: ref, plain: insecure}), nil
 }
 
 // longest returns the mirror of ref with the longest prefix. A prefix that is a

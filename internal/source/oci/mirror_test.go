@@ -244,7 +244,7 @@ func TestMirrorsThatAreRefused(t *testing.T) {
 	tests := map[string]struct{ given, want string }{
 		"an unknown field":          {"mirrors: []\nmirror: []", "unknown field"},
 		"an unknown inner field":    {"mirrors: [{prefix: a, endpoint: b}]", "unknown field"},
-		"a field that stands twice": {"mirrors: []\nmirrors: []", "already set"},
+		"a field that is duplicated": {"mirrors: []\nmirrors: []", "already set"},
 		"not YAML":                  {"{", ""},
 		"too large":                 {strings.Repeat("#", 1<<20+1), "larger than 1048576 bytes"},
 		"too many":                  {"mirrors: [" + strings.Repeat("{},", 257) + "]", "257 mirrors are more than 256"},
@@ -264,7 +264,7 @@ func TestMirrorsThatAreRefused(t *testing.T) {
 		"an endpoint that is none": {one("a", "https://%zz"), "endpoints[0]: not a host"},
 		"no authorities":           {"mirrors: [{prefix: a, endpoints: [b], ca: hunter2}]", "ca holds no certificate"},
 		"a prefix twice": {
-			"mirrors: [{prefix: a, endpoints: [b]}, {prefix: a, endpoints: [c]}]", "mirrors[1]: the prefix a stands twice",
+			"mirrors: [{prefix: a, endpoints: [b]}, {prefix: a, endpoints: [c]}]", "mirrors[1]: the prefix a is duplicated",
 		},
 	}
 	for name, tc := range tests {

@@ -117,7 +117,7 @@ func checkSHA256(d digest.Digest) error {
 // library returns the client of the library for the repository, over r.
 func (r *repository) library() *remote.Repository {
 	return &remote.Repository{
-		Client: r, Reference: r.place.ref, PlainHTTP: r.place.plain,
+		Client: r, Reference: r.endpoint.ref, PlainHTTP: r.endpoint.plain,
 		TagListPageSize: tagPage, TagListMaxPages: maxTagPages,
 		MaxMetadataBytes: r.cfg.MaxManifest + 1, // the body ends with an error before
 	}

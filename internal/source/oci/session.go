@@ -56,17 +56,17 @@ func sameCertificate(a, b *tls.Certificate) bool {
 // repository is one repository as one identity sees it.
 type repository struct {
 	*session
-	place    place
+	endpoint endpoint
 	name     string
-	penalise func()
+	penalize func()
 }
 
-func (c *Client) repository(p place, creds Credentials) *repository {
-	i := identity{scheme: p.scheme(), host: p.ref.Host(), login: creds.loginFor(p.ref), roots: p.roots}
-	if !p.mirror {
+func (c *Client) repository(e endpoint, creds Credentials) *repository {
+	i := identity{scheme: e.scheme(), host: e.ref.Host(), login: creds.loginFor(e.ref), roots: e.roots}
+	if !e.mirror {
 		i.roots, i.certificate = creds.RootCAs, creds.ClientCertificate
 	}
-	return &repository{session: c.session(i), place: p, name: p.ref.Repository, penalise: func() { c.penalise(p) }}
+	return &repository{session: c.session(i), endpoint: e, name: e.ref.Repository, penalize: func() { c.penalize(e) }}
 }
 
 // session returns the session of i, the most recently used at the end.

@@ -16,52 +16,53 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
-// Mirrors that sent bytes that are of no use come last for a while.
+// Mirrors that sent unusable bytes come last for a while.
 const (
 	mirrorPenalty = 5 * time.Minute
 	maxPenalties  = 1000
 )
 
-// place is where a repository is served: by its registry or by a mirror.
-type place struct {
+// endpoint is where a repository is served: by its registry or by a mirror.
+type endpoint struct {
 	ref    registry.Reference
 	plain  bool
 	mirror bool
 	roots  *x509.CertPool
 }
 
-// scheme returns that of the URLs of p.
-func (p place) scheme() string {
-	if p.plain {
+// scheme returns the scheme of the URLs of e.
+func (e endpoint) scheme() string {
+	if e.plain {
 		return "http"
 	}
 	return "https"
 }
 
-func (p place) String() string {
-	return p.scheme() + "://" + p.ref.Registry + "/" + p.ref.Repository
+func (e endpoint) String() string {
+	return e.scheme() + "://" + e.ref.Registry + "/" + e.ref.Repository
 }
 
-// firstOf returns what call gets from the first place of ref where it succeeds.
-// The error is that of the registry itself, and tells those of its mirrors too.
+// firstOf returns the result of call at the first endpoint of ref where it
+// succeeds. The error is that of the registry itself, and names those of its
+// mirrors too.
 func firstOf[T any](
 	ctx context.Context, c *Client, ref Reference, creds Credentials,
 	call func(context.Context, *repository) (T, error),
 ) (T, error) {
 	var none T
-	places, err := c.places(ref)
+	endpoints, err := c.endpoints(ref)
 	if err != nil {
 		return none, err
 	}
 	var own error
 	var mirrored []string
-	for _, p := range places {
-		got, err := call(ctx, c.repository(p, creds))
+	for _, e := range endpoints {
+		got, err := call(ctx, c.repository(e, creds))
 		if err == nil {
 			return got, nil
 		}
-		if err = failed(err); p.mirror {
-			mirrored = append(mirrored, fmt.Sprintf("mirror %s: %v", p, err))
+		if err = failed(err); e.mirror {
+			mirrored = append(mirrored, fmt.Sprintf("mirror %s: %v", e, err))
 		} else {
 			own = err
 		}
@@ -75,8 +76,8 @@ func firstOf[T any](
 	return none, fmt.Errorf("%s: %w (%s)", ref, own, strings.Join(mirrored, "; "))
 }
 
-// places returns where ref is looked for, in order.
-func (c *Client) places(ref Reference) ([]place, error) {
+// endpoints returns where ref is looked for, in order.
+func (c *Client) endpoints(ref Reference) ([]endpoint, error) {
 	parsed, err := ref.parseRepository()
 	if err != nil {
 		return nil, err
@@ -88,36 +89,36 @@ func (c *Client) places(ref Reference) ([]place, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ref, failed(err))
 	}
-	places, err := placesOf(parsed, ref.Insecure, mirrors)
+	endpoints, err := endpointsOf(parsed, ref.Insecure, mirrors)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ref, failed(err))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	slices.SortStableFunc(places, func(a, b place) int {
+	slices.SortStableFunc(endpoints, func(a, b endpoint) int {
 		return cmp.Compare(c.penalty(a), c.penalty(b))
 	})
-	return places, nil
+	return endpoints, nil
 }
 
-// penalty returns 1 if p was penalised a short while ago. It needs c.mu.
-func (c *Client) penalty(p place) int {
-	at, ok := c.failed[p.String()]
+// penalty returns 1 if p was penalized a short while ago. It needs c.mu.
+func (c *Client) penalty(e endpoint) int {
+	at, ok := c.failed[e.String()]
 	if ok && c.now().Sub(at) < mirrorPenalty {
 		return 1
 	}
 	return 0
 }
 
-// penalise remembers that a mirror cut off a transfer or sent the wrong bytes:
-// whoever resumes it, or begins again, does so elsewhere.
-func (c *Client) penalise(p place) {
+// penalize remembers that a mirror closed a connection early or sent the wrong
+// bytes: the next call begins elsewhere.
+func (c *Client) penalize(e endpoint) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.failed) >= maxPenalties {
 		clear(c.failed)
 	}
-	c.failed[p.String()] = c.now()
+	c.failed[e.String()] = c.now()
 }
 
 // failed returns err as one that is tried again, unless it has a class already.
