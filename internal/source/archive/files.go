@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
+
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
@@ -94,7 +96,7 @@ func yieldArchive(in *unpacked, order []string, scratch func() (Scratch, error),
 	}
 	for _, name := range order {
 		if _, ok := files.spans[name]; !ok {
-			return invalid("no file %s in the archive", quote(name))
+			return invalid("no file %s in the archive", text.Quote(name, maxNameText))
 		}
 	}
 	for _, name := range order {
@@ -112,7 +114,7 @@ func cleanWanted(wanted []string, isArchive bool, limits Limits) ([]string, erro
 	}
 	if !isArchive {
 		return nil, fault.Stallf(v1alpha1.SourceInvalidReason,
-			"file %s cannot be chosen from what is not an archive", quote(wanted[0]))
+			"file %s cannot be chosen from what is not an archive", text.Quote(wanted[0], maxNameText))
 	}
 	if len(wanted) > limits.Files {
 		return nil, exceeded("%d files are wanted, over the limit of %d", len(wanted), limits.Files)
@@ -125,7 +127,7 @@ func cleanWanted(wanted []string, isArchive bool, limits Limits) ([]string, erro
 			problem = "wanted twice"
 		}
 		if problem != "" {
-			return nil, fault.Stallf(v1alpha1.SourceInvalidReason, "file %s: %s", quote(name), problem)
+			return nil, fault.Stallf(v1alpha1.SourceInvalidReason, "file %s: %s", text.Quote(name, maxNameText), problem)
 		}
 		seen[path] = true
 		clean = append(clean, path)

@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -9,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxNameText is how many characters of a name are repeated in a message.
+// maxNameText bounds a name in a message, in bytes.
 const maxNameText = 80
 
 // cleanName returns the shortest path that is the same as name, or what is wrong
@@ -32,16 +31,8 @@ func cleanName(name string) (clean, problem string) {
 	return path.Clean(name), ""
 }
 
-// isAppleDouble says whether name is that of a file in which macOS keeps
+// isAppleDouble reports whether name is that of a file in which macOS keeps
 // attributes of another file.
 func isAppleDouble(name string) bool {
 	return strings.HasPrefix(path.Base(name), "._")
-}
-
-// quote returns name for a message, with bounded length.
-func quote(name string) string {
-	if utf8.RuneCountInString(name) <= maxNameText {
-		return fmt.Sprintf("%q", name)
-	}
-	return fmt.Sprintf("%.*q...", maxNameText, name)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 // sparsePrefix is what the keys of records begin with that make a file sparse.
@@ -55,7 +57,7 @@ func (w *walk) all() error {
 		if w.entries++; w.entries > w.limits.Files {
 			return exceeded("more than the limit of %d entries in the archive", w.limits.Files)
 		}
-		w.place = "entry " + quote(header.Name)
+		w.place = "entry " + text.Quote(header.Name, maxNameText)
 		if err := w.entry(header); err != nil {
 			return err
 		}

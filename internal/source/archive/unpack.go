@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
+
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
@@ -69,7 +71,7 @@ func unpack(packed io.Reader, compression Format, limits Limits) (*unpacked, fun
 		return u, decoder.Close, nil
 	default:
 		return nil, nil, fault.Retry(v1alpha1.InternalErrorReason,
-			fmt.Errorf("%s is not a format of packed bytes", quote(string(compression))))
+			fmt.Errorf("%s is not a format of packed bytes", text.Quote(string(compression), maxNameText)))
 	}
 }
 

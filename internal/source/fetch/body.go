@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
+
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
@@ -16,7 +18,7 @@ import (
 // short files of blanks may be anything.
 const ratioFrom = 1 << 20
 
-// maxEncodingText bounds what is repeated of a server's header.
+// maxEncodingText bounds what a message repeats of a server's header, in bytes.
 const maxEncodingText = 40
 
 // decode returns what raw holds in the given encoding of RFC 9110 section 8.4.1.
@@ -27,9 +29,9 @@ func decode(raw *httpclient.Body, encoding string, maxRatio int64) (io.ReadClose
 	case "gzip", "x-gzip":
 		return &unzipped{raw: raw, maxRatio: maxRatio}, nil
 	}
-	encoding = encoding[:min(len(encoding), maxEncodingText)]
 	return nil, fault.Retry(v1alpha1.FetchFailedReason,
-		fmt.Errorf("the server sent the content encoding %q, which was not asked for", encoding))
+		fmt.Errorf("the server sent the content encoding %s, which was not asked for",
+			text.Quote(encoding, maxEncodingText)))
 }
 
 // unzipped is what a gzip stream holds. It ends with an error when that is out

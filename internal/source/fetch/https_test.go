@@ -39,7 +39,7 @@ func TestOpenHTTPSReadsAFile(t *testing.T) {
 		want         string
 	}{
 		"a file with a length": {
-			givenHandler: func(w http.ResponseWriter, _ *http.Request) { text(w, "bytes") },
+			givenHandler: func(w http.ResponseWriter, _ *http.Request) { respond(w, "bytes") },
 			want:         "bytes",
 		},
 		"an empty file": {
@@ -83,7 +83,7 @@ func TestOpenHTTPSReadsAFile(t *testing.T) {
 
 func TestOpenHTTPSVerifiesTheServer(t *testing.T) {
 	t.Parallel()
-	server := serveTLS(t, func(w http.ResponseWriter, _ *http.Request) { text(w, "bytes") })
+	server := serveTLS(t, func(w http.ResponseWriter, _ *http.Request) { respond(w, "bytes") })
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
 
@@ -120,7 +120,7 @@ func TestOpenHTTPSSendsWhatItShould(t *testing.T) {
 
 func TestOpenHTTPSUsesTheProxy(t *testing.T) {
 	t.Parallel()
-	proxy := serve(t, func(w http.ResponseWriter, r *http.Request) { text(w, "proxied "+r.RequestURI) })
+	proxy := serve(t, func(w http.ResponseWriter, r *http.Request) { respond(w, "proxied "+r.RequestURI) })
 	s := sources(t, Config{DenyCIDRs: nobody(), Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(proxy) }})
 	body, err := s.Open(t.Context(), https("http://upstream.invalid/a.yaml"))
 	wantBody(t, body, err, "proxied http://upstream.invalid/a.yaml")
@@ -193,7 +193,7 @@ func TestOpenHTTPSReportsABodyThatCannotBeUsed(t *testing.T) {
 		wantText     string
 	}{
 		"a length one byte over the limit": {
-			givenHandler: func(w http.ResponseWriter, _ *http.Request) { text(w, strings.Repeat("x", 2<<20+1)) },
+			givenHandler: func(w http.ResponseWriter, _ *http.Request) { respond(w, strings.Repeat("x", 2<<20+1)) },
 			wantClass:    fault.ClassStall, wantReason: v1alpha1.LimitExceededReason,
 			wantText: "2097153 bytes are more than the limit of 2097152 bytes",
 		},
@@ -255,7 +255,7 @@ func TestOpenHTTPSReportsABodyThatCannotBeUsed(t *testing.T) {
 		"an encoding that was not asked for": {
 			givenHandler: encoded("br"+strings.Repeat("o", 1000), []byte("bytes")),
 			wantReason:   v1alpha1.FetchFailedReason,
-			wantText:     `the content encoding "br` + strings.Repeat("o", 38) + `"`,
+			wantText:     `the content encoding "br` + strings.Repeat("o", 35) + `…"`,
 		},
 	}
 	for name, tc := range tests {
@@ -369,7 +369,7 @@ func TestADownloadWithAnotherDigestIsNotStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cache.Close()
-	address := serve(t, func(w http.ResponseWriter, _ *http.Request) { text(w, "changed") })
+	address := serve(t, func(w http.ResponseWriter, _ *http.Request) { respond(w, "changed") })
 	body, err := sources(t, Config{DenyCIDRs: nobody()}).Open(t.Context(), https(address+"/a.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -405,8 +405,8 @@ func serveTLS(t *testing.T, serve http.HandlerFunc) *httptest.Server {
 	return server
 }
 
-// text answers with content and its length.
-func text(w http.ResponseWriter, content string) {
+// respond answers with content and its length.
+func respond(w http.ResponseWriter, content string) {
 	w.Header().Set("Content-Length", fmt.Sprint(len(content)))
 	_, _ = io.WriteString(w, content)
 }
@@ -421,7 +421,7 @@ func flush(w http.ResponseWriter, content string) {
 func encoded(encoding string, content []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", encoding)
-		text(w, string(content))
+		respond(w, string(content))
 	}
 }
 

@@ -19,7 +19,7 @@ func TestRedirectsAreFollowedOnTheSameHost(t *testing.T) {
 			t.Parallel()
 			address := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/end.yaml" {
-					text(w, "bytes of "+r.Method)
+					respond(w, "bytes of "+r.Method)
 					return
 				}
 				w.Header().Set("Location", "end.yaml")
@@ -39,7 +39,7 @@ func TestRedirectsAreCounted(t *testing.T) {
 			http.Redirect(w, r, "/"+rest, http.StatusFound)
 			return
 		}
-		text(w, "bytes")
+		respond(w, "bytes")
 	}
 	address := serve(t, countdown)
 	s := sources(t, Config{DenyCIDRs: nobody()})
@@ -90,7 +90,7 @@ func TestRedirectsOverHTTPSMayLeadToAnotherHost(t *testing.T) {
 			w.WriteHeader(http.StatusNotFound)
 			return
 		}
-		text(w, "bytes")
+		respond(w, "bytes")
 	})
 	start := serveTLS(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, end.URL+r.URL.Path+secretQuery, http.StatusFound)
@@ -114,7 +114,7 @@ func TestRedirectsOverHTTPSMayLeadToAnotherHost(t *testing.T) {
 
 func TestRedirectsThatAreRefused(t *testing.T) {
 	t.Parallel()
-	plainServer := serve(t, func(w http.ResponseWriter, _ *http.Request) { text(w, "must not be read") })
+	plainServer := serve(t, func(w http.ResponseWriter, _ *http.Request) { respond(w, "must not be read") })
 	tests := map[string]struct {
 		givenTLS      bool
 		givenLocation string
@@ -181,7 +181,7 @@ func TestEveryResponseIsClosed(t *testing.T) {
 		case "/zipped.yaml":
 			encoded("gzip", zip("bytes"))(w, r)
 		default:
-			text(w, "bytes")
+			respond(w, "bytes")
 		}
 	})
 	for _, path := range []string{"/a.yaml", "/redirect.yaml", "/missing.yaml", "/encoded.yaml", "/zipped.yaml"} {

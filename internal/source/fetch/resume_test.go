@@ -67,7 +67,7 @@ func TestOpenAtGoesOnWhereTheServerAllowsIt(t *testing.T) {
 		},
 		"a server that knows no ranges": {
 			givenOffset: 9, givenValidator: `"v1"`,
-			givenHandler: func(w http.ResponseWriter, _ *http.Request) { text(w, tenBytes) },
+			givenHandler: func(w http.ResponseWriter, _ *http.Request) { respond(w, tenBytes) },
 			wantBody:     tenBytes,
 			wantAsked:    []string{`bytes=9-|"v1"|identity`},
 		},
@@ -147,7 +147,7 @@ func TestOpenAtStartsAgainWhenAPartIsNotTheRest(t *testing.T) {
 			t.Parallel()
 			address := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				if r.Header.Get("Range") == "" {
-					text(w, tenBytes)
+					respond(w, tenBytes)
 					return
 				}
 				for key := range header {

@@ -7,12 +7,13 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"path"
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 
 	"helm.sh/helm/v4/pkg/chart/loader/archive"
 	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
@@ -47,7 +48,7 @@ func load(ctx context.Context, r io.Reader, limits Limits) (*chartv2.Chart, erro
 		return err
 	})
 	if err != nil {
-		return nil, invalid("chart archive: %w", plain(err))
+		return nil, invalid("chart archive: %s", text.Line(err.Error(), maxText))
 	}
 	sortDependencies(loaded)
 	return loaded, checkKind(loaded)
@@ -59,7 +60,8 @@ func checkKind(c *chartv2.Chart) error {
 	case m.Type == "library":
 		return invalid("chart %s: it is a library chart, which has no objects of its own", m.Name)
 	case m.APIVersion != chartv2.APIVersionV1 && m.APIVersion != chartv2.APIVersionV2:
-		return invalid("chart %s: its apiVersion is %.40q, which is not v1 or v2", m.Name, m.APIVersion)
+		return invalid("chart %s: its apiVersion is %s, which is not v1 or v2",
+			m.Name, text.Quote(m.APIVersion, maxNameText))
 	}
 	return nil
 }
@@ -95,7 +97,7 @@ func (u *unpacking) unpack(ctx context.Context, name string, packed []byte, dept
 	}
 	files, err := archive.LoadArchiveFiles(bytes.NewReader(packed))
 	if err != nil {
-		return nil, invalid("%s: %w", name, plain(err))
+		return nil, invalid("%s: %s", name, text.Line(err.Error(), maxText))
 	}
 	var all []*archive.BufferedFile
 	for _, file := range files {
@@ -103,7 +105,7 @@ func (u *unpacking) unpack(ctx context.Context, name string, packed []byte, dept
 			all = append(all, file)
 			continue
 		}
-		inner, err := u.unpack(ctx, fmt.Sprintf("%s: %.255q", name, file.Name), file.Data, depth+1)
+		inner, err := u.unpack(ctx, name+": "+text.Quote(file.Name, maxText), file.Data, depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -160,7 +162,7 @@ func (u *unpacking) scan(ctx context.Context, name string, packed []byte) error 
 			return fault.Wrap(name, err)
 		}
 		if err != nil {
-			return invalid("%s: %w", name, plain(err))
+			return invalid("%s: %s", name, text.Line(err.Error(), maxText))
 		}
 	}
 }
@@ -177,17 +179,18 @@ func (u *unpacking) count(header *tar.Header) error {
 	switch header.Typeflag {
 	case tar.TypeReg, tar.TypeDir, tar.TypeXGlobalHeader:
 	default:
-		return invalid("%.255q is a link or a device", header.Name)
+		return invalid("%s is a link or a device", text.Quote(header.Name, maxText))
 	}
 	if len(header.Name) > maxNameBytes || strings.ContainsFunc(header.Name, unicode.IsControl) {
-		return invalid("%.255q is no name of a file", header.Name)
+		return invalid("%s is no name of a file", text.Quote(header.Name, maxText))
 	}
 	isSlash := func(r rune) bool { return r == '/' || r == '\\' }
 	if strings.HasPrefix(header.Name, "/") || slices.Contains(strings.FieldsFunc(header.Name, isSlash), "..") {
-		return invalid("%.255q leads out of the archive", header.Name)
+		return invalid("%s leads out of the archive", text.Quote(header.Name, maxText))
 	}
 	if header.Size > archive.MaxDecompressedFileSize {
-		return tooLarge("%.255q is larger than the limit of %d bytes", header.Name, archive.MaxDecompressedFileSize)
+		return tooLarge("%s is larger than the limit of %d bytes",
+			text.Quote(header.Name, maxText), archive.MaxDecompressedFileSize)
 	}
 	if u.left -= header.Size; u.left < 0 {
 		return errTooLarge

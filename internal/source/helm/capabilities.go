@@ -17,6 +17,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 // minorVersion returns the version with 0 in place of everything below the minor one.
@@ -24,18 +25,18 @@ func minorVersion(kubernetes string) (string, error) {
 	v, err := version.ParseGeneric(kubernetes)
 	if err != nil {
 		return "", fault.Stallf(v1alpha1.ConstraintInvalidReason,
-			"%.64q is no version of Kubernetes", kubernetes)
+			"%s is no version of Kubernetes", text.Quote(kubernetes, maxNameText))
 	}
 	return fmt.Sprintf("v%d.%d.0", v.Major(), v.Minor()), nil
 }
 
 // capabilitiesOf returns .Capabilities for a version of Kubernetes.
 func capabilitiesOf(kubernetes string) (*common.Capabilities, error) {
-	text, err := minorVersion(kubernetes)
+	version, err := minorVersion(kubernetes)
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := common.ParseKubeVersion(text)
+	parsed, err := common.ParseKubeVersion(version)
 	if err != nil {
 		return nil, fault.Stall(v1alpha1.ConstraintInvalidReason, err)
 	}
@@ -50,15 +51,15 @@ func capabilitiesOf(kubernetes string) (*common.Capabilities, error) {
 // when it asks a cluster.
 func builtInVersions() common.VersionSet {
 	var set common.VersionSet
-	for _, text := range common.DefaultVersionSet {
-		gv, err := schema.ParseGroupVersion(text)
+	for _, version := range common.DefaultVersionSet {
+		gv, err := schema.ParseGroupVersion(version)
 		if err != nil || strings.Contains(gv.Version, "alpha") || strings.Contains(gv.Version, "beta") {
 			continue
 		}
-		set = append(set, text)
+		set = append(set, version)
 		for _, kind := range slices.Sorted(maps.Keys(scheme.Scheme.KnownTypes(gv))) {
 			if _, ok := manifest.BuiltIn(gv.Group, gv.Version, kind); ok {
-				set = append(set, text+"/"+kind)
+				set = append(set, version+"/"+kind)
 			}
 		}
 	}
@@ -102,8 +103,8 @@ func definedVersions(c *chartv2.Chart) (common.VersionSet, error) {
 }
 
 // splitDocuments returns the documents of a file as Helm splits them.
-func splitDocuments(text string) []string {
-	split := releaseutil.SplitManifests(text)
+func splitDocuments(file string) []string {
+	split := releaseutil.SplitManifests(file)
 	keys := slices.Collect(maps.Keys(split))
 	slices.SortFunc(keys, compareSplitKeys)
 	documents := make([]string, 0, len(keys))

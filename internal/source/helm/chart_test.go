@@ -33,7 +33,7 @@ func TestBrokenArchives(t *testing.T) {
 		"a path that leads out":    {regular("../../x"), []string{`"../../x"`, "out of the archive"}},
 		"one that hides it":        {regular(`web\templates\..\..\..\x`), []string{"out of the archive"}},
 		"an absolute path":         {regular("/x/y"), []string{`"/x/y"`, "out of the archive"}},
-		"a name of two lines":      {regular("web/a\nb"), []string{`"web/a\nb"`, "no name of a file"}},
+		"a name of two lines":      {regular("web/a\nb"), []string{`"web/a b"`, "no name of a file"}},
 		"a very long name":         {regular("web/" + strings.Repeat("x", 2000)), []string{"no name of a file"}},
 		"a symbolic link": {
 			entry(tar.Header{Name: "web/a", Linkname: "/etc/passwd", Typeflag: tar.TypeSymlink}),
@@ -259,5 +259,5 @@ func TestManyHooksAreNamedInShort(t *testing.T) {
 		chart["templates/"+name+".yaml"] = "kind: Job\nmetadata: {annotations: {helm.sh/hook: pre-install}}\n"
 	}
 	_, err := render(t, chart, options(nil))
-	wantTerminal(t, err, v1alpha1.ChartInvalidReason, "web/templates/a.yaml, ", "web/templates/e.yaml, ...")
+	wantTerminal(t, err, v1alpha1.ChartInvalidReason, "web/templates/a.yaml, ", "web/templates/e.yaml, and 3 more")
 }

@@ -3,7 +3,8 @@ package helm
 import (
 	"maps"
 	"slices"
-	"strings"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 
 	"helm.sh/helm/v4/pkg/chart/common"
 	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
@@ -35,7 +36,7 @@ func checkPresent(c *chartv2.Chart) error {
 		}
 	}
 	if len(missing) > 0 {
-		return invalid("its archive does not hold the dependencies that it names: %s", firstOf(missing))
+		return invalid("its archive does not hold the dependencies that it names: %s", sortedList(missing))
 	}
 	return nil
 }
@@ -64,7 +65,7 @@ func checkTables(c *chartv2.Chart, values map[string]any, path string) error {
 		own, _ := table[common.GlobalKey].(map[string]any)
 		if field := mismatch(globals, own, ""); field != "" {
 			return invalid("values: one of global.%s and %s.global.%s is a mapping and the other is not",
-				cut(field), path+name, cut(field))
+				text.Line(field, maxText), path+name, text.Line(field, maxText))
 		}
 		inner := loader.MergeMaps(table, map[string]any{common.GlobalKey: loader.MergeMaps(own, globals)})
 		if err := checkTables(dependency, inner, path+name+"."); err != nil {
@@ -117,11 +118,7 @@ func mismatch(a, b map[string]any, path string) string {
 // maxNamed is how many of several things a message names.
 const maxNamed = 5
 
-// firstOf returns the first names, sorted, each once.
-func firstOf(names []string) string {
-	names = slices.Compact(slices.Sorted(slices.Values(names)))
-	if len(names) <= maxNamed {
-		return strings.Join(names, ", ")
-	}
-	return strings.Join(names[:maxNamed], ", ") + ", ..."
+// sortedList returns the first names, sorted, each once.
+func sortedList(names []string) string {
+	return text.List(slices.Compact(slices.Sorted(slices.Values(names))), maxNamed, ", ")
 }

@@ -1,50 +1,41 @@
 package helm
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
-// maxText bounds what of a text from a chart goes into a message.
+// maxText bounds in a message a text that comes from a chart, in bytes.
 const maxText = 256
 
-// cut returns text on one line, and of bounded length.
-func cut(text string) string {
-	text = strings.ToValidUTF8(strings.Join(strings.Fields(text), " "), "?")
-	if len(text) <= maxText {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxText], "") + "..."
-}
-
-// plain returns err, which does not know the values, with a text on one line and
-// of bounded length.
-func plain(err error) error { return errors.New(cut(err.Error())) }
+// maxNameText bounds in a message the name or the version of a chart, in bytes.
+const maxNameText = 128
 
 // templateFailed returns an error about a template. Of what the engine says it
 // repeats what cannot hold a value: the place, names of functions, fields and
 // types.
 func templateFailed(err error, called *failure, templates map[string]string) error {
-	text := err.Error()
-	if place, ok := strings.CutPrefix(text, "parse error at ("); ok {
+	message := err.Error()
+	if place, ok := strings.CutPrefix(message, "parse error at ("); ok {
 		// Templates are parsed before they see the values.
 		if _, _, ok := strings.Cut(place, ")"); ok {
-			return invalid("template %s", cut(strings.Replace(place, "):", ":", 1)))
+			return invalid("template %s", text.Line(strings.Replace(place, "):", ":", 1), maxText))
 		}
 	}
-	return invalid("%s: %s", templatePlace(text, templates), cause(text, called, templates))
+	return invalid("%s: %s", templatePlace(message, templates), cause(message, called, templates))
 }
 
 var placePattern = regexp.MustCompile(`([^\s:()<>"]+):(\d{1,9})(?::\d+)?[:)\s]`)
 
 // templatePlace returns the template and the line where it failed, and the first
 // place if that lies in another one.
-func templatePlace(text string, templates map[string]string) string {
+func templatePlace(message string, templates map[string]string) string {
 	var places []string
-	for _, found := range placePattern.FindAllStringSubmatch(text+"\n", -1) {
+	for _, found := range placePattern.FindAllStringSubmatch(message+"\n", -1) {
 		if _, known := templates[found[1]]; known {
 			places = append(places, found[1]+":"+found[2])
 		}
@@ -53,9 +44,9 @@ func templatePlace(text string, templates map[string]string) string {
 	case len(places) == 0:
 		return "a template"
 	case places[0] == places[len(places)-1]:
-		return "template " + cut(places[0])
+		return "template " + text.Line(places[0], maxText)
 	}
-	return "template " + cut(places[len(places)-1]+", which "+places[0]+" uses")
+	return "template " + text.Line(places[len(places)-1]+", which "+places[0]+" uses", maxText)
 }
 
 // causes are the errors of text/template that tell more than a place. A word in
@@ -75,32 +66,32 @@ var causes = []struct {
 	{regexp.MustCompile(`rendering template failed`), "it makes helm's library panic"},
 }
 
-// cause says why a template failed.
-func cause(text string, called *failure, templates map[string]string) string {
+// cause returns why a template failed.
+func cause(message string, called *failure, templates map[string]string) string {
 	switch {
 	case called != nil && called.err != nil:
 		return fmt.Sprintf("the function %s %s", called.function, called.err)
 	case called != nil && isLiteral(*called, templates):
-		return cut(called.message)
+		return text.Line(called.message, maxText)
 	case called != nil:
 		return called.function + " gives a message that is put together: it may hold a value and is not shown"
 	}
 	for _, c := range causes {
-		if found := c.pattern.FindStringSubmatch(text); len(found) > 1 {
+		if found := c.pattern.FindStringSubmatch(message); len(found) > 1 {
 			return fmt.Sprintf(c.text, found[1])
 		}
-		if c.pattern.MatchString(text) {
+		if c.pattern.MatchString(message) {
 			return c.text
 		}
 	}
-	return failedFunction(text) + " fails with an error that may hold a value and is not shown"
+	return failedFunction(message) + " fails with an error that may hold a value and is not shown"
 }
 
 // failedFunction names the outermost function that failed and does not only run
 // another template.
-func failedFunction(text string) string {
+func failedFunction(message string) string {
 	function := "a function"
-	for _, found := range callPattern.FindAllStringSubmatch(text, -1) {
+	for _, found := range callPattern.FindAllStringSubmatch(message, -1) {
 		if function = "the function " + found[1]; found[1] != "include" && found[1] != "tpl" {
 			break
 		}
@@ -111,8 +102,8 @@ func failedFunction(text string) string {
 // callPattern finds the functions that led to an error, the outermost first.
 var callPattern = regexp.MustCompile(`error calling (\w{1,63}):`)
 
-// isLiteral says whether the message of fail or required stands in a template as
-// it is. What is put together from other texts may hold a value.
+// isLiteral reports whether the message of fail or required is written in a
+// template as it is. What is put together from other texts may hold a value.
 func isLiteral(called failure, templates map[string]string) bool {
 	for _, quoted := range []string{strconv.Quote(called.message), "`" + called.message + "`"} {
 		for _, template := range templates {

@@ -92,7 +92,7 @@ func TestLongMessageOfAChartIsCut(t *testing.T) {
 	t.Parallel()
 	chart := files{"templates/x.yaml": `{{ fail "` + strings.Repeat("long ", 1000) + `" }}`}.with(nil)
 	_, err := render(t, chart, options(nil))
-	wantTerminal(t, err, v1alpha1.ChartInvalidReason, "long long", "...")
+	wantTerminal(t, err, v1alpha1.ChartInvalidReason, "long long", "…")
 }
 
 const schema = `{

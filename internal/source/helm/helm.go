@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
+
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
@@ -90,7 +92,7 @@ func Render(ctx context.Context, chart io.Reader, w io.Writer, opts Options, lim
 		r := rendering{chart: loaded, opts: opts, capabilities: capabilities, limits: limits}
 		return r.render(ctx, w)
 	})
-	return fault.Wrap("chart "+cut(loaded.Name()), err)
+	return fault.Wrap("chart "+text.Line(loaded.Name(), maxText), err)
 }
 
 func (l Limits) validate() error {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
+
 	"github.com/Masterminds/semver/v3"
 	"github.com/opencontainers/go-digest"
 	"sigs.k8s.io/yaml"
@@ -37,26 +39,31 @@ type indexEntry struct {
 //
 // An index over MaxIndexBytes is a Stall, LimitExceeded; everything else is
 // FetchFailed, because a repository changes: it is tried again.
-func ChartURL(text []byte, repository *url.URL, name, version string) (string, digest.Digest, error) {
-	if len(text) > MaxIndexBytes {
+func ChartURL(content []byte, repository *url.URL, name, version string) (string, digest.Digest, error) {
+	if len(content) > MaxIndexBytes {
 		return "", "", tooLarge("index.yaml: larger than the limit of %d bytes", MaxIndexBytes)
 	}
-	entry, err := findEntry(text, name, version)
+	entry, err := findEntry(content, name, version)
 	if err != nil {
 		return "", "", indexFailed(err)
 	}
 	chart, err := resolve(repository, entry.URLs)
 	if err != nil {
-		return "", "", indexFailed(fmt.Errorf("chart %.128q %.64q: %w", name, version, err))
+		return "", "", indexFailed(fmt.Errorf("%s: %w", nameOf(name, version), err))
 	}
 	sum := digest.Digest("")
 	if entry.Digest != "" {
 		sum = digest.NewDigestFromEncoded(digest.SHA256, strings.TrimPrefix(entry.Digest, "sha256:"))
 		if sum.Validate() != nil {
-			return "", "", indexFailed(fmt.Errorf("chart %.128q %.64q: its digest is no sha256", name, version))
+			return "", "", indexFailed(fmt.Errorf("%s: its digest is no sha256", nameOf(name, version)))
 		}
 	}
 	return chart, sum, nil
+}
+
+// nameOf names a chart in a version.
+func nameOf(name, version string) string {
+	return "chart " + text.Quote(name, maxNameText) + " " + text.Quote(version, maxNameText)
 }
 
 func indexFailed(err error) error {
@@ -64,18 +71,18 @@ func indexFailed(err error) error {
 }
 
 // findEntry returns the entry of a chart in a version.
-func findEntry(text []byte, name, version string) (indexEntry, error) {
+func findEntry(content []byte, name, version string) (indexEntry, error) {
 	var parsed index
-	decode := func(text []byte, into any) error { return yaml.Unmarshal(text, into) }
-	if json.Valid(text) {
+	decode := func(content []byte, into any) error { return yaml.Unmarshal(content, into) }
+	if json.Valid(content) {
 		decode = json.Unmarshal
 	}
-	if decode(text, &parsed) != nil {
+	if decode(content, &parsed) != nil {
 		return indexEntry{}, errors.New("not the index of a chart repository")
 	}
 	entries := parsed.Entries[name]
 	if len(entries) == 0 {
-		return indexEntry{}, fmt.Errorf("there is no chart %.128q", name)
+		return indexEntry{}, fmt.Errorf("there is no chart %s", text.Quote(name, maxNameText))
 	}
 	for _, wanted := range []string{version, strings.TrimPrefix(version, "v"), "v" + version} {
 		for _, entry := range entries {
@@ -84,7 +91,8 @@ func findEntry(text []byte, name, version string) (indexEntry, error) {
 			}
 		}
 	}
-	return indexEntry{}, fmt.Errorf("chart %.128q has no version %.64q, the newest are %s", name, version, newest(entries))
+	return indexEntry{}, fmt.Errorf("chart %s has no version %s, the newest are %s",
+		text.Quote(name, maxNameText), text.Quote(version, maxNameText), newest(entries))
 }
 
 // newest names the newest versions.
@@ -98,7 +106,7 @@ func newest(entries []indexEntry) string {
 	slices.SortStableFunc(versions, func(a, b *semver.Version) int { return b.Compare(a) })
 	var names []string
 	for _, v := range versions[:min(len(versions), maxNamed)] {
-		names = append(names, cut(v.Original()))
+		names = append(names, text.Line(v.Original(), maxText))
 	}
 	return strings.Join(names, ", ")
 }

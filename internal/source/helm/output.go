@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
+
 	release "helm.sh/helm/v4/pkg/release/v1"
 	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
 	"sigs.k8s.io/yaml"
@@ -18,7 +20,7 @@ import (
 // document is one YAML document of a file.
 type document struct {
 	path string
-	text string
+	body string
 	kind string
 	// hooks are the events that a hook waits for; none for an ordinary document.
 	hooks []string
@@ -38,11 +40,11 @@ func manifests(files map[string]string, applyHooks bool) ([]document, error) {
 		if !d.isInstalled() {
 			continue
 		}
-		text, err := withoutHook(d.text)
+		content, err := withoutHook(d.body)
 		if err != nil {
 			return nil, invalid("%s: its hook cannot be applied as an ordinary object", d.path)
 		}
-		d.text = text
+		d.body = content
 		documents = append(documents, d)
 	}
 	slices.SortStableFunc(documents, compareKinds)
@@ -52,12 +54,12 @@ func manifests(files map[string]string, applyHooks bool) ([]document, error) {
 // readAll returns the ordinary documents and the hooks, in the order of the files.
 func readAll(files map[string]string) (documents, hooks []document, err error) {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		for _, text := range splitDocuments(files[name]) {
-			d, err := read(name, text)
+		for _, content := range splitDocuments(files[name]) {
+			d, err := read(name, content)
 			switch {
 			case err != nil:
 				return nil, nil, err
-			case d.text == "" || d.isTest():
+			case d.body == "" || d.isTest():
 			case len(d.hooks) == 0:
 				documents = append(documents, d)
 			default:
@@ -68,17 +70,17 @@ func readAll(files map[string]string) (documents, hooks []document, err error) {
 	return documents, hooks, nil
 }
 
-// read returns a document, or one without text if there is nothing but comments.
-func read(name, text string) (document, error) {
+// read returns a document, or one without content if there is nothing but comments.
+func read(name, body string) (document, error) {
 	var head releaseutil.SimpleHead
-	if err := yaml.Unmarshal([]byte(text), &head); err != nil {
+	if err := yaml.Unmarshal([]byte(body), &head); err != nil {
 		return document{}, invalid("what template %s writes is no YAML of a Kubernetes object%s", name, place(err, 1))
 	}
-	d := document{path: name, text: text, kind: head.Kind}
+	d := document{path: name, body: body, kind: head.Kind}
 	if head.Kind == "" && head.Version == "" {
 		var content any
-		if err := yaml.Unmarshal([]byte(text), &content); err == nil && content == nil {
-			d.text = ""
+		if err := yaml.Unmarshal([]byte(body), &content); err == nil && content == nil {
+			d.body = ""
 		}
 	}
 	if head.Metadata == nil {
@@ -112,14 +114,14 @@ func hooksRefused(hooks []document) error {
 	for _, d := range hooks {
 		names = append(names, d.path)
 	}
-	return invalid("it has hooks, which are refused unless hooks is Apply: %s", firstOf(names))
+	return invalid("it has hooks, which are refused unless hooks is Apply: %s", sortedList(names))
 }
 
-// withoutHook returns the text of an object without the annotations of a hook, and
+// withoutHook returns the content of an object without the annotations of a hook, and
 // everything else as it was.
-func withoutHook(text string) (string, error) {
+func withoutHook(content string) (string, error) {
 	var root goyaml.Node
-	if err := goyaml.Unmarshal([]byte(text), &root); err != nil {
+	if err := goyaml.Unmarshal([]byte(content), &root); err != nil {
 		return "", err
 	}
 	if len(root.Content) == 0 {
@@ -192,13 +194,13 @@ func write(w io.Writer, documents []document, limit int64) error {
 	var out int64
 	texts := make([]string, len(documents))
 	for i, d := range documents {
-		texts[i] = fmt.Sprintf("---\n# Source: %s\n%s\n", cut(d.path), strings.TrimRight(d.text, "\n"))
+		texts[i] = fmt.Sprintf("---\n# Source: %s\n%s\n", text.Line(d.path, maxText), strings.TrimRight(d.body, "\n"))
 		if out += int64(len(texts[i])); out > limit {
 			return tooLarge("its output is larger than the limit of %d bytes", limit)
 		}
 	}
-	for _, text := range texts {
-		if _, err := io.WriteString(w, text); err != nil {
+	for _, content := range texts {
+		if _, err := io.WriteString(w, content); err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"helm.sh/helm/v4/pkg/engine"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 // rendering is a chart on its way through Render.
@@ -61,10 +62,10 @@ func (r *rendering) checkKubeVersion() error {
 	}
 	constraint, err := semver.NewConstraint(wanted)
 	if err != nil {
-		return invalid("its kubeVersion %.128q is no constraint", wanted)
+		return invalid("its kubeVersion %s is no constraint", text.Quote(wanted, maxNameText))
 	}
 	if given := r.capabilities.KubeVersion.Version; !constraint.Check(semver.MustParse(given)) {
-		return invalid("it wants Kubernetes %.128q and this is %s", wanted, given)
+		return invalid("it wants Kubernetes %s and this is %s", text.Quote(wanted, maxNameText), given)
 	}
 	return nil
 }
@@ -132,9 +133,9 @@ func templatesOf(c *chartv2.Chart) map[string]string {
 func definitions(c *chartv2.Chart) []document {
 	var documents []document
 	for _, crd := range c.CRDObjects() {
-		for _, text := range splitDocuments(string(crd.File.Data)) {
-			if strings.TrimSpace(text) != "" {
-				documents = append(documents, document{path: crd.Filename, text: text})
+		for _, body := range splitDocuments(string(crd.File.Data)) {
+			if strings.TrimSpace(body) != "" {
+				documents = append(documents, document{path: crd.Filename, body: body})
 			}
 		}
 	}

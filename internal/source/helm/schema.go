@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
+
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
@@ -45,15 +47,15 @@ func checkSchema(c *chartv2.Chart, values map[string]any) error {
 	compiler := jsonschema.NewCompiler()
 	compiler.UseLoader(refusingLoader{})
 	if err := compiler.AddResource(schemaURL, selfContained(schema)); err != nil {
-		return invalid("%s: %w", where, plain(err))
+		return invalid("%s: %s", where, text.Line(err.Error(), maxText))
 	}
 	compiled, err := compiler.Compile(schemaURL)
 	if err != nil {
-		return invalid("%s: %w", where, plain(err))
+		return invalid("%s: %s", where, text.Line(err.Error(), maxText))
 	}
 	err = compiled.Validate(values)
 	if e, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
-		return invalid("values do not fit %s: %s", where, firstOf(faults(e)))
+		return invalid("values do not fit %s: %s", where, sortedList(faults(e)))
 	}
 	if err != nil {
 		return invalid("values cannot be compared with %s", where)
@@ -104,7 +106,7 @@ func (refusingLoader) Load(string) (any, error) {
 // faults returns what is wrong, each with its field and without its value.
 func faults(e *jsonschema.ValidationError) []string {
 	if len(e.Causes) == 0 {
-		field := cut(strings.Join(e.InstanceLocation, "."))
+		field := text.Line(strings.Join(e.InstanceLocation, "."), maxText)
 		if field == "" {
 			field = "values"
 		}
@@ -124,9 +126,9 @@ func fieldFault(k jsonschema.ErrorKind) string {
 	case *kind.Type:
 		return fmt.Sprintf("must be %s and is %s", strings.Join(k.Want, " or "), k.Got)
 	case *kind.Required:
-		return "lacks " + cut(strings.Join(slices.Sorted(slices.Values(k.Missing)), " and "))
+		return "lacks " + text.Line(strings.Join(slices.Sorted(slices.Values(k.Missing)), " and "), maxText)
 	case *kind.AdditionalProperties:
-		return "must not hold " + cut(strings.Join(slices.Sorted(slices.Values(k.Properties)), " and "))
+		return "must not hold " + text.Line(strings.Join(slices.Sorted(slices.Values(k.Properties)), " and "), maxText)
 	}
-	return cut(fmt.Sprintf("does not keep the rule %q", strings.Join(k.KeywordPath(), ".")))
+	return text.Line(fmt.Sprintf("does not keep the rule %q", strings.Join(k.KeywordPath(), ".")), maxText)
 }

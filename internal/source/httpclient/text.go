@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"os"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
+
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
@@ -60,14 +62,14 @@ func dnsText(e *net.DNSError) string {
 	return "the host's name could not be looked up"
 }
 
-// Bounded returns err with a text of at most 256 bytes, quoted where it was longer:
-// a server may have written it.
+// Bounded returns err with a text on one line of at most 256 bytes: a server may
+// have written it.
 func Bounded(err error) error {
-	text := err.Error()
-	if len(text) <= maxErrorText {
+	line := text.Line(err.Error(), maxErrorText)
+	if line == err.Error() {
 		return err
 	}
-	return &sanitizedError{text: fmt.Sprintf("%.*q...", maxErrorText, text), err: err}
+	return &sanitizedError{text: line, err: err}
 }
 
 // sanitizedError is an error with another text.

@@ -17,7 +17,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
-func TestPlainKeepsWhatIsTheSameTheNextTime(t *testing.T) {
+func TestSanitizeKeepsWhatIsTheSameTheNextTime(t *testing.T) {
 	t.Parallel()
 	local := &net.TCPAddr{IP: net.IPv4(10, 0, 0, 5), Port: 43122}
 	remote := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443}
@@ -66,7 +66,11 @@ func TestPlainKeepsWhatIsTheSameTheNextTime(t *testing.T) {
 		},
 		"a text of the server": {
 			given: errors.New("malformed \n" + strings.Repeat("x", 1000)),
-			want:  `"malformed \n` + strings.Repeat("x", 245) + `"...`,
+			want:  "malformed " + strings.Repeat("x", 243) + "…",
+		},
+		"a short text of the server on two lines": {
+			given: errors.New("malformed\nHTTP status"),
+			want:  "malformed HTTP status",
 		},
 		"an error of a client that holds a URL": {
 			given: fmt.Errorf("pull: %w", &url.Error{
@@ -96,7 +100,7 @@ func TestPlainKeepsWhatIsTheSameTheNextTime(t *testing.T) {
 	}
 }
 
-func TestPlainTellsWhyTheContextEnded(t *testing.T) {
+func TestSanitizeReturnsWhyTheContextEnded(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := WithTimeout(t.Context(), time.Nanosecond)
 	defer cancel()

@@ -1,10 +1,12 @@
 package oci
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -15,6 +17,13 @@ import (
 
 // MaxLayers bounds the layers of an artifact.
 const MaxLayers = 32
+
+const (
+	// maxNameText bounds a name from a registry in a message, in bytes.
+	maxNameText = 100
+	// maxNamed is how many layers a message names.
+	maxNamed = 5
+)
 
 // Layer is one layer of an artifact, as its manifest describes it.
 type Layer struct {
@@ -60,10 +69,11 @@ func Layers(manifest []byte, wanted []string, known func(mediaType, title string
 
 // String returns the layer as it stands in messages.
 func (l Layer) String() string {
+	mediaType := text.Quote(l.MediaType, maxNameText)
 	if l.Title == "" {
-		return fmt.Sprintf("the layer of the media type %.100q", l.MediaType)
+		return "the layer of the media type " + mediaType
 	}
-	return fmt.Sprintf("the layer %.100q of the media type %.100q", l.Title, l.MediaType)
+	return "the layer " + text.Quote(l.Title, maxNameText) + " of the media type " + mediaType
 }
 
 func parseManifest(content []byte) (ocispec.Manifest, error) {
@@ -132,26 +142,19 @@ func choose(layers []Layer, wanted []string) ([]Layer, error) {
 			}
 		}
 		if !found {
-			return nil, artifactInvalid("it has no layer with the title or the media type %.100q, but %s",
-				name, listing(layers))
+			return nil, artifactInvalid("it has no layer with the title or the media type %s, but %s",
+				text.Quote(name, maxNameText), namesOf(layers))
 		}
 	}
 	return chosen, nil
 }
 
-// listing names layers in their order, the first five of them.
-func listing(layers []Layer) string {
-	const most = 5
-	names := make([]string, 0, most+1)
-	for _, l := range layers[:min(len(layers), most)] {
-		name := l.Title
-		if name == "" {
-			name = l.MediaType
-		}
-		names = append(names, fmt.Sprintf("%.100q", name))
+// namesOf returns the titles of the layers in their order, the media type of one
+// without a title; the first five of them.
+func namesOf(layers []Layer) string {
+	names := make([]string, len(layers))
+	for i, l := range layers {
+		names[i] = text.Quote(cmp.Or(l.Title, l.MediaType), maxNameText)
 	}
-	if more := len(layers) - most; more > 0 {
-		names = append(names, fmt.Sprintf("%d more", more))
-	}
-	return strings.Join(names, ", ")
+	return text.List(names, maxNamed, ", ")
 }

@@ -122,14 +122,14 @@ func TestManifestsWhoseLayersAreRefused(t *testing.T) {
 		},
 		"a layer without a title that nobody reads": {
 			ocitest.NewArtifact(ocitest.File{MediaType: "x/y\n", Content: []byte("x")}).Manifest, nil,
-			v1alpha1.ArtifactInvalidReason, `the layer of the media type "x/y\n" cannot be read`,
+			v1alpha1.ArtifactInvalidReason, `the layer of the media type "x/y" cannot be read`,
 		},
 		"a layer that is missing": {
 			several(), []string{"a.yaml", "c.yaml"}, v1alpha1.ArtifactInvalidReason,
 			`no layer with the title or the media type "c.yaml", but "b.yaml", "` + fluxType + `", "a.yaml", "a.png"`,
 		},
 		"a layer that is missing of many": {
-			ocitest.NewArtifact(many[:7]...).Manifest, []string{"c.yaml"}, v1alpha1.ArtifactInvalidReason, ", 2 more",
+			ocitest.NewArtifact(many[:7]...).Manifest, []string{"c.yaml"}, v1alpha1.ArtifactInvalidReason, ", and 2 more",
 		},
 	}
 	for name, tc := range tests {
@@ -242,7 +242,7 @@ func TestBundlesThatAreRefused(t *testing.T) {
 		"a name twice": {func(m map[string]any, p []any) (map[string]any, []any) {
 			phase(p, 1)["name"] = "crds"
 			return m, p
-		}, `phases[1]: the name "crds" is empty or stands twice`},
+		}, `phases[1]: the name "crds" is empty or duplicated`},
 		"no name": {func(m map[string]any, p []any) (map[string]any, []any) {
 			phase(p, 0)["name"] = ""
 			return m, p

@@ -192,7 +192,7 @@ func TestErrorsOfTheNetworkAreStable(t *testing.T) {
 			&net.OpError{Op: "dial", Addr: &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 4}, Err: errors.New("i/o timeout")},
 			"dial: i/o timeout",
 		},
-		"a text that goes on": {errors.New(strings.Repeat("x", 1000)), `"` + strings.Repeat("x", 256) + `"...`},
+		"a text that goes on": {errors.New(strings.Repeat("x", 1000)), strings.Repeat("x", 253) + "…"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -242,17 +242,17 @@ func TestMirrorsThatAreRefused(t *testing.T) {
 		return fmt.Sprintf("mirrors: [{prefix: %q, endpoints: [%q]}]", prefix, endpoint)
 	}
 	tests := map[string]struct{ given, want string }{
-		"an unknown field":          {"mirrors: []\nmirror: []", "unknown field"},
-		"an unknown inner field":    {"mirrors: [{prefix: a, endpoint: b}]", "unknown field"},
+		"an unknown field":           {"mirrors: []\nmirror: []", "unknown field"},
+		"an unknown inner field":     {"mirrors: [{prefix: a, endpoint: b}]", "unknown field"},
 		"a field that is duplicated": {"mirrors: []\nmirrors: []", "already set"},
-		"not YAML":                  {"{", ""},
-		"too large":                 {strings.Repeat("#", 1<<20+1), "larger than 1048576 bytes"},
-		"too many":                  {"mirrors: [" + strings.Repeat("{},", 257) + "]", "257 mirrors are more than 256"},
-		"no prefix":                 {one("", "a"), "mirrors[0]: the prefix"},
-		"a prefix with a scheme":    {one("https://ghcr.io", "a"), "mirrors[0]: the prefix"},
-		"a prefix that ends in /":   {one("ghcr.io/", "a"), "mirrors[0]: the prefix"},
-		"a prefix with a tag":       {one("ghcr.io/a:1", "a"), "mirrors[0]: the prefix"},
-		"no endpoints":              {"mirrors: [{prefix: a}]", "0 endpoints are not 1 to 16"},
+		"not YAML":                   {"{", ""},
+		"too large":                  {strings.Repeat("#", 1<<20+1), "larger than 1048576 bytes"},
+		"too many":                   {"mirrors: [" + strings.Repeat("{},", 257) + "]", "257 mirrors are more than 256"},
+		"no prefix":                  {one("", "a"), "mirrors[0]: the prefix"},
+		"a prefix with a scheme":     {one("https://ghcr.io", "a"), "mirrors[0]: the prefix"},
+		"a prefix that ends in /":    {one("ghcr.io/", "a"), "mirrors[0]: the prefix"},
+		"a prefix with a tag":        {one("ghcr.io/a:1", "a"), "mirrors[0]: the prefix"},
+		"no endpoints":               {"mirrors: [{prefix: a}]", "0 endpoints are not 1 to 16"},
 		"too many endpoints": {
 			"mirrors: [{prefix: a, endpoints: [" + strings.Repeat("b,", 17) + "]}]", "17 endpoints",
 		},

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
+
 	"github.com/opencontainers/go-digest"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -43,8 +45,8 @@ func PlanOf(manifest []byte) (plan Layer, ok bool, err error) {
 		return Layer{}, false, err
 	}
 	if m.Config.MediaType != PlanMediaType {
-		return Layer{}, false, artifactInvalid("its config is of the media type %.100q, not %s",
-			m.Config.MediaType, PlanMediaType)
+		return Layer{}, false, artifactInvalid("its config is of the media type %s, not %s",
+			text.Quote(m.Config.MediaType, maxNameText), PlanMediaType)
 	}
 	plan, err = layerOf(m.Config)
 	return plan, err == nil, fault.Wrap("config", err)
@@ -98,10 +100,11 @@ func phaseLayers(manifest []byte) (map[digest.Digest]phaseLayer, error) {
 			return nil, err
 		}
 		if l.MediaType != PhaseMediaType {
-			return nil, artifactInvalid("layers[%d]: the media type is %.100q, not %s", i, l.MediaType, PhaseMediaType)
+			return nil, artifactInvalid("layers[%d]: the media type is %s, not %s",
+				i, text.Quote(l.MediaType, maxNameText), PhaseMediaType)
 		}
 		if _, ok := layers[l.Digest]; ok {
-			return nil, artifactInvalid("layers[%d]: %s stands twice", i, l.Digest)
+			return nil, artifactInvalid("layers[%d]: %s is duplicated", i, l.Digest)
 		}
 		layers[l.Digest] = phaseLayer{Layer: l, annotated: d.Annotations[PhaseAnnotation]}
 	}
@@ -138,15 +141,16 @@ func assign(p plan, layers map[digest.Digest]phaseLayer) ([]PhaseLayer, error) {
 	phases := make([]PhaseLayer, 0, len(p.Phases))
 	for i, phase := range p.Phases {
 		l, ok := layers[phase.Layer]
+		name := text.Quote(phase.Name, maxNameText)
 		switch {
 		case phase.Name == "" || names[phase.Name]:
-			return nil, artifactInvalid("phases[%d]: the name %.100q is empty or stands twice", i, phase.Name)
+			return nil, artifactInvalid("phases[%d]: the name %s is empty or duplicated", i, name)
 		case !ok:
-			return nil, artifactInvalid("phases[%d]: no layer, or one of another phase, has the digest %.100q",
-				i, phase.Layer)
+			return nil, artifactInvalid("phases[%d]: no layer, or one of another phase, has the digest %s",
+				i, text.Quote(phase.Layer.String(), maxNameText))
 		case l.annotated != "" && l.annotated != phase.Name:
-			return nil, artifactInvalid("phases[%d]: the layer of the phase %.100q is annotated with %.100q",
-				i, phase.Name, l.annotated)
+			return nil, artifactInvalid("phases[%d]: the layer of the phase %s is annotated with %s",
+				i, name, text.Quote(l.annotated, maxNameText))
 		}
 		names[phase.Name] = true
 		delete(layers, phase.Layer)

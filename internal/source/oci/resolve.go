@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
+
 	"github.com/Masterminds/semver/v3"
 	"github.com/opencontainers/go-digest"
 	"oras.land/oras-go/v2/errdef"
@@ -109,7 +111,7 @@ func headIsNotEnough(err error) bool {
 
 func checkSHA256(d digest.Digest) error {
 	if checkDigest(d) != nil {
-		return fault.Stallf(v1alpha1.ArtifactInvalidReason, "the digest %.100q is not one of sha256", d)
+		return fault.Stallf(v1alpha1.ArtifactInvalidReason, "the digest %s is not one of sha256", text.Quote(d.String(), maxNameText))
 	}
 	return nil
 }

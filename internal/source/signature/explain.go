@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
+
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/tlog"
 	"github.com/sigstore/sigstore-go/pkg/verify"
@@ -16,7 +18,7 @@ import (
 func (t *identityTrust) explain(s *signed, leaf *x509.Certificate, err error) string {
 	entries, entriesErr := s.entity.TlogEntries()
 	if entriesErr != nil {
-		return plain(err.Error())
+		return text.Line(err.Error(), maxText)
 	}
 	if len(entries) == 0 {
 		return "it has no entry of a transparency log"
@@ -36,7 +38,7 @@ func (t *identityTrust) explain(s *signed, leaf *x509.Certificate, err error) st
 			return why
 		}
 	}
-	return plain(err.Error())
+	return text.Line(err.Error(), maxText)
 }
 
 // explainTime says what had expired, or was not valid yet, at the time of the

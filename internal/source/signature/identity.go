@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
+
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
@@ -88,9 +90,9 @@ func newMatchers(identities []Identity) (verify.CertificateIdentities, error) {
 }
 
 func newMatcher(i Identity) (verify.CertificateIdentity, error) {
-	for _, text := range []string{i.Issuer, i.IssuerRegExp, i.Subject, i.SubjectRegExp} {
-		if len(text) > maxIdentityText {
-			return verify.CertificateIdentity{}, tooLarge("bytes", len(text), maxIdentityText)
+	for _, pattern := range []string{i.Issuer, i.IssuerRegExp, i.Subject, i.SubjectRegExp} {
+		if len(pattern) > maxIdentityText {
+			return verify.CertificateIdentity{}, tooLarge("bytes", len(pattern), maxIdentityText)
 		}
 	}
 	if (i.Issuer == "") == (i.IssuerRegExp == "") {
@@ -111,21 +113,21 @@ func whole(pattern string) string {
 	return `^(?:` + pattern + `)$`
 }
 
-func parseRoot(text []byte) (*root.TrustedRoot, error) {
-	if len(text) == 0 {
+func parseRoot(content []byte) (*root.TrustedRoot, error) {
+	if len(content) == 0 {
 		return nil, errors.New("is required with identities")
 	}
-	if len(text) > maxRootBytes {
-		return nil, tooLarge("bytes", len(text), maxRootBytes)
+	if len(content) > maxRootBytes {
+		return nil, tooLarge("bytes", len(content), maxRootBytes)
 	}
-	parsed, err := root.NewTrustedRootProtobuf(text)
+	parsed, err := root.NewTrustedRootProtobuf(content)
 	if err != nil {
-		// The error quotes the text, which may be something else and secret.
+		// The error quotes the content, which may be something else and secret.
 		return nil, errors.New("is not a trusted root in JSON")
 	}
 	tr, err := root.NewTrustedRootFromProtobuf(parsed)
 	if err != nil {
-		return nil, fmt.Errorf("cannot be used: %s", plain(err.Error()))
+		return nil, fmt.Errorf("cannot be used: %s", text.Line(err.Error(), maxText))
 	}
 	switch {
 	case len(tr.FulcioCertificateAuthorities()) == 0:
@@ -148,5 +150,5 @@ func certificateName(leaf *x509.Certificate) string {
 }
 
 func summaryName(s certificate.Summary) string {
-	return plain(s.SubjectAlternativeName) + " issued by " + plain(s.Issuer)
+	return text.Line(s.SubjectAlternativeName, maxText) + " issued by " + text.Line(s.Issuer, maxText)
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
+
 	"github.com/opencontainers/go-digest"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
@@ -95,7 +97,7 @@ func parseKeys(text []byte) (keyTrust, error) {
 func parseKey(block *pem.Block) (publicKey, error) {
 	key, err := cryptoutils.UnmarshalPEMToPublicKey(pem.EncodeToMemory(block))
 	if err != nil {
-		return publicKey{}, fmt.Errorf("%q is not a public key that can be read", plain(block.Type))
+		return publicKey{}, fmt.Errorf("%q is not a public key that can be read", text.Line(block.Type, maxText))
 	}
 	if err := checkKey(key); err != nil {
 		return publicKey{}, err

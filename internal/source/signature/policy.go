@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
+
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
@@ -56,9 +58,9 @@ func (i Identity) String() string {
 
 func expected(value, pattern string) string {
 	if pattern != "" {
-		return "/" + plain(pattern) + "/"
+		return "/" + text.Line(pattern, maxText) + "/"
 	}
-	return plain(value)
+	return text.Line(value, maxText)
 }
 
 // Verifier verifies signatures by a Policy. Its methods may be called

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"iter"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
+
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -73,7 +75,7 @@ func (s search) bundles(ctx context.Context) iter.Seq2[*signed, error] {
 				continue
 			}
 			found, err := s.bundle(ctx, referrer.Digest)
-			if !yield(found, fault.Wrap("bundle "+plain(referrer.Digest.String()), err)) {
+			if !yield(found, fault.Wrap("bundle "+text.Line(referrer.Digest.String(), maxText), err)) {
 				return
 			}
 		}
@@ -137,7 +139,7 @@ func (s search) simple(ctx context.Context) iter.Seq2[*signed, error] {
 				continue
 			}
 			found, err := s.simpleLayer(ctx, layer)
-			if !yield(found, fault.Wrap("signature "+plain(layer.Digest.String()), err)) {
+			if !yield(found, fault.Wrap("signature "+text.Line(layer.Digest.String(), maxText), err)) {
 				return
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
+
 	"github.com/opencontainers/go-digest"
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/verify"
@@ -32,7 +34,7 @@ type signed struct {
 func readBundle(content []byte, d digest.Digest) (*signed, error) {
 	var entity bundle.Bundle
 	if err := entity.UnmarshalJSON(content); err != nil {
-		return nil, invalidf("cannot be read as a sigstore bundle: %s", plain(err.Error()))
+		return nil, invalidf("cannot be read as a sigstore bundle: %s", text.Line(err.Error(), maxText))
 	}
 	if err := checkClaim(&entity, d); err != nil {
 		return nil, err
@@ -49,7 +51,7 @@ func readBundle(content []byte, d digest.Digest) (*signed, error) {
 func newSigned(entity *bundle.Bundle, artifact func() verify.ArtifactPolicyOption) (*signed, error) {
 	content, err := entity.VerificationContent()
 	if err != nil {
-		return nil, invalidf("has no certificate or key that can be read: %s", plain(err.Error()))
+		return nil, invalidf("has no certificate or key that can be read: %s", text.Line(err.Error(), maxText))
 	}
 	return &signed{entity: entity, content: content, artifact: artifact}, nil
 }
@@ -61,11 +63,11 @@ func checkClaim(entity *bundle.Bundle, d digest.Digest) error {
 	}
 	envelope, err := entity.Envelope()
 	if err != nil {
-		return invalidf("its envelope cannot be read: %s", plain(err.Error()))
+		return invalidf("its envelope cannot be read: %s", text.Line(err.Error(), maxText))
 	}
 	statement, err := envelope.Statement()
 	if err != nil {
-		return invalidf("its statement cannot be read: %s", plain(err.Error()))
+		return invalidf("its statement cannot be read: %s", text.Line(err.Error(), maxText))
 	}
 	if statement.GetPredicateType() != signPredicate {
 		return errNotSignature
@@ -87,7 +89,7 @@ func checkSubjects(sums []string, d digest.Digest) error {
 	if len(sums) == 0 {
 		return invalidf("it is about no artifact")
 	}
-	return invalidf("it is about another artifact, %s", plain("sha256:"+sums[0]))
+	return invalidf("it is about another artifact, %s", text.Line("sha256:"+sums[0], maxText))
 }
 
 // simplePayload is the part of a simple signing payload that matters. See
@@ -109,10 +111,10 @@ func readSimple(payload []byte, annotations map[string]string, d digest.Digest) 
 		return nil, invalidf("its payload is not JSON of a simple signing payload")
 	}
 	if claim.Critical.Type != simpleType {
-		return nil, invalidf("its payload is of type %q, and not %q", plain(claim.Critical.Type), simpleType)
+		return nil, invalidf("its payload is of type %q, and not %q", text.Line(claim.Critical.Type, maxText), simpleType)
 	}
 	if claim.Critical.Image.Digest != d.String() {
-		return nil, invalidf("it is about another artifact, %s", plain(claim.Critical.Image.Digest))
+		return nil, invalidf("it is about another artifact, %s", text.Line(claim.Critical.Image.Digest, maxText))
 	}
 	entity, err := simpleBundle(payload, annotations)
 	if err != nil {

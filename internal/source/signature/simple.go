@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"encoding/pem"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
+
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
@@ -49,7 +51,7 @@ func simpleBundle(payload []byte, annotations map[string]string) (*bundle.Bundle
 		}},
 	})
 	if err != nil {
-		return nil, invalidf("its annotations make no bundle: %s", plain(err.Error()))
+		return nil, invalidf("its annotations make no bundle: %s", text.Line(err.Error(), maxText))
 	}
 	return entity, nil
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -112,21 +111,5 @@ func invalidf(format string, args ...any) error {
 	return fault.Stallf(v1alpha1.SignatureInvalidReason, format, args...)
 }
 
-// maxPlain bounds what others wrote in a message, in bytes.
-const maxPlain = 256
-
-// plain returns text that comes from others in a form that fits a message: on
-// one line, and short. Errors of protobuf have no-break spaces in some builds and
-// spaces in others; they become spaces too.
-func plain(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\u2028' || r == '\u2029' || (r >= 0x80 && r <= 0xa0) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
-	if len(text) > maxPlain {
-		return strings.ToValidUTF8(text[:maxPlain], "") + "…"
-	}
-	return text
-}
+// maxText bounds in a message what others wrote, in bytes.
+const maxText = 256
