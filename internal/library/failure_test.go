@@ -187,7 +187,7 @@ func TestFailuresAreTriedAgainWithGrowingPauses(t *testing.T) {
 	}
 }
 
-func TestAServerThatAsksToBeLeftAloneIs(t *testing.T) {
+func TestARateLimitedSourceIsRetriedWhenItAsks(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ givenAfter, want time.Duration }{
 		"for as long as it says":       {givenAfter: 42 * time.Second, want: 42 * time.Second},

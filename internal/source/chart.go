@@ -26,7 +26,7 @@ type chart struct {
 	signer string
 }
 
-// chart says which archive the source stands for.
+// chart returns the archive that the source stands for.
 func (r *Resolver) chart(ctx context.Context, namespace string, src v1alpha1.HelmSource) (chart, error) {
 	found, err := r.locate(ctx, namespace, src)
 	if err != nil {
@@ -103,7 +103,7 @@ func (r *Resolver) chartInRepository(ctx context.Context, at *url.URL, src v1alp
 	return r.chartAt(archive, sum), nil
 }
 
-// chartAt is the archive at a URL.
+// chartAt returns the archive at a URL.
 func (r *Resolver) chartAt(at *url.URL, sum digest.Digest) chart {
 	src := v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{URL: at.String(), Digest: v1alpha1.Digest(sum)}}
 	part, _ := r.Static(src)
@@ -122,7 +122,7 @@ func (r *Resolver) fetchIndex(ctx context.Context, at *url.URL) ([]byte, error) 
 }
 
 // chartURL is the URL of a chart with the credentials of the source. They leave
-// it again before anything is said of it.
+// it again before it is named in a message.
 func (r *Resolver) chartURL(ctx context.Context, namespace string, src v1alpha1.HelmSource) (*url.URL, error) {
 	at, err := url.Parse(src.Chart)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 )
 
-// credentials reads the Secrets that a source names for a server: host is what
-// its address begins with, up to the first slash.
+// credentials reads the Secrets that a source names for a server. Its host is the
+// address up to the first slash.
 func (r *Resolver) credentials(
 	ctx context.Context, namespace, address string, secretRef, caRef v1alpha1.LocalReference,
 ) (oci.Credentials, error) {
@@ -29,7 +29,7 @@ func (r *Resolver) credentials(
 	return creds, fault.Wrap("Secret "+secretRef.Name, err)
 }
 
-// optionalSecret reads a Secret if one is named; an empty one stands for none.
+// optionalSecret reads a Secret if one is named; without a name it returns an empty one.
 func (r *Resolver) optionalSecret(
 	ctx context.Context, namespace string, ref v1alpha1.LocalReference,
 ) (*corev1.Secret, error) {

@@ -128,7 +128,7 @@ func (r *Resolver) rendered(ctx context.Context, c chart, opts helm.Options) (di
 	if err != nil {
 		return "", err
 	}
-	defer output.Close() //nolint:errcheck // nothing is written
+	defer output.Close() //nolint:errcheck // only read
 	sum, err := digest.FromReader(output)
 	if err != nil {
 		return "", fmt.Errorf("rendered chart: %w", err)
@@ -145,7 +145,7 @@ func (r *Resolver) renderedBefore(identity digest.Digest) (digest.Digest, error)
 	if err != nil {
 		return "", err
 	}
-	defer file.Close() //nolint:errcheck // nothing is written
+	defer file.Close() //nolint:errcheck // only read
 	text, err := io.ReadAll(io.LimitReader(file, maxDigest+1))
 	if err != nil {
 		return "", err
@@ -165,7 +165,7 @@ func (r *Resolver) render(ctx context.Context, c chart, opts helm.Options) (io.R
 	if err != nil {
 		return nil, err
 	}
-	defer archive.Close() //nolint:errcheck // nothing is written
+	defer archive.Close() //nolint:errcheck // only read
 	output, err := r.Store.Scratch()
 	if err != nil {
 		return nil, err

@@ -25,8 +25,8 @@ import (
 // sigs.k8s.io/cluster-api/api/addons/v1beta2.ClusterResourceSetSecretType.
 const resourceSetType corev1.SecretType = "addons.cluster.x-k8s.io/resource-set"
 
-// missingRetry is when to look again for what a source names and does not exist,
-// beside the watch that tells.
+// missingRetry is when to look again for an object that a source names and that
+// does not exist. A watch usually notices it earlier.
 const missingRetry = time.Minute
 
 // gzipMagic begins what gzip compressed (RFC 1952, section 2.3.1).

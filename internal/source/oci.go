@@ -180,7 +180,7 @@ func (r *Resolver) stored(d digest.Digest) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close() //nolint:errcheck // nothing is written
+	defer file.Close() //nolint:errcheck // only read
 	kept, err := io.ReadAll(file)
 	if err == nil && digest.FromBytes(kept) != d {
 		return nil, errors.Join(fs.ErrNotExist, r.Store.Remove(d))

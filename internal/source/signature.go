@@ -37,8 +37,8 @@ const (
 	trustedRootKey = "trusted_root.json"
 )
 
-// unsigned refuses a source that is not from a registry where it has to be
-// signed; nil where it need not.
+// unsigned returns an error for a source that must be signed and is not from a
+// registry.
 func (r *Resolver) unsigned(src v1alpha1.Source) error {
 	asked := ""
 	switch {
@@ -55,7 +55,7 @@ func (r *Resolver) unsigned(src v1alpha1.Source) error {
 		"%s: %s, and only artifacts of a registry can be signed", r.Describe(src), asked)
 }
 
-// requiredText says why a source without verify has to be signed.
+// requiredText explains why a source without verify must be signed.
 const requiredText = "the manager's flag --require-signatures asks for a signature"
 
 // verified returns who signed the artifact with digest d, by the policy of the
@@ -94,7 +94,7 @@ func (a artifact) verified(ctx context.Context, d digest.Digest, creds oci.Crede
 	})
 }
 
-// policy reads what a policy names.
+// policy reads the keys and the trusted root that a policy names.
 func (r *Resolver) policy(ctx context.Context, namespace string, v v1alpha1.Verify) (signature.Policy, error) {
 	policy := signature.Policy{Identities: make([]signature.Identity, len(v.Identities))}
 	for i, identity := range v.Identities {
@@ -150,7 +150,7 @@ func (r *Resolver) trustedRoot(ctx context.Context, namespace, name string) ([]b
 	return []byte(text), nil
 }
 
-// policyIdentity is the identity of an artifact and a policy that it satisfies.
+// policyIdentity returns the identity of an artifact and a policy that it satisfies.
 func policyIdentity(d digest.Digest, p signature.Policy) (digest.Digest, error) {
 	form, err := json.Marshal(struct {
 		Artifact digest.Digest
@@ -159,13 +159,13 @@ func policyIdentity(d digest.Digest, p signature.Policy) (digest.Digest, error) 
 	return digest.FromBytes(form), err
 }
 
-// verifiedBefore reads who signed, from when it was verified.
+// verifiedBefore reads who signed an artifact that was verified before.
 func (r *Resolver) verifiedBefore(identity digest.Digest) (string, error) {
 	file, err := r.Store.OpenDerived(verifiedKind, identity)
 	if err != nil {
 		return "", err
 	}
-	defer file.Close() //nolint:errcheck // nothing is written
+	defer file.Close() //nolint:errcheck // only read
 	by, err := io.ReadAll(io.LimitReader(file, maxSigner+1))
 	if err == nil && (len(by) == 0 || len(by) > maxSigner) {
 		err = errors.New("the file is damaged")
@@ -173,7 +173,7 @@ func (r *Resolver) verifiedBefore(identity digest.Digest) (string, error) {
 	return string(by), err
 }
 
-// signatures is what a registry has beside an artifact.
+// signatures reads what a registry stores beside an artifact.
 type signatures struct {
 	registries *oci.Client
 	insecure   bool

@@ -1,23 +1,27 @@
 // Package store keeps files by the digest of their content in the cache
-// directory, so that what is read from it is what was asked for.
+// directory, so that a reader gets the bytes that it asked for.
 //
 //	reader -> tmp/<random>    counted and hashed while copied
-//	       -> verify, fsync   off the digest or over the limit: removed
+//	       -> verify, fsync   other digest or over the limit: removed
 //	       -> make room       over the limit: the least recently used go
 //	       -> rename          sha256/<hex>, or derived/<kind>/<hex>
 //
 //	Resume -> partial/<hex>   beside its validator, until the digest matches
 //
-// A file stands under its final name only when it is complete: a process that
-// is killed leaves nothing but a file in tmp, which the next Open of the
-// directory removes, and a download in partial, which the next Resume goes on
-// with. Several processes may share one directory: files in the making carry a
-// lock (flock(2)) that ends with the process that holds it, and a file that
-// another process evicted is one that is not there.
+// A file has its final name only when it is complete: a process that is killed
+// leaves nothing but a file in tmp, which the next Open of the directory removes,
+// and a download in partial, which the next Resume continues. Several processes
+// may share one directory: unfinished files carry a lock (flock(2)) that ends
+// with the process that holds it, and a file that another process evicted does
+// not exist any more.
+//
+// The store is the only owner of downloads: within a process, Resume and
+// LockDigest let one caller at a time work on a digest, and a wait for another
+// caller ends with the context of the one who waits.
 //
 // The package refuses bytes that do not match their digest, digests other than
 // sha256, and names that are not made of a digest: no path comes from outside.
 // It does not fetch, does not decode, and does not read a file again to see
-// whether the disk damaged it: who notices that calls Remove, and the bytes are
-// fetched anew.
+// whether the disk damaged it: a caller that notices that calls Remove, and the
+// bytes are fetched again.
 package store

@@ -70,16 +70,16 @@ func (s *Store) touch(d digest.Digest, name string) {
 	}
 }
 
-// entry is all that the store holds of one digest.
+// entry is everything that the store holds for one digest.
 type entry struct {
 	digest digest.Digest
-	names  []string // what was derived first
+	names  []string // the derived files first
 	bytes  int64
 	used   time.Time
 }
 
-// makeRoom evicts what was not used for longest until the file temp fits in
-// under its name. When that does not help it evicts nothing and returns an error.
+// makeRoom evicts the least recently used entries until the file temp fits in
+// under its name. If that is not possible it evicts nothing and returns an error.
 func (s *Store) makeRoom(op, temp, name string) error {
 	if s.maxBytes == 0 {
 		return nil
@@ -102,12 +102,12 @@ func (s *Store) makeRoom(op, temp, name string) error {
 	return s.evict(op, entries, over, path.Base(name))
 }
 
-// evict removes entries, those that were not used for longest first, until over
-// bytes are free. It spares what is pinned, and the entry with the hex own, which
-// is about to grow.
+// evict removes entries, the least recently used first, until over bytes are
+// free. It spares pinned entries, and the entry with the hex digest own, which is
+// about to grow.
 func (s *Store) evict(op string, entries []*entry, over int64, own string) error {
-	// Held while files are removed: who pins a blob and then finds it must not
-	// lose it.
+	// Held while files are removed: a caller that pins a blob and then finds it
+	// must not lose it.
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	entries = slices.DeleteFunc(entries, func(e *entry) bool {
@@ -140,7 +140,7 @@ func (s *Store) evict(op string, entries []*entry, over int64, own string) error
 
 // entries returns what the store holds, in no order, without the file with the
 // name except, which is about to be replaced. The disk is asked every time: other
-// processes add and remove files too. What has no name of ours is left alone.
+// processes add and remove files too. Files with other names are ignored.
 func (s *Store) entries(except string) ([]*entry, error) {
 	kinds, err := s.kinds()
 	if err != nil {
@@ -189,7 +189,7 @@ func count(all map[digest.Digest]*entry, d digest.Digest, name string, file fs.D
 	return nil
 }
 
-// errNoRoom says why a complete file did not get its name.
+// errNoRoom is in the error of a complete file that was not published.
 var errNoRoom = errors.New("leaves no room: what is in use cannot be removed")
 
 func (s *Store) noRoom(op string) error {

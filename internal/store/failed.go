@@ -11,8 +11,8 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
-// failed returns err, which the disk gave while doing op, with the reason
-// StoreFailed and a text that says what to do.
+// failed returns err, which the disk returned during op, with the reason
+// StoreFailed and, where there is one, a hint what to do.
 func (s *Store) failed(op string, err error) error {
 	err = bare(err)
 	if hint := hintFor(err); hint != "" {

@@ -27,7 +27,7 @@ const (
 // errLocked is the error of a partial download that another process works on.
 var errLocked = errors.New("another process downloads it")
 
-// partialFile is a download that may go on.
+// partialFile is a download that may be resumed.
 type partialFile interface {
 	io.ReadWriteSeeker
 	io.Closer
@@ -64,8 +64,8 @@ type partial struct {
 	root *os.Root
 	name string
 	file partialFile
-	// placed is set once the file has its final name.
-	placed bool
+	// published is set once the file has its final name.
+	published bool
 }
 
 // lockPartial opens and locks the partial download of d. The error is errLocked
@@ -79,8 +79,9 @@ func (s *Store) lockPartial(d digest.Digest) (*partial, error) {
 	return &partial{root: s.root, name: name, file: f}, nil
 }
 
-// state returns how far the download is, and copies it to w. What has no
-// validator, is longer than limit, or cannot be read, cannot go on: it is dropped.
+// state returns how much of the download there is, and copies it to w. A download
+// that has no validator, is longer than limit, or cannot be read, cannot be
+// resumed and is dropped.
 func (p *partial) state(w io.Writer, limit int64) (Partial, error) {
 	validator := p.validator()
 	if _, err := p.file.Seek(0, io.SeekStart); err != nil {
@@ -104,13 +105,13 @@ func (p *partial) reset() error {
 	return p.removeValidator()
 }
 
-// validator returns what the bytes are a part of, or "" if that is not known.
+// validator returns the validator of the bytes, or "" if it is not known.
 func (p *partial) validator() string {
 	f, err := p.root.Open(p.name + validatorSuffix)
 	if err != nil {
 		return ""
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close() //nolint:errcheck // only read
 	text, err := io.ReadAll(io.LimitReader(f, maxValidator+1))
 	if err != nil || len(text) > maxValidator {
 		return ""
@@ -118,7 +119,7 @@ func (p *partial) validator() string {
 	return string(text)
 }
 
-// setValidator says what the bytes that follow are a part of. It must be there
+// setValidator stores the validator of the bytes that follow. It must be stored
 // before them.
 func (p *partial) setValidator(validator string) error {
 	if validator == "" || len(validator) > maxValidator {
@@ -134,10 +135,10 @@ func (p *partial) removeValidator() error {
 	return nil
 }
 
-// close ends the work on the download, and drops what is left of it unless that
-// is to be kept and can go on.
+// close releases the download, and drops what is left of it unless keep is set and
+// it can be resumed.
 func (p *partial) close(keep bool) {
-	if !p.placed && (!keep || p.validator() == "") {
+	if !p.published && (!keep || p.validator() == "") {
 		_ = p.root.Remove(p.name)
 	}
 	if !keep {
@@ -147,7 +148,7 @@ func (p *partial) close(keep bool) {
 	_ = p.file.Close()
 }
 
-// sweepPartials removes the partial downloads that nobody went on with for long.
+// sweepPartials removes the partial downloads that were not resumed for long.
 func (s *Store) sweepPartials() error {
 	entries, err := fs.ReadDir(s.root.FS(), partialDir)
 	if err != nil {

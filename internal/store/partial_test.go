@@ -122,7 +122,7 @@ func TestADownloadThatIsPlacedLeavesTheNextOneAlone(t *testing.T) {
 	if err := s.root.Rename(partFile, blobFile); err != nil {
 		t.Fatal(err)
 	}
-	p.placed = true
+	p.published = true
 	write(t, filepath.Join(s.dir, partFile), "of somebody else, after an eviction")
 	p.close(false)
 	wantFiles(t, s, partFile, blobFile)

@@ -98,7 +98,7 @@ func (s *Store) resume(
 		return 0, err
 	}
 	err = s.publish(d.op, p.file, p.name, name)
-	p.placed = err == nil
+	p.published = err == nil
 	// The bytes are verified: once there is room they are not downloaded again.
 	d.keep = errors.Is(err, errNoRoom)
 	if err != nil {

@@ -30,19 +30,17 @@ const (
 	fileMode = 0o600
 )
 
-// kindPattern is what a kind of derived files is named like: one plain element of a path.
+// kindPattern matches the kinds of derived files: one plain element of a path.
 var kindPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
-// Options are what OpenWith may be told. The zero value of a field asks for its
-// default.
+// Options are the optional settings of OpenWith.
 type Options struct {
 	// MaxBytes bounds the blobs and what is derived from them, together (flag
 	// --cache-max-bytes). Files in the making, partial downloads and scratch
 	// files come on top. Zero means no limit.
 	MaxBytes int64
 
-	// Now tells the time: files are used and grow old by it. Nil stands for
-	// time.Now.
+	// Now returns the time by which files are used and age. Nil means time.Now.
 	Now func() time.Time
 }
 
@@ -54,16 +52,16 @@ type Store struct {
 	maxBytes int64
 	now      func() time.Time
 
-	// Seams for the faults of tests.
+	// Replaced by tests that inject faults.
 	create      func(*os.Root) (tempFile, string, error)
 	openPartial func(*os.Root, string) (partialFile, error)
 
 	// locks has the digests that a caller works on.
 	locks digestLocks
 
-	// placing is held while room is made for a file and it gets its name: two
-	// that fit alone may not fit together.
-	placing sync.Mutex
+	// publishing is held while room is made for a file and it gets its name: two
+	// files that each fit alone may not fit together.
+	publishing sync.Mutex
 
 	mu   sync.Mutex
 	pins map[digest.Digest]int   // guarded by mu
@@ -75,7 +73,7 @@ func Open(dir string) (*Store, error) { return OpenWith(dir, Options{}) }
 
 // OpenWith returns the Store in dir. It creates what is missing, checks that
 // files can be written, and removes what killed processes left half written and
-// partial downloads that nobody went on with for a day. An error has the reason
+// partial downloads that were not resumed for a day. An error has the reason
 // StoreFailed, unless MaxBytes is negative.
 func OpenWith(dir string, opts Options) (*Store, error) {
 	if opts.MaxBytes < 0 {
@@ -164,7 +162,7 @@ func (s *Store) OpenDerived(kind string, d digest.Digest) (*os.File, error) {
 }
 
 // Remove removes the blob with digest d and everything derived from it, pinned
-// or not: it is for what is damaged. What is not there is no error.
+// or not: it is for damaged files. A file that does not exist is no error.
 func (s *Store) Remove(d digest.Digest) error {
 	blob, err := blobPath(d)
 	if err != nil {
@@ -183,9 +181,9 @@ func (s *Store) Remove(d digest.Digest) error {
 	return s.remove(d, append(names, blob))
 }
 
-// remove removes the files of d. What was derived must stand before the blob,
-// so that a process that is killed in between leaves a blob without it and never
-// the other way round. The caller holds mu.
+// remove removes the files of d. In names the derived files must come before the
+// blob: a process that is killed in between then leaves a blob without derived
+// files, never the other way round. The caller holds mu.
 func (s *Store) remove(d digest.Digest, names []string) error {
 	delete(s.uses, d)
 	for _, name := range names {

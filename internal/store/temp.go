@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// createAttempts bounds how often a new name is tried when somebody else's
-// sweep took the file before it was locked.
+// createAttempts bounds how often a new name is tried when the sweep of another
+// process removed the file before it was locked.
 const createAttempts = 8
 
 // tempFile is a file in the making.
@@ -21,8 +21,8 @@ type tempFile interface {
 }
 
 // createTemp creates a file in the folder of temporary files and locks it, and
-// returns it with its name below root. The lock tells a sweep of another
-// process that the file is alive.
+// returns it with its name below root. The lock keeps the sweep of another
+// process from removing the file.
 func createTemp(root *os.Root) (tempFile, string, error) {
 	f, name, err := newTemp(root)
 	if err != nil {
@@ -48,7 +48,7 @@ func newTemp(root *os.Root) (*os.File, string, error) {
 			return nil, "", err
 		}
 	}
-	return nil, "", errors.New("temporary files keep vanishing")
+	return nil, "", errors.New("another process keeps removing temporary files")
 }
 
 // Scratch returns an empty file for reading and writing on the volume of the
@@ -97,12 +97,12 @@ func sweep(root *os.Root) error {
 func sweepFile(root *os.Root, name string) error {
 	f, err := root.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // finished or swept by somebody else since it was listed
+		return nil // finished or swept by another process since it was listed
 	}
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close() //nolint:errcheck // only read
 	if err := lock(f); err != nil {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil
@@ -117,7 +117,7 @@ func sweepFile(root *os.Root, name string) error {
 	return nil
 }
 
-// lock takes the lock of f, or returns syscall.EWOULDBLOCK when somebody holds it.
+// lock takes the lock of f, or returns syscall.EWOULDBLOCK when it is held.
 func lock(f *os.File) error {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 }

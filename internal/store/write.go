@@ -21,11 +21,11 @@ const bufferSize = 128 << 10
 // size in bytes. When the store has the blob already, r is not read.
 //
 // An error leaves nothing behind. It is a Stall with the reason DigestMismatch
-// when the bytes are others, and with the reason LimitExceeded when there are
-// more than limit; it has the reason StoreFailed when the disk is at fault, or
-// when the store's own limit leaves no room. An error of r, or of ctx between
-// two reads, is wrapped and keeps its class. A read of r that blocks is not cut
-// by ctx: that is up to r.
+// when the bytes have another digest, and with the reason LimitExceeded when
+// there are more than limit; it has the reason StoreFailed when the disk fails,
+// or when the store's own limit leaves no room. An error of r, or of ctx between
+// two reads, is wrapped and keeps its class. ctx does not interrupt a read of r
+// that blocks: that is up to r. Commit takes no lock of the digest.
 func (s *Store) Commit(ctx context.Context, want digest.Digest, r io.Reader, limit int64) (size int64, err error) {
 	name, err := blobPath(want)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Store) Commit(ctx context.Context, want digest.Digest, r io.Reader, lim
 // Derive stores what write writes as the file of the given kind that belongs to
 // the blob with digest d, and replaces an earlier one. A kind is at most 63
 // lower case letters, digits and hyphens. Writes are buffered. An error of write
-// leaves nothing behind, and is returned as it is unless the disk is at fault.
+// leaves nothing behind, and is returned as it is unless the disk failed.
 // The error has the reason StoreFailed when the store's limit leaves no room.
 func (s *Store) Derive(kind string, d digest.Digest, write func(io.Writer) error) error {
 	name, err := derivedPath(kind, d)
@@ -80,11 +80,11 @@ func (s *Store) place(op, name string, write func(io.Writer) error) error {
 		return s.failed(op, err)
 	}
 	out := &watched{w: f}
-	placed := false
+	published := false
 	// Closed last: the lock must hold until the file has left the folder that
 	// is swept.
 	defer func() {
-		if !placed {
+		if !published {
 			_ = s.root.Remove(temp)
 		}
 		_ = f.Close()
@@ -96,7 +96,7 @@ func (s *Store) place(op, name string, write func(io.Writer) error) error {
 		return s.failed(op, out.err)
 	}
 	err = s.publish(op, f, temp, name)
-	placed = err == nil
+	published = err == nil
 	return err
 }
 
@@ -109,8 +109,8 @@ func (s *Store) publish(op string, f interface{ Sync() error }, temp, name strin
 	if err := s.root.Chtimes(temp, now, now); err != nil {
 		return s.failed(op, err)
 	}
-	s.placing.Lock()
-	defer s.placing.Unlock()
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
 	if err := s.makeRoom(op, temp, name); err != nil {
 		return err
 	}
@@ -155,11 +155,11 @@ func (s *Store) syncDir(name string) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close() //nolint:errcheck // nothing was written
+	defer d.Close() //nolint:errcheck // only read
 	return d.Sync()
 }
 
-// watched keeps the error of its writer, which tells an error of the disk from
+// watched keeps the error of its writer, to distinguish an error of the disk from
 // one of the source.
 type watched struct {
 	w   io.Writer
@@ -174,8 +174,8 @@ func (w *watched) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// bounded reads at most limit bytes: one more is an error, and so is a ctx that
-// is done.
+// bounded reads at most a limit of bytes: one more is an error, and so is a ctx
+// that is done.
 type bounded struct {
 	ctx  context.Context //nolint:containedctx // it lives as long as one call of Commit
 	r    io.Reader
@@ -184,7 +184,7 @@ type bounded struct {
 }
 
 // bounded returns r as the bytes after the first from of a file of at most limit
-// bytes. What the store could never hold is not read to its end.
+// bytes. A file that the store could never hold is not read to its end.
 func (s *Store) bounded(ctx context.Context, r io.Reader, from, limit int64) *bounded {
 	if s.maxBytes > 0 && limit > s.maxBytes {
 		return &bounded{ctx: ctx, r: r, left: s.maxBytes - from, over: s.noRoom("write")}

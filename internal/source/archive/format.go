@@ -33,7 +33,7 @@ const (
 	PhaseMediaType = "application/vnd.caapb.phase.v1.yaml+zstd"
 )
 
-// endings are what names of packed files end with. The first that fits counts.
+// endings of the names of packed files. The first that fits counts.
 var endings = []struct {
 	ending string
 	format Format
@@ -50,7 +50,7 @@ var endings = []struct {
 	{".json", Plain},
 }
 
-// manifestEndings are what names of files with manifests end with.
+// manifestEndings are the endings of the names of files with manifests.
 var manifestEndings = []string{".yaml", ".yml", ".json"}
 
 // mediaTypes are the types of layers whose format is known.
@@ -67,8 +67,8 @@ var mediaTypes = map[string]Format{
 	"text/yaml":          Plain,
 }
 
-// FormatOfName returns the format that the ending of a file's name stands for,
-// in upper or lower case. A name with another ending, or none, is that of a
+// FormatOfName returns the format that the ending of a file's name indicates, in
+// upper or lower case. A name with another ending, or none, is that of a
 // plain file.
 func FormatOfName(name string) Format {
 	format, _ := formatOfEnding(name)
@@ -76,11 +76,11 @@ func FormatOfName(name string) Format {
 }
 
 // FormatOfMediaType returns the format of an OCI layer by its media type. Layers
-// of a type that says nothing, such as application/octet-stream, go by the
+// of a general type, such as application/octet-stream, are recognized by the
 // ending of their title (the annotation org.opencontainers.image.title). The
 // same holds for the type of an uncompressed layer, since "oras push" gives it
 // to files of every kind; without a title it is an archive. The second result is
-// false when the format cannot be told.
+// false when the format is not known.
 func FormatOfMediaType(mediaType, title string) (Format, bool) {
 	mediaType, _, _ = strings.Cut(mediaType, ";")
 	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
@@ -94,7 +94,7 @@ func FormatOfMediaType(mediaType, title string) (Format, bool) {
 	return format, known
 }
 
-// IsArchive says whether the format holds several files with names.
+// IsArchive reports whether the format holds several files with names.
 func (f Format) IsArchive() bool {
 	_, isArchive := f.layers()
 	return isArchive

@@ -32,7 +32,7 @@ type Limits struct {
 	Window int64
 }
 
-// DefaultLimits returns the limits that hold unless flags say otherwise:
+// DefaultLimits returns the limits that hold unless flags change it:
 // 512 MiB, a ratio of 200, 10,000 entries, paths of 4096 bytes, and a window of
 // 64 MiB.
 func DefaultLimits() Limits {

@@ -62,15 +62,15 @@ func TestFilesRefusesAnArchive(t *testing.T) {
 		"with a sparse file of a version to come": {
 			[][]byte{pax('x', "GNU.sparse.major=9"), regular("a.yaml", "x")}, []string{`"a.yaml"`, "a sparse file"},
 		},
-		"with a file twice": {[][]byte{regular("a", "1"), regular("a", "1")}, []string{`"a"`, "twice"}},
+		"with a file twice": {[][]byte{regular("a", "1"), regular("a", "1")}, []string{`"a"`, "duplicated"}},
 		"with a file twice by its clean path": {
-			[][]byte{regular("a/b", "1"), regular("./a//b", "2")}, []string{`"./a//b"`, "twice"},
+			[][]byte{regular("a/b", "1"), regular("./a//b", "2")}, []string{`"./a//b"`, "duplicated"},
 		},
 		"with a file that is a directory too": {
-			[][]byte{typed('5', "a/", ""), regular("a", "1")}, []string{`"a"`, "twice"},
+			[][]byte{typed('5', "a/", ""), regular("a", "1")}, []string{`"a"`, "duplicated"},
 		},
 		"with a directory that is a file too": {
-			[][]byte{regular("a", "1"), typed('5', "a/", "")}, []string{`"a/"`, "twice"},
+			[][]byte{regular("a", "1"), typed('5', "a/", "")}, []string{`"a/"`, "duplicated"},
 		},
 		"with a path for all that follow":   {[][]byte{pax('g', "path=b.yaml")}, []string{"global header", `"path"`}},
 		"with a size for all that follow":   {[][]byte{pax('g', "size=1")}, []string{"global header", `"size"`}},

@@ -27,7 +27,7 @@ type spool struct {
 	spans   map[string]span
 	size    int64
 	buffer  []byte
-	// err is what writing failed with.
+	// err is the error of writing.
 	err error
 }
 

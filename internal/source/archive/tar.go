@@ -10,15 +10,15 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
-// sparsePrefix is what the keys of records begin with that make a file sparse.
+// sparsePrefix begins the keys of records that make a file sparse.
 const sparsePrefix = "GNU.sparse."
 
 // globalRecords are the records of a global header that change what the entries
 // behind it are: archive/tar ignores them there, and other tools do not.
 var globalRecords = []string{"path", "linkpath", "size"}
 
-// walk goes through an archive from its begin to its end, and copies the files
-// that are to be read.
+// walk reads an archive from its beginning to its end, and copies the files that
+// are selected.
 type walk struct {
 	in     *unpacked
 	tar    *tar.Reader
@@ -26,10 +26,10 @@ type walk struct {
 	// wanted are the paths of the files to copy. Nil means all manifests.
 	wanted map[string]bool
 	files  *spool
-	// seen are the paths that there were, and whether they are directories.
+	// seen has the paths so far, and whether they are directories.
 	seen    map[string]bool
 	entries int
-	// place is the entry that was met last, for messages.
+	// place names the last entry, for messages.
 	place string
 }
 
@@ -64,7 +64,7 @@ func (w *walk) all() error {
 	}
 }
 
-// entry checks one entry, and copies it if it is to be read.
+// entry checks one entry, and copies it if it is selected.
 func (w *walk) entry(header *tar.Header) error {
 	if header.Typeflag == tar.TypeXGlobalHeader {
 		return w.global(header)
@@ -111,7 +111,7 @@ func (w *walk) problem(name string, header *tar.Header) string {
 	}
 	// A directory may come again: it has no content of its own.
 	if wasDir, ok := w.seen[name]; ok && (!isDir || !wasDir) {
-		return "the path is there twice"
+		return "the path is duplicated"
 	}
 	return ""
 }
@@ -140,7 +140,7 @@ func typeProblem(header *tar.Header) string {
 	return ""
 }
 
-// selects says whether the file is to be read.
+// selects reports whether the file is copied.
 func (w *walk) selects(name string) bool {
 	if w.wanted != nil {
 		return w.wanted[name]

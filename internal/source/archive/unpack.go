@@ -14,8 +14,8 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
-// counted counts what is read, and keeps the error that reading ended with, so
-// that it is not taken for one of the content.
+// counted counts the bytes that are read, and keeps the error that ended reading,
+// to distinguish it from one of the content.
 type counted struct {
 	r    io.Reader
 	read int64
@@ -32,16 +32,15 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// unpacked is what a stream holds after decompression. It ends with an error
-// over the limits.
+// unpacked reads a stream after decompression. It ends with an error over the
+// limits.
 type unpacked struct {
 	packed      *counted
 	decoded     io.Reader
 	compression Format
 	limits      Limits
 	written     int64
-	// err is what the stream ended with. It is io.EOF only after somebody asked
-	// for more than there is.
+	// err ended the stream. It is io.EOF only after a read beyond the end.
 	err error
 }
 
@@ -105,8 +104,8 @@ func (u *unpacked) overLimit() error {
 	return nil
 }
 
-// isEmpty says whether the stream ended before it began: of zstd, the decoder
-// takes that for a good end.
+// isEmpty reports whether the stream ended before it began: the decoder of zstd
+// accepts that.
 func (u *unpacked) isEmpty() bool { return u.compression != Plain && u.packed.read == 0 }
 
 // failed returns err, which decompression ended with, with its class.

@@ -34,8 +34,8 @@ func decode(raw *httpclient.Body, encoding string, maxRatio int64) (io.ReadClose
 			text.Quote(encoding, maxEncodingText)))
 }
 
-// unzipped is what a gzip stream holds. It ends with an error when that is out
-// of all proportion.
+// unzipped is the content of a gzip stream. It ends with an error when its
+// compression ratio is over the limit.
 type unzipped struct {
 	raw      *httpclient.Body
 	zip      *gzip.Reader

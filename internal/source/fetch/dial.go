@@ -31,7 +31,8 @@ func DefaultDenyCIDRs() []netip.Prefix {
 
 // DialContext connects to addr as downloads do: bounded in time, and not to an
 // address that is denied, which is a Stall with the reason SourceDenied.
-// It is for the transports of other clients, whose errors web.Plain makes readable.
+// It is for the transports of other clients, whose errors httpclient.Sanitize makes
+// readable.
 func (s *Sources) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	return s.dialer.DialContext(ctx, network, addr)
 }

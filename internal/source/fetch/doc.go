@@ -10,8 +10,8 @@
 //
 // What the bytes are is not known before their end: the package does not check
 // digests, does not keep anything, and does not try again. Every reader that it
-// returns ends with an error at Config.MaxBytes, and every error says which
-// source it is about without the userinfo and the query of its URL.
+// returns ends with an error at Config.MaxBytes, and every error names its
+// source without the userinfo and the query of its URL.
 //
 // Addresses are checked when a connection is made, after the name was resolved,
 // for every hop of a redirect: a name that resolves to a denied address does

@@ -28,7 +28,7 @@ func (s *Sources) openFile(name string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, fileFailed(name, dir, err)
 	}
-	defer root.Close() //nolint:errcheck // nothing is written
+	defer root.Close() //nolint:errcheck // only read
 
 	// Without O_NONBLOCK opening a named pipe would wait for a writer.
 	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)

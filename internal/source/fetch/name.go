@@ -7,11 +7,11 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 )
 
-// inlineName is what an inline source is called in messages.
+// inlineName names an inline source in messages.
 const inlineName = "inline"
 
-// badURL stands for a URL that cannot be parsed: what of it is a password
-// cannot be told, so nothing of it is shown.
+// badURL replaces a URL that cannot be parsed: any part of it may be a password, so
+// nothing of it is shown.
 const badURL = "invalid url"
 
 // Name returns a short name of src for messages: the last element of the URL's

@@ -12,8 +12,8 @@ import (
 // maxValidator bounds what is kept of a server's header, in bytes.
 const maxValidator = 256
 
-// errFromStart says that a server did not go on where it was asked to.
-var errFromStart = errors.New("the server does not go on in the middle")
+// errFromStart is the error of a server that did not resume where it was asked to.
+var errFromStart = errors.New("the server does not resume in the middle")
 
 // span is where a download shall begin: at an offset in the version of the file
 // that a validator names.
@@ -51,7 +51,7 @@ type opened struct {
 	validator string
 }
 
-// answered says whether resp, with the status 206, is all of the file from the
+// answered reports whether resp, with the status 206, is all of the file from the
 // span on.
 func (at span) answered(resp *http.Response) bool {
 	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
@@ -123,7 +123,7 @@ func validatorOf(resp *http.Response) string {
 	return modified
 }
 
-// isStrongETag says whether an ETag stands for the bytes themselves (RFC 9110
+// isStrongETag reports whether an ETag identifies the bytes themselves (RFC 9110
 // section 8.8.3) and is short enough to be kept.
 func isStrongETag(etag string) bool {
 	if len(etag) < 2 || len(etag) > maxValidator || etag[0] != '"' || etag[len(etag)-1] != '"' {

@@ -263,7 +263,7 @@ func TestOpenAtReportsAPartThatCannotBeUsed(t *testing.T) {
 			},
 			wantReason: v1alpha1.FetchFailedReason, wantText: "cut off after 8 of 10 bytes",
 		},
-		"a server that wants to be left alone": {
+		"a server that is unavailable (503)": {
 			givenOffset: 5,
 			givenHandler: func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Retry-After", "7")

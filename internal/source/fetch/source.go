@@ -19,7 +19,7 @@ import (
 )
 
 // Config says where files are and what is allowed. Start from DefaultConfig: a
-// zero means zero and stands for no default.
+// zero is not replaced by a default.
 type Config struct {
 	// BundleDir is the directory below which file sources are (flag
 	// --bundle-dir). Without it there are none.
@@ -57,15 +57,15 @@ type Config struct {
 	DownloadTimeout time.Duration
 
 	// RootCAs are the authorities that web servers are verified with. Nil
-	// stands for those of the system.
+	// means those of the system.
 	RootCAs *x509.CertPool
 
-	// Proxy returns the proxy for a request, or nil for none. Nil stands for no
+	// Proxy returns the proxy for a request, or nil for none. Nil means no
 	// proxy at all.
 	Proxy func(*http.Request) (*url.URL, error)
 }
 
-// DefaultConfig returns the configuration that holds unless flags say otherwise:
+// DefaultConfig returns the configuration that holds unless flags change it:
 // no bundle directory, the addresses of DefaultDenyCIDRs, 512 MiB, a ratio of
 // 200, the proxy of the environment, and the redirects and timeouts of package
 // httpclient.

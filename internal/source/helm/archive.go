@@ -118,7 +118,7 @@ func (u *unpacking) unpack(ctx context.Context, name string, packed []byte, dept
 	return all, nil
 }
 
-// isDependency says whether Helm reads a file as the archive of a dependency:
+// isDependency reports whether Helm reads a file as the archive of a dependency:
 // directly in the folder charts of the chart or of one in a folder.
 func isDependency(name string) bool {
 	dir, base := path.Split(name)

@@ -66,7 +66,7 @@ func builtInVersions() common.VersionSet {
 	return set
 }
 
-// definition is what of a CustomResourceDefinition says which kinds it defines.
+// definition holds the fields of a CustomResourceDefinition that name its kinds.
 type definition struct {
 	Kind string `json:"kind"`
 	Spec struct {

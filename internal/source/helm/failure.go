@@ -15,9 +15,9 @@ const maxText = 256
 // maxNameText bounds in a message the name or the version of a chart, in bytes.
 const maxNameText = 128
 
-// templateFailed returns an error about a template. Of what the engine says it
-// repeats what cannot hold a value: the place, names of functions, fields and
-// types.
+// templateFailed returns an error about a template. Of the engine's message it
+// repeats only what cannot hold a value: the place, and the names of functions,
+// fields and types.
 func templateFailed(err error, called *failure, templates map[string]string) error {
 	message := err.Error()
 	if place, ok := strings.CutPrefix(message, "parse error at ("); ok {

@@ -12,7 +12,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
-// Options say how a chart is rendered.
+// Options configure how a chart is rendered.
 type Options struct {
 	// ReleaseName is .Release.Name in the templates.
 	ReleaseName string
@@ -30,7 +30,7 @@ type Options struct {
 	// IncludeCRDs has the files of the crds folders written.
 	IncludeCRDs bool
 
-	// Hooks says what to do with hooks. Empty refuses them.
+	// Hooks is the policy for hooks. Empty refuses them.
 	Hooks v1alpha1.HookPolicy
 }
 
@@ -64,14 +64,14 @@ func DefaultLimits() Limits {
 	}
 }
 
-// maxUnpackedBytes is what Helm's loader allows an archive to hold.
+// maxUnpackedBytes is the limit of Helm's loader for an archive, unpacked.
 const maxUnpackedBytes = 100 << 20
 
 // Render renders the chart and writes YAML documents to w: first those of the
 // crds folders if they are wanted, then those of the templates in the order in
-// which Helm installs kinds. Each stands below a line with its file. Nothing is
-// written when an error is found before. ctx is looked at as the package's
-// comment says.
+// which Helm installs kinds. Each follows a line with the name of its file.
+// Nothing is written when an error is found before. The package comment describes
+// when ctx is checked.
 //
 // Errors are Stalls with the reasons ChartInvalid, LimitExceeded, and
 // ConstraintInvalid for a KubeVersion that cannot be parsed; those of the reader
@@ -105,8 +105,8 @@ func (l Limits) validate() error {
 	return nil
 }
 
-// guard calls do and returns a panic of Helm's library as an error. What it says
-// is not repeated: it may hold a value.
+// guard calls do and returns a panic of Helm's library as an error. The panic's
+// text is not repeated: it may hold a value.
 func guard(do func() error) (err error) {
 	defer func() {
 		if recover() != nil {

@@ -21,7 +21,7 @@ import (
 // MaxIndexBytes bounds the index.yaml of a chart repository.
 const MaxIndexBytes = 50 << 20
 
-// index is what is read of an index.yaml.
+// index holds the fields of an index.yaml that are read.
 type index struct {
 	Entries map[string][]indexEntry `json:"entries"`
 }

@@ -94,13 +94,13 @@ func read(name, body string) (document, error) {
 	return d, nil
 }
 
-// isTest says whether d is a hook for nothing but tests.
+// isTest reports whether d is a hook for tests only.
 func (d document) isTest() bool {
 	isNoTest := func(event string) bool { return event != "test" && event != "test-success" && event != "test-failure" }
 	return len(d.hooks) > 0 && !slices.ContainsFunc(d.hooks, isNoTest)
 }
 
-// isInstalled says whether Helm would apply the hook at an installation or an
+// isInstalled reports whether Helm would apply the hook at an installation or an
 // upgrade. One that cleans up after a deletion must not run before it.
 func (d document) isInstalled() bool {
 	return slices.ContainsFunc(d.hooks, func(event string) bool {

@@ -14,7 +14,7 @@ import (
 	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
 )
 
-// schemaURL is what the schema of a chart is called while it is compiled.
+// schemaURL names the schema of a chart while it is compiled.
 const schemaURL = "file:///values.schema.json"
 
 // checkSchemas compares the values with the schema of the chart and those of its
@@ -119,7 +119,7 @@ func faults(e *jsonschema.ValidationError) []string {
 	return all
 }
 
-// fieldFault says in words what is wrong with a field. Names of fields and what
+// fieldFault describes what is wrong with a field. Names of fields and what
 // the schema wants are no secrets.
 func fieldFault(k jsonschema.ErrorKind) string {
 	switch k := k.(type) {

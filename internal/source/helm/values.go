@@ -22,7 +22,7 @@ const maxValuesBytes = 3 << 20
 
 // Document is a text with values and where it is from.
 type Document struct {
-	// Name is what the document is called in messages, such as
+	// Name of the document in messages, such as
 	// "Secret web key values.yaml".
 	Name string
 	// YAML is the text, which may be several YAML documents.

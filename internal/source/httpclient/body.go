@@ -28,16 +28,16 @@ func WithTimeout(ctx context.Context, timeout time.Duration) (context.Context, c
 
 // Body is the body of a response as it is sent. It ends with an error with the
 // reason FetchFailed when no byte comes for a while, and when there are fewer
-// bytes than promised.
+// bytes than expected.
 type Body struct {
-	ctx     context.Context //nolint:containedctx // it is that of the request, and tells why the body ended
-	body    io.ReadCloser
-	stall   time.Duration
-	timer   *time.Timer
-	cut     context.CancelCauseFunc
-	from    int64
-	read    int64
-	promise int64
+	ctx      context.Context //nolint:containedctx // the context of the request: its cause is why the body ended
+	body     io.ReadCloser
+	stall    time.Duration
+	timer    *time.Timer
+	cut      context.CancelCauseFunc
+	from     int64
+	read     int64
+	expected int64
 }
 
 // NewBody returns the body of a response to a request with ctx. It calls cut,
@@ -46,13 +46,13 @@ type Body struct {
 func NewBody(ctx context.Context, body io.ReadCloser, stall time.Duration, cut context.CancelCauseFunc) *Body {
 	timer := time.AfterFunc(stall, func() { cut(fmt.Errorf("%w: no byte for %v", ErrStalled, stall)) })
 	timer.Stop()
-	return &Body{ctx: ctx, body: body, stall: stall, timer: timer, cut: cut, promise: -1}
+	return &Body{ctx: ctx, body: body, stall: stall, timer: timer, cut: cut, expected: -1}
 }
 
-// Expect tells the body, for its messages, at which byte of a file it begins and
-// how many bytes of it are promised; fewer than 0 when that is not known, which
-// is the default.
-func (b *Body) Expect(from, promise int64) { b.from, b.promise = from, promise }
+// Expect sets, for the messages of the body, at which byte of a file it begins and
+// how many bytes are expected; fewer than 0 when that is not known, which is the
+// default.
+func (b *Body) Expect(from, expected int64) { b.from, b.expected = from, expected }
 
 // Received returns how many bytes have been read.
 func (b *Body) Received() int64 { return b.read }
@@ -80,10 +80,10 @@ func (b *Body) Close() error {
 }
 
 func (b *Body) cutOff() error {
-	if b.promise < 0 {
+	if b.expected < 0 {
 		return CutOff(b.from + b.read)
 	}
-	return fmt.Errorf("cut off after %d of %d bytes: %w", b.from+b.read, b.from+b.promise, io.ErrUnexpectedEOF)
+	return fmt.Errorf("cut off after %d of %d bytes: %w", b.from+b.read, b.from+b.expected, io.ErrUnexpectedEOF)
 }
 
 // CutOff returns the error of a body of unknown size that ends too early, after

@@ -77,13 +77,13 @@ func (b *pausing) Close() error { return nil }
 func TestABodyThatEndsTooEarly(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		givenFrom, givenPromise int64
-		want                    string
+		givenFrom, givenExpected int64
+		want                     string
 	}{
-		"of a size that is known":     {givenPromise: 10, want: "cut off after 5 of 10 bytes: unexpected EOF"},
-		"of a size that is not known": {givenPromise: -1, want: "cut off after 5 bytes: unexpected EOF"},
-		"from the middle on":          {givenFrom: 90, givenPromise: 10, want: "cut off after 95 of 100 bytes: unexpected EOF"},
-		"from the middle to anywhere": {givenFrom: 90, givenPromise: -1, want: "cut off after 95 bytes: unexpected EOF"},
+		"of a size that is known":     {givenExpected: 10, want: "cut off after 5 of 10 bytes: unexpected EOF"},
+		"of a size that is not known": {givenExpected: -1, want: "cut off after 5 bytes: unexpected EOF"},
+		"from the middle on":          {givenFrom: 90, givenExpected: 10, want: "cut off after 95 of 100 bytes: unexpected EOF"},
+		"from the middle to anywhere": {givenFrom: 90, givenExpected: -1, want: "cut off after 95 bytes: unexpected EOF"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestABodyThatEndsTooEarly(t *testing.T) {
 			defer cut(nil)
 			sent := io.MultiReader(strings.NewReader("bytes"), iotest.ErrReader(io.ErrUnexpectedEOF))
 			body := NewBody(ctx, io.NopCloser(sent), time.Hour, cut)
-			body.Expect(tc.givenFrom, tc.givenPromise)
+			body.Expect(tc.givenFrom, tc.givenExpected)
 			got, err := io.ReadAll(body)
 			faulttest.WantMessage(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, tc.want)
 			if string(got) != "bytes" || body.Received() != 5 {

@@ -1,13 +1,13 @@
-// Package httpclient is what all downloads over HTTP have in common, whatever they are
-// for: how connections are made, which redirects are followed, what a status
+// Package httpclient holds what all downloads over HTTP have in common, whatever they
+// are for: how connections are made, which redirects are followed, what a status
 // means, when a body ends early, and how an error of the network reads.
 //
 //	NewTransport -> Redirects.Follow -> status -> NewBody
 //	                      |               |          |
 //	                 Sanitize, AtRedirect        StatusError    ErrStalled, CutOff
 //
-// The package knows neither files nor registries: who calls builds the requests,
-// says which statuses are good, holds the credentials, and bounds the size. No
+// The package knows neither files nor registries: the caller builds the requests,
+// decides which statuses are a success, holds the credentials, and bounds the size. No
 // request goes through a http.Client, whose errors hold URLs, and that follows
 // redirects by other rules. Nothing is tried again.
 //

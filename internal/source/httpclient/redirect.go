@@ -16,9 +16,9 @@ import (
 // defaultPorts are the ports of the schemes that are spoken.
 var defaultPorts = map[string]string{"http": "80", "https": "443"}
 
-// Redirects says how the redirects of one request are followed.
+// Redirects configures how the redirects of one request are followed.
 type Redirects struct {
-	// Max bounds them.
+	// Max bounds them. Zero allows none.
 	Max int
 
 	// Advice ends the message about one that is not followed. It may be empty.
@@ -26,12 +26,12 @@ type Redirects struct {
 }
 
 // Follow calls send with first and then with every URL that an answer leads to.
-// It returns the first answer that is no redirect, whose body is still open, and
+// It returns the first answer that is not a redirect, whose body is still open, and
 // the URL that it came from.
 //
-// The errors of send are made Sanitize for ctx and say which host they are about.
+// The errors of send are sanitized for ctx and name the host that they are about.
 // More redirects than Max are a Stall, LimitExceeded. A redirect must keep the
-// scheme, and without TLS the host too, for anybody on the way could have sent
+// scheme, and without TLS the host too, since anyone on the path could have sent
 // it: else it is a Stall, SourceDenied. One to no URL at all is FetchFailed.
 func (r Redirects) Follow(
 	ctx context.Context, first *url.URL, send func(*url.URL) (*http.Response, error),
@@ -102,7 +102,8 @@ func Origin(u *url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
 }
 
-// AtRedirect says which host err is about when a redirect led away from the first one.
+// AtRedirect adds to err the host that it is about if a redirect led away from the
+// first one.
 // It returns nil for nil.
 func AtRedirect(first, u *url.URL, err error) error {
 	if err == nil || SameOrigin(first, u) {

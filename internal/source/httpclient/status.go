@@ -11,7 +11,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
-// Bounds of the time that a server may ask to be left alone.
+// Bounds of the time that a server may ask to wait before the next request.
 const (
 	minRetryAfter     = time.Second
 	maxRetryAfter     = 10 * time.Minute
@@ -24,10 +24,11 @@ func StatusText(code int) string {
 	return fmt.Sprintf("%d %s", code, cmp.Or(http.StatusText(code), "(unknown)"))
 }
 
-// StatusError returns err, which says that resp is no success, as what its status
-// means at the time now: Throttled for 429 and 503, with the time to wait that
-// Retry-After asks for, and FetchFailed for all others. The time is at least 1 s
-// and at most 10 min, and 30 s where the server does not say.
+// StatusError returns err, the error of an unsuccessful response resp, with the
+// class and the reason of its status at the time now: Wait and Throttled for 429
+// and 503, with the time that Retry-After asks for, and Retry and FetchFailed for
+// all others. The time is at least 1 s and at most 10 min, and 30 s without a
+// Retry-After.
 func StatusError(resp *http.Response, now time.Time, err error) error {
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:

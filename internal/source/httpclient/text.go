@@ -44,7 +44,8 @@ func Sanitize(ctx context.Context, err error) error {
 	return Bounded(err)
 }
 
-// sanitizeOp leaves out the addresses of e. A system call says itself what was done.
+// sanitizeOp leaves out the addresses of e. The error of a system call names the
+// operation itself.
 func sanitizeOp(ctx context.Context, e *net.OpError) error {
 	if _, ok := e.Err.(*os.SyscallError); ok { //nolint:errorlint // one deeper in the chain has an Op between
 		return Sanitize(ctx, e.Err)

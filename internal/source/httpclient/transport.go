@@ -26,7 +26,7 @@ const (
 	idlePerHost    = 4
 )
 
-// Transport says how connections are made. There are no defaults but those of
+// Transport configures how connections are made. There are no defaults but those of
 // net/http.
 type Transport struct {
 	// Dial makes every connection, those to a proxy included.
@@ -36,7 +36,7 @@ type Transport struct {
 	Proxy func(*http.Request) (*url.URL, error)
 
 	// RootCAs are the authorities that servers are verified with, with TLS 1.2
-	// at the least. Nil stands for those of the system.
+	// at the least. Nil means those of the system.
 	RootCAs *x509.CertPool
 
 	// Certificate is shown to servers that ask for one, unless it is nil.

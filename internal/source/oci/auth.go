@@ -28,7 +28,7 @@ const (
 // challengeParameter is one parameter of a WWW-Authenticate header.
 var challengeParameter = regexp.MustCompile(`([a-zA-Z]+)="([^"]*)"`)
 
-// challenge is how a registry wants to be told who we are (RFC 9110 section 11.6.1).
+// challenge is how a registry asks for authentication (RFC 9110 section 11.6.1).
 type challenge struct {
 	scheme                string
 	realm, service, scope string

@@ -17,14 +17,14 @@ import (
 )
 
 // Blob opens the bytes of a layer from offset on, and returns the offset that
-// they really begin at: 0 where the server does not resume. Content is named by
-// its digest, so what resumes is of the same bytes, from whatever mirror; that
-// they have the digest is left to who has all of them, except that a mirror is
-// not believed: after an error of its body the next call begins elsewhere.
+// they begin at: 0 where the server does not resume. Content is named by its
+// digest, so a resumed download has the same bytes, from whatever mirror. The
+// caller verifies the digest of the whole; that of a mirror's bytes is verified
+// here too, and after an error of its body the next call begins elsewhere.
 //
 // The reader ends with an error at a byte more or less than the layer's size,
 // and names the reference in every error. ctx bounds the reader too: it must
-// live until the reader is closed, and who opens must close.
+// live until the reader is closed, and the caller must close it.
 func (c *Client) Blob(
 	ctx context.Context, ref Reference, layer Layer, offset int64, creds Credentials,
 ) (io.ReadCloser, int64, error) {

@@ -13,8 +13,8 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
 )
 
-// Config says how registries are spoken to. Start from DefaultConfig: a zero
-// means zero and stands for no default.
+// Config configures a Client. Start from DefaultConfig: a zero is not replaced by
+// a default.
 type Config struct {
 	// UserAgent names the provider to registries. Required.
 	UserAgent string
@@ -23,7 +23,7 @@ type Config struct {
 	// to refuse addresses. Required.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Proxy returns the proxy for a request, or nil for none. Nil stands for no
+	// Proxy returns the proxy for a request, or nil for none. Nil means no
 	// proxy at all.
 	Proxy func(*http.Request) (*url.URL, error)
 
@@ -52,11 +52,11 @@ type Config struct {
 	MaxRedirects int
 
 	// Mirrors returns the mirrors to use, at every call anew: see MirrorFile.
-	// An error fails the call. Nil stands for none.
+	// An error fails the call. Nil means none.
 	Mirrors func() ([]Mirror, error)
 }
 
-// DefaultConfig returns the configuration that holds unless flags say otherwise:
+// DefaultConfig returns the configuration that holds unless flags change it:
 // manifests of 4 MiB, 10,000 tags, the proxy of the environment, and the redirects
 // and timeouts of package httpclient. Its Dial is nil.
 func DefaultConfig() Config {

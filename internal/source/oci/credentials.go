@@ -13,21 +13,21 @@ import (
 	"oras.land/oras-go/v2/registry"
 )
 
-// redacted stands for what is secret in whatever prints it.
+// redacted replaces what is secret wherever it is printed.
 const redacted = "[redacted]"
 
-// Credentials are what a registry is told, and verified with. They print as
-// nothing but a placeholder.
+// Credentials are what is sent to a registry, and what it is verified with. They
+// print as a placeholder.
 type Credentials struct {
 	// Logins are who we are, by registry. The longest prefix that fits is used.
 	Logins []Login
 
 	// ClientCertificate is shown to the registry that a Bundle names; not to its
-	// mirrors. Nil stands for none.
+	// mirrors. Nil means none.
 	ClientCertificate *tls.Certificate
 
 	// RootCAs are the authorities that the registry that a Bundle names is
-	// verified with; not its mirrors. Nil stands for those of the system.
+	// verified with; not its mirrors. Nil means those of the system.
 	RootCAs *x509.CertPool
 }
 

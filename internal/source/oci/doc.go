@@ -8,7 +8,7 @@
 //	      request -> 401, token -> redirects -> status -> body: stall, limit
 //
 // Manifests are checked against their digest here; layers are not: who stores
-// them hashes them, and nobody decodes bytes that were not stored. Nothing is
+// them hashes them, and no bytes are decoded before they are stored. Nothing is
 // kept but connections and tokens, and nothing is tried again except at the next
 // mirror: an error has its class and its reason, and who called tries again.
 //

@@ -31,7 +31,7 @@ type Layer struct {
 	Digest digest.Digest
 	// Size in bytes.
 	Size int64
-	// MediaType says what the bytes are.
+	// MediaType of the bytes.
 	MediaType string
 	// Title is the annotation org.opencontainers.image.title: the name of the
 	// file that was pushed. It may be empty, and is a name, not a path to write to.
@@ -39,13 +39,13 @@ type Layer struct {
 }
 
 // Layers returns the layers of a manifest to read. Each of wanted, a title or a
-// media type, stands for all layers that have it, in the manifest's order and
-// none twice; without any wanted they are all but empty ones. known says whether
-// a layer with that media type and title can be read.
+// media type, selects all layers that have it, in the manifest's order and none
+// twice; without any wanted all layers but empty ones are selected. known reports
+// whether a layer with that media type and title can be read.
 //
-// ArtifactInvalid is an index, a manifest without layers, a descriptor that is
-// not one, a wanted layer that is missing, and a layer that is not known;
-// LimitExceeded are more than MaxLayers layers.
+// The error is ArtifactInvalid for an index, a manifest without layers, an invalid
+// descriptor, a wanted layer that is missing, and a layer that is not known, and
+// LimitExceeded for more than MaxLayers layers.
 func Layers(manifest []byte, wanted []string, known func(mediaType, title string) bool) ([]Layer, error) {
 	m, err := parseManifest(manifest)
 	if err != nil {
@@ -67,7 +67,7 @@ func Layers(manifest []byte, wanted []string, known func(mediaType, title string
 	return layers, nil
 }
 
-// String returns the layer as it stands in messages.
+// String returns the layer as messages name it.
 func (l Layer) String() string {
 	mediaType := text.Quote(l.MediaType, maxNameText)
 	if l.Title == "" {

@@ -34,7 +34,7 @@ type Mirror struct {
 	Endpoints []string `json:"endpoints"`
 
 	// CA holds the authorities in PEM that the endpoints are verified with. Empty
-	// stands for those of the system.
+	// means those of the system.
 	CA string `json:"ca,omitempty"`
 }
 

@@ -24,7 +24,7 @@ type MirrorFile struct {
 	err     error
 }
 
-// stamp tells one state of a file from another.
+// stamp identifies one state of a file.
 type stamp struct {
 	modified time.Time
 	size     int64

@@ -13,7 +13,7 @@ import (
 )
 
 // The provider's own layout of an artifact: a layer of YAML in zstd for each
-// phase, and a config that says which is which.
+// phase, and a config that assigns layers to phases.
 const (
 	// BundleArtifactType is the artifactType of its manifest.
 	BundleArtifactType = "application/vnd.caapb.bundle.v1"

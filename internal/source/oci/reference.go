@@ -16,8 +16,8 @@ type Reference struct {
 	// Repository is the registry and the path, for example ghcr.io/example/calico.
 	Repository string
 
-	// Tag, Digest and SemVer say which artifact of the repository: Digest goes
-	// before Tag, and Tag before SemVer.
+	// Tag, Digest and SemVer select an artifact of the repository: Digest takes
+	// precedence over Tag, and Tag over SemVer.
 	Tag string
 	// Digest is that of the artifact's manifest.
 	Digest string
@@ -28,7 +28,7 @@ type Reference struct {
 	Insecure bool
 }
 
-// String returns the reference as it stands in messages: the repository with
+// String returns the reference as messages name it: the repository with
 // its digest, its tag, or its constraint in brackets.
 func (r Reference) String() string {
 	switch {

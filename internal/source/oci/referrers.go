@@ -21,10 +21,10 @@ import (
 
 // Referrers returns what refers to the artifact with digest d and is of the given
 // type, by the first page of the registry's list. A registry that does not know
-// the API is asked for the tag that stands in for it. Without any referrer it
+// the API is asked for the fallback tag. Without any referrer it
 // returns none. Some that are of another type may be among them.
 //
-// A mirror that has none is not believed: many copy artifacts without what refers
+// A mirror that has none is not relied on: many copy artifacts without what refers
 // to them. See
 // https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers
 func (c *Client) Referrers(
@@ -45,8 +45,8 @@ func (c *Client) Referrers(
 	return found, err
 }
 
-// referrers asks for the referrers of d and then for the tag that stands in for
-// them. None is an error that something is missing.
+// referrers asks for the referrers of d and then for their fallback tag. If there
+// are none the error satisfies errors.Is(err, fs.ErrNotExist).
 func (r *repository) referrers(
 	ctx context.Context, d digest.Digest, artifactType string,
 ) ([]ocispec.Descriptor, error) {

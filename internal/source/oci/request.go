@@ -45,7 +45,7 @@ func (r *repository) exchange(req *http.Request) (*http.Response, error) {
 	return got.Response, nil
 }
 
-// authorized sends req, and once more if the registry asks who we are.
+// authorized sends req, and again with credentials if the registry asks for them.
 func (r *repository) authorized(req *http.Request) (answer, error) {
 	before := r.token(r.name)
 	got, err := r.follow(req, before)

@@ -84,7 +84,7 @@ func loginsFrom(host, secretType string, secret map[string][]byte) ([]Login, err
 	return []Login{login}, nil
 }
 
-// isHeaderText reports whether s may stand in a header.
+// isHeaderText reports whether s may be sent in a header.
 func isHeaderText(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }

@@ -33,7 +33,7 @@ type session struct {
 	tokens map[string]string // the value of Authorization by repository
 }
 
-// identity is what tells sessions apart.
+// identity distinguishes sessions.
 type identity struct {
 	scheme, host string
 	login        Login

@@ -13,11 +13,11 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
 )
 
-// statusError is an answer that is no success.
+// statusError is the error of an unsuccessful response.
 type statusError struct {
 	code int
 	text string
-	// missing is true where the registry says that there is no such thing.
+	// missing is set if the registry does not have what was asked for.
 	missing bool
 }
 
@@ -47,13 +47,14 @@ func (r *repository) check(u *url.URL, got answer) error {
 	return httpclient.AtRedirect(u, got.from, statusFault(got, r.now()))
 }
 
-// statusFault returns what a status means that says nothing about registries.
+// statusFault returns the error of a status that has no meaning of its own for
+// registries.
 func statusFault(got answer, now time.Time) error {
 	text := "the server answered " + httpclient.StatusText(got.StatusCode)
 	return httpclient.StatusError(got.Response, now, &statusError{code: got.StatusCode, text: text})
 }
 
-// refused says that who, the registry or its token server, did not let us in.
+// refused returns the error of a registry or token server, who, that denied access.
 func (s *session) refused(who string, code int) error {
 	if s.identity.login == (Login{}) {
 		return statusFailed(code, fmt.Sprintf("%s wants credentials (%s), and there are none for it: "+
@@ -66,7 +67,7 @@ func statusFailed(code int, text string) error {
 	return fault.Retry(v1alpha1.FetchFailedReason, &statusError{code: code, text: text})
 }
 
-// missing says that a registry does not have what was asked for.
+// missing returns the error of a registry that does not have what was asked for.
 func missing(text string) error {
 	return fault.Retry(v1alpha1.FetchFailedReason,
 		&statusError{code: http.StatusNotFound, text: text, missing: true})

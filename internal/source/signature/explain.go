@@ -13,7 +13,7 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/verify"
 )
 
-// explain says why a signature with a certificate was refused with err, in the
+// explain returns why a signature with a certificate was refused with err, in the
 // words of who has to do something about it. It decides nothing.
 func (t *identityTrust) explain(s *signed, leaf *x509.Certificate, err error) string {
 	entries, entriesErr := s.entity.TlogEntries()
@@ -41,7 +41,7 @@ func (t *identityTrust) explain(s *signed, leaf *x509.Certificate, err error) st
 	return text.Line(err.Error(), maxText)
 }
 
-// explainTime says what had expired, or was not valid yet, at the time of the
+// explainTime returns what had expired, or was not valid yet, at the time of the
 // signature. A zero time is unknown.
 func (t *identityTrust) explainTime(leaf *x509.Certificate, log *root.TransparencyLog, at time.Time) string {
 	if at.IsZero() {
@@ -94,7 +94,7 @@ func authorityOutside(ca *root.FulcioCertificateAuthority, at time.Time) string 
 	return ""
 }
 
-// outside says how a time lies outside of a period, of which zero ends are open.
+// outside describes how a time lies outside of a period, of which zero ends are open.
 func outside(at, start, end time.Time) string {
 	switch {
 	case !end.IsZero() && at.After(end):

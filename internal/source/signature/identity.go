@@ -140,7 +140,7 @@ func parseRoot(content []byte) (*root.TrustedRoot, error) {
 	return tr, nil
 }
 
-// certificateName returns who a certificate says that it was issued to.
+// certificateName returns the subject and the issuer of a certificate.
 func certificateName(leaf *x509.Certificate) string {
 	summary, err := certificate.SummarizeCertificate(leaf)
 	if err != nil {

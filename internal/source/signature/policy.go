@@ -19,7 +19,7 @@ const (
 	maxRootBytes    = 1 << 20
 )
 
-// Policy says whose signatures are good: either those of keys or those of
+// Policy names whose signatures are accepted: either those of keys or those of
 // identities.
 type Policy struct {
 	// Key is one or several public keys in PEM (PUBLIC KEY or RSA PUBLIC KEY), at

@@ -70,7 +70,7 @@ func (s search) bundles(ctx context.Context) iter.Seq2[*signed, error] {
 			return
 		}
 		for _, referrer := range referrers {
-			// Other statements are skipped unread. Whoever lies here hides a signature.
+			// Other statements are skipped unread. A wrong annotation can only hide a signature.
 			if predicate := referrer.Annotations[predicateAnnotation]; predicate != "" && predicate != signPredicate {
 				continue
 			}

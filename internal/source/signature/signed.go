@@ -13,7 +13,7 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/verify"
 )
 
-// What a signature of cosign says that it is.
+// The types that a signature of cosign declares.
 const (
 	// signPredicate is the type of the in-toto statement.
 	signPredicate = "https://sigstore.dev/cosign/sign/v1"
@@ -21,8 +21,8 @@ const (
 	simpleType = "cosign container image signature"
 )
 
-// signed is a signature that says that it is about the artifact. Whether that is
-// true, and who says so, is still to be verified.
+// signed is a signature that claims to be about the artifact. The claim and its
+// signer are not verified yet.
 type signed struct {
 	entity  *bundle.Bundle
 	content verify.VerificationContent
@@ -56,7 +56,7 @@ func newSigned(entity *bundle.Bundle, artifact func() verify.ArtifactPolicyOptio
 	return &signed{entity: entity, content: content, artifact: artifact}, nil
 }
 
-// checkClaim returns an error unless the bundle says that it is a signature of d.
+// checkClaim returns an error unless the bundle claims to be a signature of d.
 func checkClaim(entity *bundle.Bundle, d digest.Digest) error {
 	if message := entity.GetMessageSignature(); message != nil {
 		return checkSubjects([]string{hex.EncodeToString(message.GetMessageDigest().GetDigest())}, d)

@@ -20,7 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 )
 
-// Options say what a Registry asks of its clients. The zero value is plain HTTP
+// Options configure what a Registry asks of its clients. The zero value is plain HTTP
 // without a login.
 type Options struct {
 	// TLS is true for a registry with a certificate of its own: see Registry.CA.
@@ -30,7 +30,7 @@ type Options struct {
 	// the registry demands. It needs TLS.
 	ClientCAs *x509.CertPool
 
-	// Username and Password are the login. Without them anybody may read.
+	// Username and Password are the login. Without them everyone may read.
 	Username, Password string
 
 	// Bearer is true for a registry that takes tokens of its token server, which
@@ -46,7 +46,7 @@ type Options struct {
 
 // Registry is a registry in the process.
 type Registry struct {
-	// Server is what listens.
+	// Server that listens.
 	Server *httptest.Server
 
 	opts  Options
@@ -59,7 +59,7 @@ type Registry struct {
 	issued    int
 }
 
-// New returns a registry that lives until the test ends.
+// New returns a registry that is stopped when the test ends.
 func New(t *testing.T, opts Options) *Registry {
 	t.Helper()
 	r := &Registry{opts: opts, inner: registry.New(
@@ -155,7 +155,7 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// lets reports whether a request says who it is from as it must.
+// lets reports whether a request carries the required authorization.
 func (r *Registry) lets(req *http.Request) bool {
 	if !r.opts.Bearer {
 		return r.opts.Username == "" || r.knows(req)
