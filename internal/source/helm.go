@@ -103,8 +103,7 @@ func (r *Resolver) value(ctx context.Context, namespace string, from v1alpha1.Va
 		text = []byte(value)
 	}
 	if !found {
-		return helm.Document{}, fault.Wait(v1alpha1.ReferenceNotFoundReason, missingRetry,
-			fmt.Errorf("%s: it has no key %q", name, key))
+		return helm.Document{}, notFound("%s: it has no key %q", name, key)
 	}
 	return helm.Document{Name: name + " key " + key, YAML: text}, nil
 }
@@ -133,28 +132,20 @@ func (r *Resolver) rendered(ctx context.Context, c chart, opts helm.Options) (di
 	if err != nil {
 		return "", fmt.Errorf("rendered chart: %w", err)
 	}
-	return sum, r.Store.Derive(renderedKind, digest.Digest(identity), func(w io.Writer) error {
-		_, err := io.WriteString(w, sum.String())
-		return err
-	})
+	return sum, r.remember(renderedKind, digest.Digest(identity), sum.String())
 }
 
 // renderedBefore reads the digest of what was rendered from the same things.
 func (r *Resolver) renderedBefore(identity digest.Digest) (digest.Digest, error) {
-	file, err := r.Store.OpenDerived(renderedKind, identity)
+	text, err := r.recall(renderedKind, identity, maxDigest)
 	if err != nil {
 		return "", err
 	}
-	defer file.Close() //nolint:errcheck // only read
-	text, err := io.ReadAll(io.LimitReader(file, maxDigest+1))
-	if err != nil {
-		return "", err
-	}
-	return digest.Parse(string(text))
+	return digest.Parse(text)
 }
 
 // maxDigest is the length of a digest in text.
-const maxDigest = int64(len("sha256:") + 64)
+const maxDigest = len("sha256:") + 64
 
 // render renders a chart into a file that is gone when it is closed.
 func (r *Resolver) render(ctx context.Context, c chart, opts helm.Options) (io.ReadCloser, error) {

@@ -3,7 +3,6 @@ package source
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -28,6 +27,12 @@ const resourceSetType corev1.SecretType = "addons.cluster.x-k8s.io/resource-set"
 // missingRetry is when to look again for an object that a source names and that
 // does not exist. A watch usually notices it earlier.
 const missingRetry = time.Minute
+
+// notFound returns the error of something that a source names and that does not
+// exist, with a format as of fmt.Errorf.
+func notFound(format string, args ...any) error {
+	return fault.Wait(v1alpha1.ReferenceNotFoundReason, missingRetry, fmt.Errorf(format, args...))
+}
 
 // gzipMagic begins what gzip compressed (RFC 1952, section 2.3.1).
 var gzipMagic = []byte{0x1f, 0x8b}
@@ -72,7 +77,7 @@ func (r *Resolver) secret(ctx context.Context, namespace string, src v1alpha1.Se
 func (r *Resolver) read(ctx context.Context, namespace, name string, object client.Object) error {
 	err := r.Objects.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, object)
 	if apierrors.IsNotFound(err) {
-		return fault.Wait(v1alpha1.ReferenceNotFoundReason, missingRetry, errors.New("it does not exist in this namespace"))
+		return notFound("it does not exist in this namespace")
 	}
 	return err
 }
@@ -93,7 +98,7 @@ func (r *Resolver) keys(
 	for _, key := range wanted {
 		value, ok := values[key]
 		if !ok {
-			return nil, fault.Wait(v1alpha1.ReferenceNotFoundReason, missingRetry, fmt.Errorf("%s: it has no key %q", from, key))
+			return nil, notFound("%s: it has no key %q", from, key)
 		}
 		part := Part{
 			Digest: digest.FromBytes(value), Name: from + " key " + key, From: from,
@@ -108,7 +113,7 @@ func (r *Resolver) keys(
 		parts = append(parts, part)
 	}
 	if len(parts) == 0 {
-		return nil, fault.Wait(v1alpha1.ReferenceNotFoundReason, missingRetry, fmt.Errorf("%s: it has no keys", from))
+		return nil, notFound("%s: it has no keys", from)
 	}
 	return parts, nil
 }

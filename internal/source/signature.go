@@ -5,9 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -76,7 +73,7 @@ func (a artifact) verified(ctx context.Context, d digest.Digest, creds oci.Crede
 	if err != nil {
 		return "", err
 	}
-	if by, err := a.resolver.verifiedBefore(identity); err == nil {
+	if by, err := a.resolver.recall(verifiedKind, identity, maxSigner); err == nil {
 		return by, nil
 	}
 	verifier, err := signature.NewVerifier(policy)
@@ -88,10 +85,7 @@ func (a artifact) verified(ctx context.Context, d digest.Digest, creds oci.Crede
 	if err != nil {
 		return "", err
 	}
-	return result.By, a.resolver.Store.Derive(verifiedKind, identity, func(w io.Writer) error {
-		_, err := io.WriteString(w, result.By)
-		return err
-	})
+	return result.By, a.resolver.remember(verifiedKind, identity, result.By)
 }
 
 // policy reads the keys and the trusted root that a policy names.
@@ -130,8 +124,7 @@ func (r *Resolver) publicKeys(ctx context.Context, namespace, name string) ([]by
 	}
 	text := bytes.Join(found, []byte("\n"))
 	if len(bytes.TrimSpace(text)) == 0 {
-		return nil, fault.Wait(v1alpha1.ReferenceNotFoundReason, missingRetry,
-			fmt.Errorf("it has no public key under a key that ends in %s", publicKeySuffix))
+		return nil, notFound("it has no public key under a key that ends in %s", publicKeySuffix)
 	}
 	return text, nil
 }
@@ -144,8 +137,7 @@ func (r *Resolver) trustedRoot(ctx context.Context, namespace, name string) ([]b
 	}
 	text := cmp.Or(configMap.Data[trustedRootKey], string(configMap.BinaryData[trustedRootKey]))
 	if text == "" {
-		return nil, fault.Wait(v1alpha1.ReferenceNotFoundReason, missingRetry,
-			fmt.Errorf("it has no key %q", trustedRootKey))
+		return nil, notFound("it has no key %q", trustedRootKey)
 	}
 	return []byte(text), nil
 }
@@ -157,20 +149,6 @@ func policyIdentity(d digest.Digest, p signature.Policy) (digest.Digest, error) 
 		Policy   signature.Policy
 	}{d, p})
 	return digest.FromBytes(form), err
-}
-
-// verifiedBefore reads who signed an artifact that was verified before.
-func (r *Resolver) verifiedBefore(identity digest.Digest) (string, error) {
-	file, err := r.Store.OpenDerived(verifiedKind, identity)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close() //nolint:errcheck // only read
-	by, err := io.ReadAll(io.LimitReader(file, maxSigner+1))
-	if err == nil && (len(by) == 0 || len(by) > maxSigner) {
-		err = errors.New("the file is damaged")
-	}
-	return string(by), err
 }
 
 // signatures reads what a registry stores beside an artifact.
