@@ -134,6 +134,13 @@ func TestStaticSourcesAreOnePart(t *testing.T) {
 	}
 }
 
+func TestTheLayersOfAPhaseHaveAFormat(t *testing.T) {
+	t.Parallel()
+	if format, ok := archive.FormatOfMediaType(oci.PhaseMediaType, ""); !ok || format != archive.Zstd {
+		t.Errorf("want the media type of a phase to be known, got %q, %t", format, ok)
+	}
+}
+
 func TestAConfigMapIsAPartForEachKey(t *testing.T) {
 	t.Parallel()
 	r := newResolver(t, &corev1.ConfigMap{

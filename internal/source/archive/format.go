@@ -28,9 +28,9 @@ const (
 const (
 	ociLayer = "application/vnd.oci.image.layer.v1.tar"
 
-	// PhaseMediaType is the type of a layer of the provider's own layout: the YAML
+	// phaseMediaType is the type of a layer of the provider's own layout: the YAML
 	// of one phase, compressed with zstd.
-	PhaseMediaType = "application/vnd.caapb.phase.v1.yaml+zstd"
+	phaseMediaType = "application/vnd.caapb.phase.v1.yaml+zstd"
 )
 
 // endings of the names of packed files. The first that fits counts.
@@ -60,7 +60,7 @@ var mediaTypes = map[string]Format{
 	ociLayer:             Tar,
 	ociLayer + "+gzip":   TarGzip,
 	ociLayer + "+zstd":   TarZstd,
-	PhaseMediaType:       Zstd,
+	phaseMediaType:       Zstd,
 	"application/json":   Plain,
 	"application/x-yaml": Plain,
 	"application/yaml":   Plain,

@@ -76,31 +76,25 @@ func gzipFailed(err error) error {
 // Close ends the download.
 func (u *unzipped) Close() error { return u.raw.Close() }
 
-// limited ends with an error after max bytes if there are more, and names its
-// source in every error.
-type limited struct {
+// named names its source in every error.
+type named struct {
 	io.ReadCloser
-	name      string
-	left, max int64
+	name string
 }
 
-// limit returns body, which begins at the byte from of a file, bounded so that
-// the file has at most maxBytes.
+// limit returns body, which begins at the byte from of the file with the given
+// name, bounded so that the file has at most maxBytes.
 func limit(body io.ReadCloser, name string, from, maxBytes int64) io.ReadCloser {
-	return &limited{ReadCloser: body, name: name, left: maxBytes - from, max: maxBytes}
+	return &named{ReadCloser: httpclient.Limit(body, from, maxBytes), name: name}
 }
 
 // Read returns the next bytes.
-func (l *limited) Read(p []byte) (int, error) {
-	n, err := l.ReadCloser.Read(p)
-	if l.left -= int64(n); l.left < 0 {
-		return 0, fault.Stallf(v1alpha1.LimitExceededReason,
-			"%s: larger than the limit of %d bytes", l.name, l.max)
-	}
+func (n *named) Read(p []byte) (int, error) {
+	count, err := n.ReadCloser.Read(p)
 	if err != nil && err != io.EOF {
-		return n, fetchFailed(l.name, err)
+		return count, fetchFailed(n.name, err)
 	}
-	return n, err
+	return count, err
 }
 
 // stopping calls stop when it is closed.

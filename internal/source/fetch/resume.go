@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
 )
 
 // maxValidator bounds what is kept of a server's header, in bytes.
@@ -54,51 +56,17 @@ type opened struct {
 // answered reports whether resp, with the status 206, is all of the file from the
 // span on.
 func (at span) answered(resp *http.Response) bool {
-	r, ok := parseContentRange(resp.Header.Get("Content-Range"))
+	r, ok := httpclient.ParseContentRange(resp.Header.Get("Content-Range"))
 	etag := resp.Header.Get("ETag")
 	switch {
-	case !ok || r.first != at.offset || r.size >= 0 && r.last != r.size-1:
+	case !ok || r.First != at.offset || r.Size >= 0 && r.Last != r.Size-1:
 		return false
-	case resp.ContentLength >= 0 && resp.ContentLength != r.last-r.first+1:
+	case resp.ContentLength >= 0 && resp.ContentLength != r.Last-r.First+1:
 		return false
 	case isStrongETag(at.validator) && etag != "" && etag != at.validator:
 		return false
 	}
 	return isIdentity(resp.Header.Get("Content-Encoding"))
-}
-
-// contentRange is a part of a file: the bytes first to last of size, or of an
-// unknown size if that is less than 0.
-type contentRange struct{ first, last, size int64 }
-
-// parseContentRange reads a header of RFC 9110 section 14.4, such as
-// "bytes 90-99/100" or "bytes 90-99/*".
-func parseContentRange(header string) (r contentRange, ok bool) {
-	rest, isBytes := strings.CutPrefix(header, "bytes ")
-	span, size, hasSize := strings.Cut(rest, "/")
-	first, last, isSpan := strings.Cut(span, "-")
-	if !isBytes || !hasSize || !isSpan {
-		return contentRange{}, false
-	}
-	r.size = -1
-	if size != "*" {
-		if r.size, ok = position(size); !ok {
-			return contentRange{}, false
-		}
-	}
-	if r.first, ok = position(first); !ok {
-		return contentRange{}, false
-	}
-	if r.last, ok = position(last); !ok {
-		return contentRange{}, false
-	}
-	return r, r.first <= r.last
-}
-
-// position reads a number without a sign.
-func position(text string) (n int64, ok bool) {
-	u, err := strconv.ParseUint(text, 10, 63)
-	return int64(u), err == nil
 }
 
 // validatorOf returns what names this version of the file that resp, with the

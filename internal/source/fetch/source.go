@@ -163,11 +163,8 @@ func (c Config) validate() error {
 	return nil
 }
 
-// fetchFailed returns err about the source with the given name as one that is
-// tried again, unless it has a class already.
+// fetchFailed is httpclient.Failed for an error about the source with the given
+// name.
 func fetchFailed(name string, err error) error {
-	if _, ok := errors.AsType[*fault.Error](err); !ok {
-		err = fault.Retry(v1alpha1.FetchFailedReason, err)
-	}
-	return fmt.Errorf("%s: %w", name, err)
+	return fmt.Errorf("%s: %w", name, httpclient.Failed(err))
 }

@@ -2,6 +2,7 @@ package httpclient
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -22,6 +23,15 @@ const (
 // those of a server are not trusted with a message.
 func StatusText(code int) string {
 	return fmt.Sprintf("%d %s", code, cmp.Or(http.StatusText(code), "(unknown)"))
+}
+
+// Failed returns err as one that is tried again, a Retry with the reason
+// FetchFailed, unless it has a class already.
+func Failed(err error) error {
+	if _, ok := errors.AsType[*fault.Error](err); ok {
+		return err
+	}
+	return fault.Retry(v1alpha1.FetchFailedReason, err)
 }
 
 // StatusError returns err, the error of an unsuccessful response resp, with the

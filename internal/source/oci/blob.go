@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -35,7 +33,7 @@ func (c *Client) Blob(
 		return nil, 0, fault.Wrap(ref.Repository, err)
 	}
 	if offset < 0 || offset > layer.Size {
-		return nil, 0, failed(fmt.Errorf("%s: the offset %d is not in the layer's %d bytes", ref, offset, layer.Size))
+		return nil, 0, httpclient.Failed(fmt.Errorf("%s: the offset %d is not in the layer's %d bytes", ref, offset, layer.Size))
 	}
 	if offset > 0 && offset == layer.Size {
 		return http.NoBody, offset, nil
@@ -96,11 +94,8 @@ func rangeStart(resp *http.Response, offset, size int64) (int64, error) {
 	if resp.StatusCode != http.StatusPartialContent {
 		return 0, nil
 	}
-	unit, span, _ := strings.Cut(resp.Header.Get("Content-Range"), " ")
-	first, rest, _ := strings.Cut(span, "-")
-	last, total, _ := strings.Cut(rest, "/")
-	if unit != "bytes" || offset == 0 || first != strconv.FormatInt(offset, 10) ||
-		last != strconv.FormatInt(size-1, 10) || (total != "*" && total != strconv.FormatInt(size, 10)) {
+	r, ok := httpclient.ParseContentRange(resp.Header.Get("Content-Range"))
+	if !ok || offset == 0 || r.First != offset || r.Last != size-1 || (r.Size >= 0 && r.Size != size) {
 		return 0, errors.New("the server sent another range than was asked for")
 	}
 	return offset, nil
@@ -154,7 +149,7 @@ func (b *blob) broken(err error) error {
 		b.penalize()
 		err = fault.Retry(v1alpha1.FetchFailedReason, fmt.Errorf("mirror %s: %w", b.endpoint, err))
 	}
-	return fmt.Errorf("%s: %w", b.name, failed(err))
+	return fmt.Errorf("%s: %w", b.name, httpclient.Failed(err))
 }
 
 func (b *blob) wrongSize(got int64) error {

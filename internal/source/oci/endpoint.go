@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,8 +11,7 @@ import (
 
 	"oras.land/oras-go/v2/registry"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
 )
 
 // Mirrors that sent unusable bytes come last for a while.
@@ -61,7 +59,7 @@ func firstOf[T any](
 		if err == nil {
 			return got, nil
 		}
-		if err = failed(err); e.mirror {
+		if err = httpclient.Failed(err); e.mirror {
 			mirrored = append(mirrored, fmt.Sprintf("mirror %s: %v", e, err))
 		} else {
 			own = err
@@ -87,11 +85,11 @@ func (c *Client) endpoints(ref Reference) ([]endpoint, error) {
 		mirrors, err = c.cfg.Mirrors()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", ref, failed(err))
+		return nil, fmt.Errorf("%s: %w", ref, httpclient.Failed(err))
 	}
 	endpoints, err := endpointsOf(parsed, ref.Insecure, mirrors)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", ref, failed(err))
+		return nil, fmt.Errorf("%s: %w", ref, httpclient.Failed(err))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -119,12 +117,4 @@ func (c *Client) penalize(e endpoint) {
 		clear(c.failed)
 	}
 	c.failed[e.String()] = c.now()
-}
-
-// failed returns err as one that is tried again, unless it has a class already.
-func failed(err error) error {
-	if _, ok := errors.AsType[*fault.Error](err); ok {
-		return err
-	}
-	return fault.Retry(v1alpha1.FetchFailedReason, err)
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
 )
 
 // Referrers returns what refers to the artifact with digest d and is of the given
@@ -149,7 +150,7 @@ func (r *repository) smallBlob(ctx context.Context, d digest.Digest, maxBytes in
 		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	content, err := io.ReadAll(limit(resp.Body, maxBytes))
+	content, err := io.ReadAll(httpclient.Limit(resp.Body, 0, maxBytes))
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func (r *repository) Do(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp.Body = limit(resp.Body, r.cfg.MaxManifest)
+	resp.Body = httpclient.Limit(resp.Body, 0, r.cfg.MaxManifest)
 	resp.Request = req // links are relative to it, and messages name it
 	return resp, nil
 }
@@ -39,7 +39,7 @@ func (r *repository) exchange(req *http.Request) (*http.Response, error) {
 	}
 	if err != nil {
 		cut(context.Canceled)
-		return nil, failed(err)
+		return nil, httpclient.Failed(err)
 	}
 	got.Body = httpclient.NewBody(ctx, got.Body, r.cfg.StallTimeout, cut)
 	return got.Response, nil

@@ -1,4 +1,4 @@
-package oci
+package httpclient
 
 import (
 	"io"
@@ -13,9 +13,11 @@ type limited struct {
 	left, max int64
 }
 
-// limit returns body bounded to maxBytes.
-func limit(body io.ReadCloser, maxBytes int64) io.ReadCloser {
-	return &limited{ReadCloser: body, left: maxBytes, max: maxBytes}
+// Limit returns body, which begins at the byte from of a file, bounded so that the
+// file has at most maxBytes. One byte more is a Stall with the reason
+// LimitExceeded.
+func Limit(body io.ReadCloser, from, maxBytes int64) io.ReadCloser {
+	return &limited{ReadCloser: body, left: maxBytes - from, max: maxBytes}
 }
 
 // Read returns the next bytes.
