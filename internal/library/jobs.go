@@ -83,7 +83,7 @@ func (j *jobs[S, R]) ensure(owner types.NamespacedName, key fingerprint, subject
 }
 
 // run makes one attempt at a job and notifies its owners if there is news. When
-// the context of the jobs is done, nobody is left to hear of it.
+// the context of the jobs is done, nobody is notified any more.
 func (j *jobs[S, R]) run(known *job[S, R], key fingerprint) {
 	result, err := j.work(j.ctx, known.subject)
 	if j.ctx.Err() != nil {
@@ -114,7 +114,7 @@ func (j *jobs[S, R]) finish(known *job[S, R], key fingerprint, result R, err err
 }
 
 // prune forgets jobs that nobody has asked about for a while. A result is kept
-// longer than a failure: whoever asks again need not wait for it. It needs mu.
+// longer than a failure: the next one who asks need not wait for it. It needs mu.
 func (j *jobs[S, R]) prune(now time.Time) {
 	for key, known := range j.byKey {
 		keep := forgetFailure

@@ -162,15 +162,15 @@ func TestASourceWhoseObjectChangesWhileItIsResolvedIsResolvedAgain(t *testing.T)
 	}
 }
 
-func TestOnlyWhatCanChangeMoves(t *testing.T) {
+func TestOnlyASourceThatCanChangeIsMutable(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t, t.TempDir(), newShelf())
 	static := l.shelf.put("https://example.com/a", configMap("a"))
 	if l.IsMutable(of(static)) {
-		t.Error("want a source with a digest to stay")
+		t.Error("want a source with a digest to be immutable")
 	}
 	if !l.IsMutable(of(static, l.tags.set("stable", static, nil))) {
-		t.Error("want a tag to move")
+		t.Error("want a tag to be mutable")
 	}
 }
 

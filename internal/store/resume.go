@@ -73,8 +73,7 @@ func (s *Store) Resume(
 func (s *Store) resume(
 	ctx context.Context, want digest.Digest, open OpenFunc, limit int64,
 ) (size int64, err error) {
-	name, err := blobPath(want)
-	if err != nil {
+	if _, err := blobPath(want); err != nil {
 		return 0, err
 	}
 	if size, ok, err := s.present(want, limit); ok || err != nil {
@@ -97,11 +96,7 @@ func (s *Store) resume(
 	if err := d.run(ctx); err != nil {
 		return 0, err
 	}
-	err = s.publish(d.op, p.file, p.name, name)
-	p.published = err == nil
-	// The bytes are verified: once there is room they are not downloaded again.
-	d.keep = errors.Is(err, errNoRoom)
-	if err != nil {
+	if err := d.publish(); err != nil {
 		return 0, err
 	}
 	return d.size, nil
@@ -145,6 +140,19 @@ func (d *download) run(ctx context.Context) error {
 		}
 		_, err = d.attempt(ctx)
 	}
+	return err
+}
+
+// publish gives the file its final name. When there is no room for it the bytes,
+// which are verified, are kept: once there is room they are not downloaded again.
+func (d *download) publish() error {
+	name, err := blobPath(d.want)
+	if err != nil {
+		return err
+	}
+	err = d.store.publish(d.op, d.partial.file, d.partial.name, name)
+	d.partial.published = err == nil
+	d.keep = errors.Is(err, errNoRoom)
 	return err
 }
 

@@ -76,14 +76,14 @@ func TestFilesRefusesAnArchive(t *testing.T) {
 		"with a size for all that follow":   {[][]byte{pax('g', "size=1")}, []string{"global header", `"size"`}},
 		"with a record that cannot be read": {[][]byte{typed('x', "h", "99 path=a\n")}, []string{"not readable as tar"}},
 		"with a header that is not one": {
-			[][]byte{bytes.Repeat([]byte("x"), 512)}, []string{`"good.yaml"`, "here or behind"},
+			[][]byte{bytes.Repeat([]byte("x"), 512)}, []string{`"good.yaml"`, "here or later"},
 		},
 		"with a block of zeros in the middle": {
 			[][]byte{make([]byte, 512), good}, []string{`"good.yaml"`, "not readable"},
 		},
-		"with another archive behind it": {[][]byte{make([]byte, 1024), good}, []string{"bytes behind the end"}},
-		"with something behind it": {
-			[][]byte{make([]byte, 300<<10), []byte("x")}, []string{"bytes behind the end"},
+		"with another archive after it": {[][]byte{make([]byte, 1024), good}, []string{"bytes after the end"}},
+		"with something after it": {
+			[][]byte{make([]byte, 300<<10), []byte("x")}, []string{"bytes after the end"},
 		},
 		"with a file larger than there is": {
 			[][]byte{regular("a.yaml", strings.Repeat("x", 9000))[:1024]}, []string{`"a.yaml"`, "cut off"},

@@ -14,7 +14,7 @@ import (
 const sparsePrefix = "GNU.sparse."
 
 // globalRecords are the records of a global header that change what the entries
-// behind it are: archive/tar ignores them there, and other tools do not.
+// after it are: archive/tar ignores them there, and other tools do not.
 var globalRecords = []string{"path", "linkpath", "size"}
 
 // walk reads an archive from its beginning to its end, and copies the files that
@@ -90,7 +90,7 @@ func (w *walk) entry(header *tar.Header) error {
 	return nil
 }
 
-// global checks a header that is about all entries behind it.
+// global checks a header that is about all entries after it.
 func (w *walk) global(header *tar.Header) error {
 	for _, key := range globalRecords {
 		if header.PAXRecords[key] != "" {
@@ -148,7 +148,7 @@ func (w *walk) selects(name string) bool {
 	return isManifest(name) && !isAppleDouble(name)
 }
 
-// end checks what is behind the last entry: two blocks of zeros, which
+// end checks what follows the last entry: two blocks of zeros, which
 // archive/tar does not insist on, and then nothing but zeros. Reading to the end
 // has the checksum of the compression compared as well.
 func (w *walk) end() error {
@@ -159,7 +159,7 @@ func (w *walk) end() error {
 		n, err := w.in.Read(w.files.buffer)
 		for _, b := range w.files.buffer[:n] {
 			if b != 0 {
-				return invalid("bytes behind the end of the archive")
+				return invalid("bytes after the end of the archive")
 			}
 		}
 		if err == io.EOF { //nolint:errorlint // a reader's contract is the value itself
@@ -180,7 +180,7 @@ func (w *walk) failed(err error) error {
 	case w.in.err != nil && w.in.err != io.EOF: //nolint:errorlint // it is the value itself
 		return w.in.err
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return invalid("%s: the archive is cut off here or behind", w.place)
+		return invalid("%s: the archive is cut off here or later", w.place)
 	}
-	return invalid("%s: here or behind not readable as tar: %w", w.place, err)
+	return invalid("%s: not readable as tar here or later: %w", w.place, err)
 }

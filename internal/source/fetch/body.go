@@ -7,10 +7,9 @@ import (
 	"io"
 	"strings"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
-
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
 )
 

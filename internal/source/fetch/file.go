@@ -14,7 +14,7 @@ import (
 )
 
 // openFile opens a file below the bundle directory. The directory is opened
-// every time: a volume behind it may have been mounted anew.
+// every time: a volume behind it may have been mounted again.
 func (s *Sources) openFile(name string) (io.ReadCloser, error) {
 	dir := s.cfg.BundleDir
 	if dir == "" {

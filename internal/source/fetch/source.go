@@ -118,7 +118,7 @@ func (s *Sources) Open(ctx context.Context, src v1alpha1.Source) (io.ReadCloser,
 // which is offset or 0, and the validator with which the file can be opened in
 // the middle another time; empty when it cannot be.
 //
-// It is 0 when the server has another version now, or does not go on in the
+// It is 0 when the server has another version now, or does not resume in the
 // middle, when validator is empty, and for files and inline manifests, which are
 // here already. A file that the server compresses on the way has no validator.
 func (s *Sources) OpenAt(

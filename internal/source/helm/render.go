@@ -54,7 +54,7 @@ func (r *rendering) render(ctx context.Context, w io.Writer) error {
 	return write(w, documents, r.limits.OutputBytes)
 }
 
-// checkKubeVersion compares the version of Kubernetes with what the chart wants.
+// checkKubeVersion compares the version of Kubernetes with what the chart requires.
 func (r *rendering) checkKubeVersion() error {
 	wanted := r.chart.Metadata.KubeVersion
 	if wanted == "" {
@@ -65,7 +65,7 @@ func (r *rendering) checkKubeVersion() error {
 		return invalid("its kubeVersion %s is no constraint", text.Quote(wanted, maxNameText))
 	}
 	if given := r.capabilities.KubeVersion.Version; !constraint.Check(semver.MustParse(given)) {
-		return invalid("it wants Kubernetes %s and this is %s", text.Quote(wanted, maxNameText), given)
+		return invalid("it requires Kubernetes %s and this is %s", text.Quote(wanted, maxNameText), given)
 	}
 	return nil
 }

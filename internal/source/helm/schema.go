@@ -7,11 +7,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
-
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 // schemaURL names the schema of a chart while it is compiled.

@@ -9,9 +9,8 @@ import (
 	"net/url"
 	"os"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
-
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 // maxErrorText bounds what of an error of the network goes into a message, in bytes.

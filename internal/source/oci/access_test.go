@@ -152,11 +152,11 @@ func TestCredentialsThatAreRefused(t *testing.T) {
 		},
 		"none": {
 			given: ocitest.Options{Username: "jane", Password: "right"},
-			want:  []string{"the registry wants credentials (401 Unauthorized)", "secretRef"},
+			want:  []string{"the registry requires credentials (401 Unauthorized)", "secretRef"},
 		},
 		"none at the token server": {
 			given: ocitest.Options{Bearer: true, Username: "jane", Password: "right"},
-			want:  []string{"the token server https://", "wants credentials (401 Unauthorized)", "secretRef"},
+			want:  []string{"the token server https://", "requires credentials (401 Unauthorized)", "secretRef"},
 		},
 		"a token where a login is wanted": {
 			given:     ocitest.Options{Username: "jane", Password: "right"},
@@ -194,7 +194,7 @@ func TestCredentialsThatStopWorkingAndOthersThatWork(t *testing.T) {
 	_, err = pull(t, c, tlsRef(r), bad)
 	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "refused the credentials")
 	_, err = pull(t, c, tlsRef(r), oci.Credentials{RootCAs: good.RootCAs})
-	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "wants credentials")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "requires credentials")
 
 	r.Revoke()
 	got, err = pull(t, c, tlsRef(r), good)

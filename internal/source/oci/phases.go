@@ -4,12 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
-
 	"github.com/opencontainers/go-digest"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 // The provider's own layout of an artifact: a layer of YAML in zstd for each
@@ -135,7 +134,7 @@ func parsePlan(config []byte) (plan, error) {
 	return p, nil
 }
 
-// assign gives each phase of p its layer, and every layer away.
+// assign gives each phase of p its layer, and every layer a phase.
 func assign(p plan, layers map[digest.Digest]phaseLayer) ([]PhaseLayer, error) {
 	names := map[string]bool{}
 	phases := make([]PhaseLayer, 0, len(p.Phases))

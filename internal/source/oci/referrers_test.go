@@ -100,7 +100,7 @@ func TestReferrers(t *testing.T) {
 			given:      func(r repository) { answering(r.Registry, "/referrers/", http.StatusBadGateway) },
 			wantReason: v1alpha1.FetchFailedReason,
 		},
-		"a registry that wants credentials": {
+		"a registry that requires credentials": {
 			given:      func(r repository) { answering(r.Registry, "/referrers/", http.StatusUnauthorized) },
 			wantReason: v1alpha1.FetchFailedReason,
 		},

@@ -57,7 +57,7 @@ func statusFault(got answer, now time.Time) error {
 // refused returns the error of a registry or token server, who, that denied access.
 func (s *session) refused(who string, code int) error {
 	if s.identity.login == (Login{}) {
-		return statusFailed(code, fmt.Sprintf("%s wants credentials (%s), and there are none for it: "+
+		return statusFailed(code, fmt.Sprintf("%s requires credentials (%s), and there are none for it: "+
 			"check secretRef and the repository", who, httpclient.StatusText(code)))
 	}
 	return statusFailed(code, fmt.Sprintf("%s refused the credentials (%s)", who, httpclient.StatusText(code)))

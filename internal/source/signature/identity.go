@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
-
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 // identityTrust are identities, of which any may sign, and the Sigstore instance

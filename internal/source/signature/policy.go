@@ -4,10 +4,9 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
-
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 // Bounds of a Policy.

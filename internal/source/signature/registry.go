@@ -7,13 +7,12 @@ import (
 	"io/fs"
 	"iter"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
-
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 // Registry is where the signatures of an artifact are stored. An error that says
