@@ -215,6 +215,37 @@ func TestOneDownloadForADigest(t *testing.T) {
 	}
 }
 
+func TestWhoWaitsForADigestHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, t.TempDir(), newShelf())
+	answer := make(chan struct{})
+	l.shelf.before = func(ctx context.Context, url string) error {
+		if !strings.Contains(url, "silent") {
+			return nil
+		}
+		select {
+		case <-answer:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	var silent []v1alpha1.Source
+	for i := range 2 * parallelFetches {
+		silent = append(silent, l.shelf.put(fmt.Sprintf("https://silent.example.com/%d", i), configMap("a")))
+	}
+	_, err := l.Open(calico, of(silent...))
+	faulttest.Want(t, err, fault.ClassWait, v1alpha1.FetchingReason)
+
+	l.mustOpen(t, of(l.shelf.put("https://example.com/b", configMap("b"))))
+
+	close(answer)
+	l.mustOpen(t, of(silent[0]))
+	if got := l.shelf.total(); got != 2 {
+		t.Errorf("want one download for each digest, got %v", l.shelf.counts())
+	}
+}
+
 func TestAMirrorIsUsedWhenTheFirstPlaceFails(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t, t.TempDir(), newShelf())
