@@ -1,8 +1,12 @@
-// Package arch keeps the architecture: who may import whom, that pure packages
-// stay pure, and that what is exported is documented.
+// Package arch keeps the architecture: which package may import which, that core
+// reads no clock, and that what is exported is documented.
 //
-//	go list ──> units ──────────> violations of the rules
-//	            files, parsed ──> what is not documented, what asks for the time
+//	go list ──> path, imports ──> violations of the rules
+//	            files, parsed ──> undocumented exports, clock calls
+//
+// The path of a package decides what it may import: the rules are derived from
+// it, here and nowhere else. The exceptions are two small tables in
+// rules_test.go, with a reason a line.
 //
 // The package holds nothing but tests. It judges only the main module, and only
 // the code that ships: a test may import what it likes.

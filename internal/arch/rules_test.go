@@ -8,96 +8,118 @@ import (
 
 const module = "github.com/cluster-bundle/cluster-api-addon-provider-bundle"
 
-// unit is one package as "go list" has it. Path is relative to the module, and
-// so are the imports of our own packages. The main package is ".".
+// unit is one package as "go list" prints it.
 type unit struct {
-	Path    string
-	Imports []string
+	path   string   // relative to the module; the main package is "."
+	ours   []string // imports of this module, relative to it
+	others []string // imports of the standard library and of other modules
 }
 
-// rule forbids imports to some packages.
-type rule struct {
-	name string
-	// of says which packages the rule is about.
-	of func(path string) bool
-	// forbids says whether a package at path may not import imported.
-	forbids func(path, imported string) bool
+// layer is a kind of package. The path of a package alone decides its layer.
+type layer struct {
+	rule string
+	has  func(path string) bool
+	// allows reports whether a package at path may import imported, which is of
+	// this module and is neither main nor test support.
+	allows func(path, imported string) bool
 }
 
-// pure are the packages, with all below them, that know no client, network, file
-// system and clock.
-var pure = []string{"internal/core"}
-
-// impure are the packages, with all below them, that a pure one does not import.
-var impure = []string{
-	"k8s.io/client-go", "sigs.k8s.io/controller-runtime/pkg/cache", "sigs.k8s.io/controller-runtime/pkg/client",
-	"sigs.k8s.io/controller-runtime/pkg/manager", "sigs.k8s.io/cluster-api/controllers",
-}
-
-// impureAlone are packages that a pure one does not import, though it may import
-// others below them: net/url and net/netip have no network.
-var impureAlone = []string{
-	"io/ioutil", "log", "net", "net/http", "os", "os/exec", "os/signal", "path/filepath", "syscall",
-	"sigs.k8s.io/controller-runtime",
-}
-
-// rules are those of the architecture document.
-var rules = []rule{
+// layers are in order: a package belongs to the first one that has it.
+var layers = []layer{
 	{
-		name: "api imports apimachinery and the standard library only",
-		of:   within("api"),
-		forbids: func(path, imported string) bool {
-			return !isStandard(imported) && !isBelow("k8s.io/apimachinery", imported) && !isBelow("api", imported)
+		rule:   "main imports only api and internal/app",
+		has:    func(path string) bool { return path == "." },
+		allows: func(_, imported string) bool { return isAPI(imported) || imported == "internal/app" },
+	},
+	{
+		rule:   "api imports only api",
+		has:    isAPI,
+		allows: func(_, imported string) bool { return isAPI(imported) },
+	},
+	{
+		rule: "test support imports api and internal, but not internal/app",
+		has:  isTestSupport,
+		allows: func(_, imported string) bool {
+			return isAPI(imported) || isInternal(imported) && !isApp(imported)
 		},
 	},
 	{
-		name:    "internal does not import controllers, but for app, which wires",
-		of:      func(path string) bool { return isBelow("internal", path) && path != "internal/app" },
-		forbids: func(_, imported string) bool { return isBelow("controllers", imported) },
+		rule:   "core imports only api and core",
+		has:    isCore,
+		allows: func(_, imported string) bool { return isAPI(imported) || isCore(imported) },
 	},
 	{
-		name: "controllers do not import each other",
-		of:   within("controllers"),
-		forbids: func(path, imported string) bool {
-			return isBelow("controllers", imported) && !isBelow(path, imported)
+		rule: "internal/app imports everything that ships, but main",
+		has:  isApp,
+		allows: func(_, imported string) bool {
+			return isAPI(imported) || isInternal(imported) || isController(imported)
 		},
 	},
 	{
-		name:    "nothing imports main",
-		of:      func(path string) bool { return path != "." },
-		forbids: func(_, imported string) bool { return imported == "." },
-	},
-	{
-		name:    "what ships does not import testenv",
-		of:      func(path string) bool { return !isBelow("internal/testenv", path) },
-		forbids: func(_, imported string) bool { return isBelow("internal/testenv", imported) },
-	},
-	{
-		name: "a pure package imports only api and pure packages of ours",
-		of:   isPure,
-		forbids: func(_, imported string) bool {
-			return isOurs(imported) && !isBelow("api", imported) && !isPure(imported)
+		rule: "an edge imports api, core and what is below it; the rest is in the table lateral",
+		has:  isInternal,
+		allows: func(path, imported string) bool {
+			return isAPI(imported) || isCore(imported) || isBelow(path, imported) || isLateral(path, imported)
 		},
 	},
 	{
-		name: "a pure package knows no client, network and file system",
-		of:   isPure,
-		forbids: func(_, imported string) bool {
-			return slices.Contains(impureAlone, imported) ||
-				slices.ContainsFunc(impure, func(root string) bool { return isBelow(root, imported) })
+		rule: "a controller imports api, core and the edges in the table controllerEdges",
+		has:  isController,
+		allows: func(path, imported string) bool {
+			return isAPI(imported) || isCore(imported) || isBelow(path, imported) || slices.Contains(controllerEdges, imported)
 		},
+	},
+	{
+		rule:   "a package at a path that no rule knows imports nothing of this module",
+		has:    func(string) bool { return true },
+		allows: func(string, string) bool { return false },
 	},
 }
 
-// violations returns, sorted, what the units do against the rules.
-func violations(rules []rule, units []unit) []string {
+// lateral are all imports between edges, and between packages side by side in one
+// wing. The importer is that package alone; what it imports may also be below "to".
+var lateral = []struct{ from, to string }{
+	{"internal/library", "internal/source"},                 // has sources resolved, and unpacks what they stand for
+	{"internal/library", "internal/store"},                  // keeps indexes and objects beside the downloads
+	{"internal/source", "internal/store"},                   // has the store do every download
+	{"internal/source/fetch", "internal/source/httpclient"}, // redirects, stalled bodies and statuses are those of all HTTP clients
+	{"internal/source/oci", "internal/source/httpclient"},   // as above
+}
+
+// controllerEdges are the edges that controllers may import. Sources and the
+// store are not among them: controllers see releases, which the library opens.
+var controllerEdges = []string{
+	"internal/capi",     // paused, moved, filters, the ClusterCache
+	"internal/library",  // opened releases and their digests
+	"internal/status",   // conditions, events, the end of a reconcile
+	"internal/trigger",  // events that are not about an object of the API
+	"internal/workload", // one workload cluster
+}
+
+// coreBans are packages of the standard library and of other modules that core
+// does not import, with all below them: no client, no network, no file system.
+var coreBans = []string{
+	"io/ioutil", "log", "net/http", "os", "path/filepath", "syscall",
+	"k8s.io/client-go", "sigs.k8s.io/cluster-api/controllers", "sigs.k8s.io/controller-runtime/pkg/cache",
+	"sigs.k8s.io/controller-runtime/pkg/client", "sigs.k8s.io/controller-runtime/pkg/manager",
+}
+
+// coreBansAlone are packages that core does not import, though it may import some
+// below them: net/url and net/netip open no connection.
+var coreBansAlone = []string{"net", "sigs.k8s.io/controller-runtime"}
+
+// violations returns, sorted, the imports of the units that no rule allows.
+func violations(units []unit) []string {
 	var found []string
-	for _, r := range rules {
-		for _, u := range units {
-			for _, imported := range u.Imports {
-				if r.of(u.Path) && r.forbids(u.Path, imported) {
-					found = append(found, fmt.Sprintf("%s imports %s: %s", u.Path, imported, r.name))
-				}
+	for _, u := range units {
+		for _, imported := range u.ours {
+			if rule := brokenBy(u.path, imported); rule != "" {
+				found = append(found, fmt.Sprintf("%s imports %s: %s", u.path, imported, rule))
+			}
+		}
+		for _, imported := range u.others {
+			if rule := brokenByOther(u.path, imported); rule != "" {
+				found = append(found, fmt.Sprintf("%s imports %s: %s", u.path, imported, rule))
 			}
 		}
 	}
@@ -105,36 +127,84 @@ func violations(rules []rule, units []unit) []string {
 	return found
 }
 
-func within(root string) func(string) bool {
-	return func(path string) bool { return isBelow(root, path) }
+// brokenBy returns the rule that forbids a package at path to import a package of
+// this module, or "".
+func brokenBy(path, imported string) string {
+	switch {
+	case imported == ".":
+		return "nothing imports main"
+	case isTestSupport(imported) && !isTestSupport(path):
+		return "only tests and test support import test support"
+	case isTestSupport(imported):
+		return ""
+	}
+	l := layers[slices.IndexFunc(layers, func(l layer) bool { return l.has(path) })]
+	if l.allows(path, imported) {
+		return ""
+	}
+	return l.rule
 }
 
-// isBelow reports whether path is root or below it.
+// brokenByOther is brokenBy for packages of the standard library and of other modules.
+func brokenByOther(path, imported string) string {
+	switch {
+	case isAPI(path) && !isStandard(imported) && !isIn("k8s.io/apimachinery", imported):
+		return "api imports only apimachinery and the standard library"
+	case isCore(path) && isBanned(imported):
+		return "core has no client, no network and no file system"
+	}
+	return ""
+}
+
+func isAPI(path string) bool        { return isIn("api", path) }
+func isCore(path string) bool       { return isBelow("internal/core", path) }
+func isApp(path string) bool        { return isIn("internal/app", path) }
+func isInternal(path string) bool   { return isBelow("internal", path) }
+func isController(path string) bool { return isBelow("controllers", path) }
+
+// isTestSupport reports whether a package is made for tests: the control planes,
+// and packages named as net/http/httptest is.
+func isTestSupport(path string) bool {
+	last := path[strings.LastIndex(path, "/")+1:]
+	return isIn("internal/testenv", path) || isInternal(path) && strings.HasSuffix(last, "test")
+}
+
+func isLateral(path, imported string) bool {
+	for _, l := range lateral {
+		if path == l.from && isIn(l.to, imported) {
+			return true
+		}
+	}
+	return false
+}
+
+func isBanned(path string) bool {
+	return slices.Contains(coreBansAlone, path) ||
+		slices.ContainsFunc(coreBans, func(root string) bool { return isIn(root, path) })
+}
+
+// isIn reports whether path is root or below it.
+func isIn(root, path string) bool {
+	return path == root || isBelow(root, path)
+}
+
+// isBelow reports whether path is below root.
 func isBelow(root, path string) bool {
-	return path == root || strings.HasPrefix(path, root+"/")
-}
-
-func isPure(path string) bool {
-	return slices.ContainsFunc(pure, func(root string) bool { return isBelow(root, path) })
-}
-
-// isOurs reports whether path, made relative by ofModule, is of the main module.
-func isOurs(path string) bool {
-	ours := []string{"api", "config", "controllers", "hack", "internal"}
-	return path == "." || slices.ContainsFunc(ours, func(root string) bool { return isBelow(root, path) })
+	return strings.HasPrefix(path, root+"/")
 }
 
 // isStandard reports whether a package is of the standard library: the first
 // element of its path has no dot, as that of a module has.
 func isStandard(path string) bool {
 	first, _, _ := strings.Cut(path, "/")
-	return !strings.Contains(first, ".") && !isOurs(path)
+	return !strings.Contains(first, ".")
 }
 
-// ofModule returns a path relative to the module, and other modules' as they are.
-func ofModule(path string) string {
+// relative returns a path relative to the module. It is false for the standard
+// library and other modules.
+func relative(path string) (string, bool) {
 	if path == module {
-		return "."
+		return ".", true
 	}
-	return strings.TrimPrefix(path, module+"/")
+	return strings.CutPrefix(path, module+"/")
 }
