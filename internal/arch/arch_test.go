@@ -2,7 +2,6 @@ package arch
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -79,29 +78,51 @@ func TestCoreReadsNoClock(t *testing.T) {
 	}
 }
 
-// TestLongestFunctions keeps the tail visible: go test -v ./internal/arch.
+// Limits of the code that ships, in lines.
+const (
+	maxFunction = 50
+	maxFile     = 300
+)
+
+// TestLongestFunctions keeps the tail visible: go test -v -run Longest ./internal/arch.
 func TestLongestFunctions(t *testing.T) {
 	t.Parallel()
-	type function struct {
-		where string
-		lines int
-	}
-	var all []function
+	var all []size
 	for _, p := range listed(t) {
-		for _, f := range p.parse(t) {
+		for _, f := range p.parseShipped(t) {
 			for name, lines := range lengths(f.fset, f.File) {
-				all = append(all, function{p.path() + "." + name, lines})
+				all = append(all, size{f.name + ": " + name, lines})
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b function) int {
-		return cmp.Or(cmp.Compare(b.lines, a.lines), cmp.Compare(a.where, b.where))
-	})
-	if len(all) < 10 {
-		t.Fatalf("%d functions were found", len(all))
+	report(t, all, maxFunction)
+}
+
+// TestLongestFiles is TestLongestFunctions for files.
+func TestLongestFiles(t *testing.T) {
+	t.Parallel()
+	var all []size
+	for _, p := range listed(t) {
+		for _, f := range p.parseShipped(t) {
+			all = append(all, size{f.name, f.fset.File(f.FileStart).LineCount()})
+		}
 	}
-	for _, f := range all[:10] {
-		t.Logf("%4d lines  %s", f.lines, f.where)
+	report(t, all, maxFile)
+}
+
+// report prints the ten longest, and fails for each that is over the limit.
+func report(t *testing.T, all []size, limit int) {
+	t.Helper()
+	if len(all) < 10 {
+		t.Fatalf("only %d were found", len(all))
+	}
+	sortLongestFirst(all)
+	t.Logf("%d, lines p50/p90/max %d/%d/%d", len(all), percentile(all, 50), percentile(all, 90), percentile(all, 100))
+	for _, s := range all[:10] {
+		t.Logf("%4d  %s", s.lines, s.where)
+	}
+	for _, s := range over(all, limit) {
+		t.Errorf("%s has %d lines, more than %d", s.where, s.lines, limit)
 	}
 }
 
@@ -170,27 +191,39 @@ type parsedFile struct {
 	name string
 }
 
-// parse returns the files that ship, without those that are generated. Of a
-// package that holds only tests it returns these.
-func (p listedPackage) parse(t *testing.T) []parsedFile {
+// parseShipped returns the files that ship, without those that are generated.
+func (p listedPackage) parseShipped(t *testing.T) []parsedFile {
 	t.Helper()
-	names := p.GoFiles
-	if len(names) == 0 {
-		names = slices.Concat(p.TestGoFiles, p.XTestGoFiles)
-	}
 	var files []parsedFile
-	for _, name := range names {
-		fset := token.NewFileSet()
-		path := filepath.Join(p.Dir, name)
-		f, err := parser.ParseFile(fset, path, nil, parser.ParseComments|parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !ast.IsGenerated(f) {
-			files = append(files, parsedFile{f, fset, filepath.Join(p.path(), name)})
+	for _, name := range p.GoFiles {
+		if f := p.parseFile(t, name); !ast.IsGenerated(f.File) {
+			files = append(files, f)
 		}
 	}
 	return files
+}
+
+// parse is parseShipped, but returns the tests of a package that holds only tests.
+func (p listedPackage) parse(t *testing.T) []parsedFile {
+	t.Helper()
+	if len(p.GoFiles) > 0 {
+		return p.parseShipped(t)
+	}
+	var files []parsedFile
+	for _, name := range slices.Concat(p.TestGoFiles, p.XTestGoFiles) {
+		files = append(files, p.parseFile(t, name))
+	}
+	return files
+}
+
+func (p listedPackage) parseFile(t *testing.T, name string) parsedFile {
+	t.Helper()
+	fset := token.NewFileSet()
+	f, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsedFile{f, fset, filepath.Join(p.path(), name)}
 }
 
 // TestViolationsAreFound proves each rule by an import that breaks it. The imports
@@ -325,5 +358,23 @@ func Loud() {}
 	want := map[string]int{"Bare.Method": 3, "hidden.Method": 1, "Loud": 1}
 	if diff := gocmp.Diff(want, lengths(fset, f)); diff != "" {
 		t.Errorf("lengths (-want +got):\n%s", diff)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	t.Parallel()
+	sizes := []size{{"b", 3}, {"long", 51}, {"a", 3}, {"longer", 60}, {"at the limit", 50}}
+	sortLongestFirst(sizes)
+	want := []size{{"longer", 60}, {"long", 51}, {"at the limit", 50}, {"a", 3}, {"b", 3}}
+	if diff := gocmp.Diff(want, sizes, gocmp.AllowUnexported(size{})); diff != "" {
+		t.Errorf("longest first (-want +got):\n%s", diff)
+	}
+	if diff := gocmp.Diff(want[:2], over(sizes, 50), gocmp.AllowUnexported(size{})); diff != "" {
+		t.Errorf("over 50 (-want +got):\n%s", diff)
+	}
+	for percent, want := range map[int]int{1: 3, 50: 50, 80: 51, 90: 60, 100: 60} {
+		if got := percentile(sizes, percent); got != want {
+			t.Errorf("p%d is %d, want %d", percent, got, want)
+		}
 	}
 }

@@ -1,8 +1,9 @@
 // Package arch keeps the architecture: which package may import which, that core
-// reads no clock, and that what is exported is documented.
+// reads no clock, that what is exported is documented, and how long functions and
+// files are.
 //
 //	go list ──> path, imports ──> violations of the rules
-//	            files, parsed ──> undocumented exports, clock calls
+//	            files, parsed ──> undocumented exports, clock calls, lengths
 //
 // The path of a package decides what it may import: the rules are derived from
 // it, here and nowhere else. The exceptions are two small tables in

@@ -1,6 +1,7 @@
 package arch
 
 import (
+	"cmp"
 	"go/ast"
 	"go/token"
 	"slices"
@@ -72,6 +73,34 @@ func lengths(fset *token.FileSet, f *ast.File) map[string]int {
 		}
 	}
 	return found
+}
+
+// size is how long a function or a file is.
+type size struct {
+	where string
+	lines int
+}
+
+func sortLongestFirst(sizes []size) {
+	slices.SortFunc(sizes, func(a, b size) int {
+		return cmp.Or(cmp.Compare(b.lines, a.lines), cmp.Compare(a.where, b.where))
+	})
+}
+
+// over returns those of sizes, which are sorted longest first, that are longer
+// than limit.
+func over(sizes []size, limit int) []size {
+	end := slices.IndexFunc(sizes, func(s size) bool { return s.lines <= limit })
+	if end < 0 {
+		return sizes
+	}
+	return sizes[:end]
+}
+
+// percentile returns the lines that percent of sizes, which are sorted longest
+// first and not empty, do not exceed.
+func percentile(sizes []size, percent int) int {
+	return sizes[len(sizes)-(len(sizes)*percent+99)/100].lines
 }
 
 // functionName is the name of a function, for a method with its receiver's type.
