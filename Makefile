@@ -75,12 +75,34 @@ demo: controlplane ## Show the provider at work on clusters of its own. KEEP=1 l
 
 ##@ Tests
 
-# Not from go's cache: it knows nothing of the programs that the tests build and run.
+# The packages whose tests start no control plane: all that do not depend on
+# internal/testenv, without hack/, which builds the image.
+UNIT = $(shell go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... \
+	| awk '$$1 ~ /\.test$$/ && !/\/internal\/testenv/ && $$1 !~ /\/hack\// {sub(/\.test$$/, "", $$1); print $$1}')
+FUZZTIME ?= 10s
+
+# Not from Go's cache: it does not see the programs that tests run, go list among them.
 .PHONY: test
 test: controlplane $(BIN)/kustomize ## Run all tests against real API servers.
 	@failed=; for module in $(MODULES); do \
 		(cd $$module && go test -race -count=1 -timeout 20m ./...) || failed=1; \
 	done; [ -z "$$failed" ]
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need no control plane.
+	@go test -count=1 -timeout 5m $(UNIT)
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (10s).
+	@go test -list '^Fuzz' $(UNIT) \
+		| awk '/^Fuzz/ {targets[++n] = $$1} /^ok/ {for (; n; n--) print $$2, targets[n]}' \
+		| while read -r package target; do \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
+		done
+
+.PHONY: bench-unit
+bench-unit: ## Run the benchmarks that need no control plane.
+	@go test -run '^$$' -bench . -benchmem $(UNIT) | grep -v '\[no test files\]\|^ok .*\|^PASS$$'
 
 .PHONY: verify-generated
 verify-generated: generate ## Fail when what is generated is not what is committed.
