@@ -1,5 +1,5 @@
 // Package config tests what clusterctl installs, as kustomize builds it from the
-// folders beside this file, and the samples. It holds nothing but the test.
+// folders beside this file, and the samples. It has no code that ships.
 package config
 
 import (
@@ -249,7 +249,7 @@ func names(all []unstructured.Unstructured) []string {
 	return found
 }
 
-// convert turns an object into its type, which must know all of its fields.
+// convert decodes an object into its type, and fails on fields that the type lacks.
 func convert(t *testing.T, from unstructured.Unstructured, to any) {
 	t.Helper()
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(from.Object, to, true); err != nil {

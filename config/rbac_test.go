@@ -18,7 +18,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
 
-// patience is how long what must happen at last is waited for.
+// patience is how long a test waits for a condition.
 const patience = 2 * time.Minute
 
 // TestTheManagerMayDoWhatItMust delivers the sample with a manager that has the
@@ -92,7 +92,7 @@ func kubeconfigOf(config *rest.Config) clientcmdapi.Config {
 	}
 }
 
-// forbidden returns the lines of a log that say that something was forbidden.
+// forbidden returns the lines of a log that report a forbidden request.
 func forbidden(log string) []string {
 	return slices.DeleteFunc(strings.Split(log, "\n"), func(line string) bool {
 		return !strings.Contains(line, "forbidden")

@@ -110,7 +110,7 @@ func TestABadSourceIsAClearConditionAndNothingIsApplied(t *testing.T) {
 			want:  `False ManifestInvalid: .*calico.yaml, document 2 .*kind`,
 			stall: true,
 		},
-		"an object stands twice with different content": {
+		"an object is duplicated with different content": {
 			given: func(s *scenario) v1alpha1.Source {
 				return s.web.publish("calico.yaml", documents(good(s), configMap("default", s.namespace, "other")))
 			},

@@ -101,7 +101,7 @@ func (s *scenario) expectOrder(applies []string) {
 		To(BeTrue(), "phase by phase: %v", objects)
 }
 
-// phasesOf says how far each phase is.
+// phasesOf returns the state and the progress of each phase.
 func phasesOf(cb *v1alpha1.ClusterBundle) []string {
 	var phases []string
 	for _, p := range cb.Status.Phases {

@@ -73,8 +73,8 @@ var rendered = map[string]struct{ place, digest string }{
 // serveChart publishes a chart in upstream's place, in a registry or a chart
 // repository of the scenario. It is not upstream's, which cannot be had without a
 // network: its one template is what upstream's chart rendered to elsewhere. So the
-// objects are upstream's and the way is the one of every chart, but neither
-// upstream's templates nor the values of the Bundle are seen to work.
+// objects are upstream's and the chart is fetched and rendered as any, but neither
+// upstream's templates nor the values of the Bundle are tested.
 func (s *scenario) serveChart(source *v1alpha1.HelmSource) {
 	s.t.Helper()
 	from, known := rendered[source.Chart+" "+source.Version]
@@ -155,11 +155,11 @@ func TestExtraImagesThatAreNoList(t *testing.T) {
 	}
 }
 
-// delivery is what becomes of a release of the catalogue.
+// delivery is the expected result of a release of the catalogue.
 type delivery struct {
-	// phases are how far each is at the end.
+	// phases are the state and progress of each at the end.
 	phases []string
-	// waits is what the release waits for that nothing in the cluster does.
+	// waits names what the release waits for and no program of the test provides.
 	waits string
 	// images are those of the status of the release.
 	images []string

@@ -26,7 +26,8 @@ func TestAManagerKilledInTheCRDPhaseFinishesWhenItIsStartedAgain(t *testing.T) {
 	workload := testenv.NewWorkload(t, testenv.WorkloadOptions{Nodes: 1})
 	seen := testenv.NewProxy(t, workload.APIServer)
 
-	// The thirteenth CustomResourceDefinition and those after it get no answer.
+	// The API server does not respond for the thirteenth CustomResourceDefinition
+	// and those after it.
 	var reached atomic.Int32
 	seen.SetFault(testenv.Only(isCRDApply, func(rw http.ResponseWriter, r *http.Request, q testenv.Request) bool {
 		if reached.Add(1) <= 12 {
@@ -91,7 +92,7 @@ func (s *scenario) crdVersions(w *testenv.Workload) map[string]string {
 	return versions
 }
 
-// allEstablished tells whether every CustomResourceDefinition is established.
+// allEstablished reports whether every CustomResourceDefinition is established.
 func (s *scenario) allEstablished(w *testenv.Workload) bool {
 	s.t.Helper()
 	return !slices.ContainsFunc(s.crds(w), func(crd apiextensionsv1.CustomResourceDefinition) bool {
@@ -113,11 +114,11 @@ func TestAnAPIServerThatGoesAwayInTheMiddleOfAPhaseIsTakenUpAgain(t *testing.T) 
 	s := newScenario(t)
 	workload := testenv.NewWorkload(t, testenv.WorkloadOptions{})
 	seen := testenv.NewProxy(t, workload.APIServer)
-	var cut atomic.Int32
+	var aborted atomic.Int32
 	seen.SetFault(testenv.Only(
 		func(r testenv.Request) bool { return r.Verb == "patch" && strings.HasPrefix(r.Name, s.namespace) },
 		func(rw http.ResponseWriter, r *http.Request, q testenv.Request) bool {
-			if cut.Add(1) < 3 {
+			if aborted.Add(1) < 3 {
 				return false
 			}
 			return testenv.Cut(rw, r, q)
@@ -200,7 +201,7 @@ func TestACRDWhoseNamesAreTakenIsNamed(t *testing.T) {
 		"False CRDNamesConflict: phase crds: .*widgets.clash.example.org.*already in use"))
 	s.Expect(s.state(s.named("clash-graz"), v1alpha1.StalledCondition)()).To(HavePrefix("True"))
 
-	// Once the other one is gone it goes on by itself.
+	// When the other one has been deleted the rollout continues without help.
 	s.Expect(workload.Client.Delete(t.Context(), theirs)).To(Succeed())
 	s.Eventually(s.ready("clash-graz")).Should(Equal(isReady))
 }

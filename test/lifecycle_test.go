@@ -21,7 +21,7 @@ func TestAPausedClusterIsNotTouchedUntilItIsUnpaused(t *testing.T) {
 	paused := testenv.NewCluster(t, s.management, testenv.ClusterOptions{
 		Namespace: s.namespace, Name: "kyoto", Labels: optIn("calm"), Workload: seen, Paused: true,
 	})
-	// A second Cluster tells when the set has been looked at.
+	// A second Cluster shows when the set has been reconciled.
 	s.cluster("osaka", "calm", testenv.SharedWorkload(t))
 	s.Eventually(s.ready("calm-osaka")).Should(Equal(isReady))
 	_, err := s.clusterBundle("calm-kyoto")
@@ -31,7 +31,7 @@ func TestAPausedClusterIsNotTouchedUntilItIsUnpaused(t *testing.T) {
 	s.change(paused, func() { paused.Spec.Paused = new(false) })
 	s.Eventually(s.ready("calm-kyoto")).Should(Equal(isReady))
 
-	// Paused again, it is left alone: nothing of a new release is sent.
+	// Paused again: nothing of a new release is sent.
 	s.change(paused, func() { paused.Spec.Paused = new(true) })
 	s.Eventually(s.state(s.named("calm-kyoto"), v1alpha1.PausedCondition)).Should(HavePrefix("True"))
 	seen.Reset()

@@ -22,7 +22,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
 
-// requestLog is what a server is asked for: method, path and range.
+// requestLog records the requests of a server: method, path and range.
 type requestLog struct {
 	mu   sync.Mutex
 	seen []string
@@ -61,8 +61,8 @@ func (l *requestLog) matching(pattern string) []string {
 	return found
 }
 
-// networkTo starts a proxy before a server that does to what it sends what the
-// toxic says.
+// networkTo starts a proxy in front of a server. The toxic, in toxiproxy's JSON,
+// is the fault that it applies to what the server sends.
 func (s *scenario) networkTo(server *httptest.Server, toxic string) *toxiproxy.Proxy {
 	s.t.Helper()
 	control := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
@@ -73,8 +73,8 @@ func (s *scenario) networkTo(server *httptest.Server, toxic string) *toxiproxy.P
 	return proxy
 }
 
-// heavySize is about how large what is published at a place is: large enough
-// that what else is sent is less than one percent of it.
+// heavySize is roughly the size of the content at a place: large enough that
+// everything else that is sent is less than one percent of it.
 const heavySize = 2 << 20
 
 // heavy are ConfigMaps that do not compress.
@@ -90,17 +90,17 @@ func (s *scenario) heavy() string {
 
 // place is where a source can be published.
 type place struct {
-	// publish publishes what is heavy, and returns the source behind a network
+	// publish publishes the heavy content, and returns the source behind a network
 	// with the toxic, that network, and the requests of the server behind it.
 	publish func(s *scenario, toxic string) (v1alpha1.Source, *toxiproxy.Proxy, *requestLog)
-	// asks matches the requests for the content.
-	asks string
+	// content matches the requests for the content.
+	content string
 }
 
 func places() map[string]place {
 	return map[string]place{
 		"a web server": {
-			asks: "^GET /heavy.yaml",
+			content: "^GET /heavy.yaml",
 			publish: func(s *scenario, toxic string) (v1alpha1.Source, *toxiproxy.Proxy, *requestLog) {
 				content := s.heavy()
 				seen, network := record(s.web.Server), s.networkTo(s.web.Server, toxic)
@@ -114,7 +114,7 @@ func places() map[string]place {
 			},
 		},
 		"a registry": {
-			asks: "^GET /v2/heavy/blobs/",
+			content: "^GET /v2/heavy/blobs/",
 			publish: func(s *scenario, toxic string) (v1alpha1.Source, *toxiproxy.Proxy, *requestLog) {
 				r := newRegistry(s)
 				seen, network := record(r.Server), s.networkTo(r.Server, toxic)
@@ -135,14 +135,14 @@ func TestADownloadThatIsCutAtNinetyPercentAsksForTheRestOnly(t *testing.T) {
 			t.Parallel()
 			s := newScenario(t)
 			const cut = heavySize * 9 / 10
-			// Every connection is cut: only who asks for the rest gets to the end.
+			// Every connection breaks: only a client that requests the rest completes.
 			src, _, seen := at.publish(s, fmt.Sprintf(`{"type": "limit_data", "attributes": {"bytes": %d}}`, cut))
 			s.bundle("cut", release("1.0.0", phase("all", src)))
 			s.set("cut")
 			s.cluster("kiel", "cut", testenv.SharedWorkload(t))
 			s.Eventually(s.ready("cut-kiel")).Should(Equal(isReady))
 
-			asked := seen.matching(at.asks)
+			asked := seen.matching(at.content)
 			s.Expect(asked).To(HaveLen(2))
 			s.Expect(asked[0]).NotTo(ContainSubstring("bytes="))
 			_, span, _ := strings.Cut(asked[1], " bytes=")
@@ -181,7 +181,7 @@ func TestABadNetworkIsReportedAndOvercome(t *testing.T) {
 				}
 				s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(Equal(isReady))
 				if tc.want == "" {
-					s.Expect(seen.matching(at.asks)).To(HaveLen(1), "nothing is asked for again")
+					s.Expect(seen.matching(at.content)).To(HaveLen(1), "nothing is requested again")
 				}
 			})
 		}

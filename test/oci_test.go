@@ -29,8 +29,8 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
 
-// ociRegistry is a registry in the test's process that counts and can ask for a
-// password.
+// ociRegistry is a registry in the test's process that counts requests and can
+// require a password.
 type ociRegistry struct {
 	*httptest.Server
 	s *scenario
@@ -61,7 +61,7 @@ func newRegistry(s *scenario) *ociRegistry {
 	return r
 }
 
-// ask has the registry ask for a password; empty for none.
+// ask makes the registry require a password; empty for none.
 func (r *ociRegistry) ask(password string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -75,8 +75,8 @@ func (r *ociRegistry) admits(req *http.Request) bool {
 	return r.password == "" || password == r.password
 }
 
-// lie serves something else in place of a layer from now on; nothing for a 404.
-func (r *ociRegistry) lie(l layer, instead string) {
+// serveInstead serves something else in place of a layer from now on; nothing for a 404.
+func (r *ociRegistry) serveInstead(l layer, instead string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.instead[digest.FromString(l.content).String()] = instead
@@ -334,7 +334,7 @@ func TestABadArtifactIsAClearConditionAndNothingIsApplied(t *testing.T) {
 			given: func(s *scenario, r *ociRegistry) v1alpha1.Source {
 				honest := layer{yamlLayer, "", good(s)}
 				r.push("bad", "v1", honest)
-				r.lie(honest, strings.Replace(good(s), "good", "evil", 1))
+				r.serveInstead(honest, strings.Replace(good(s), "good", "evil", 1))
 				return r.source("bad", tagged("v1"))
 			},
 			want: "False DigestMismatch: .*bad:v1.*sha256:",
@@ -343,7 +343,7 @@ func TestABadArtifactIsAClearConditionAndNothingIsApplied(t *testing.T) {
 			given: func(s *scenario, r *ociRegistry) v1alpha1.Source {
 				gone := layer{yamlLayer, "", good(s)}
 				r.push("bad", "v1", gone)
-				r.lie(gone, "")
+				r.serveInstead(gone, "")
 				return r.source("bad", tagged("v1"))
 			},
 			want: "False FetchFailed: .*bad:v1.*404",

@@ -100,7 +100,7 @@ func TestWhatIsSignedReachesReadyAndSaysByWhom(t *testing.T) {
 	s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp(
 		"False ReferenceNotFound: .*charts/agent.*verify: Secret ours: it does not exist"))
 
-	// The key comes late, and it goes on by itself.
+	// The key is created late, and the fetch continues without help.
 	key := s.publicKey("ours", ours)
 	s.create(key)
 	s.Eventually(s.ready("signed-gent")).Should(Equal(isReady))

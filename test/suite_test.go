@@ -48,7 +48,7 @@ func (s *sharedManager) get(t *testing.T) *testenv.Manager {
 	t.Helper()
 	management := testenv.SharedManagement(t)
 	s.once.Do(func() {
-		s.dir, s.err = os.MkdirTemp("", "caapb-cache-") //nolint:usetesting // it outlives the test that asks first
+		s.dir, s.err = os.MkdirTemp("", "caapb-cache-") //nolint:usetesting // it outlives the test that needs it first
 		if s.err != nil {
 			return
 		}
@@ -102,7 +102,7 @@ func scenarioWith(t *testing.T, management *testenv.Management, manager *testenv
 	return s
 }
 
-// web is a web server that counts what is asked of it.
+// web is a web server that counts its requests.
 type web struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -130,7 +130,7 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	serve(rw, r)
 }
 
-// handle has the server answer for a path as the function does.
+// handle registers the function for a path.
 func (w *web) handle(path string, serve http.HandlerFunc) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -198,7 +198,7 @@ func (s *scenario) set(name string, change ...func(*v1alpha1.ClusterBundleSetSpe
 	return set
 }
 
-// optIn are the labels of a Cluster that asks for the set.
+// optIn are the labels of a Cluster that the set selects.
 func optIn(set string) map[string]string { return map[string]string{"addon": set} }
 
 // cluster makes a Cluster that is labelled for the set.
@@ -238,8 +238,8 @@ type conditioned interface {
 	GetConditions() []metav1.Condition
 }
 
-// state returns a function that says of a condition of the object: its status,
-// its reason and its message, in one line.
+// state returns a function that returns the status, the reason and the message of
+// a condition of the object in one line.
 func (s *scenario) state(object conditioned, condition string) func() string {
 	return func() string {
 		if err := s.management.Client.Get(s.t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
@@ -258,7 +258,7 @@ func (s *scenario) named(name string) *v1alpha1.ClusterBundle {
 	return &v1alpha1.ClusterBundle{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name}}
 }
 
-// ready says of the Ready condition of a ClusterBundle.
+// ready is state for the Ready condition of a ClusterBundle.
 func (s *scenario) ready(name string) func() string {
 	return s.state(s.named(name), v1alpha1.ReadyCondition)
 }

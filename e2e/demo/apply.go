@@ -92,8 +92,8 @@ func (w *world) label(ctx context.Context, name string) error {
 	return w.management.Client.Patch(ctx, cluster, client.MergeFrom(before))
 }
 
-// readiness returns nil if the Ready condition is True, else an error that says
-// why it is not.
+// readiness returns nil if the Ready condition is True, else an error with
+// the reason.
 func readiness(conditions []metav1.Condition) error {
 	ready := meta.FindStatusCondition(conditions, v1alpha1.ReadyCondition)
 	if ready == nil {

@@ -24,7 +24,7 @@ type bundle struct {
 	object *v1alpha1.Bundle
 	// files are the contents by the last element of the URL.
 	files map[string][]byte
-	// origin says what it is and where the files are from, in a sentence.
+	// origin is a sentence: what the bundle is and where its files are from.
 	origin string
 }
 

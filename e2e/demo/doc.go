@@ -8,11 +8,11 @@
 //	        │                               └────── proxy ── oslo
 //	        └ watch: live view, tables         counted: summary
 //
-// No operator's image runs on the simulated Nodes: what an operator would
-// report about its work the demo writes in its place, and says so.
+// No operator's image runs on the simulated Nodes: the demo writes the
+// status that an operator would report, and prints that it does.
 //
-// It ends with exit status 0 if everything happened that should, else with 1,
-// an explanation and the end of the manager's log. In both cases everything that
+// It exits with status 0 if every step succeeded, else with 1, an explanation
+// and the end of the manager's log. In both cases everything that
 // it started is stopped. With KEEP=1 in the environment it prints the paths of
 // the kubeconfigs and waits for an interrupt before it stops.
 package main

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// readTime bounds how long a client may take to ask.
+// readTime bounds how long a client may take to send its request.
 const readTime = 10 * time.Second
 
 // fileServer serves files on the loopback address and counts the downloads.
@@ -37,7 +37,7 @@ func serveFiles(files map[string][]byte) (*fileServer, error) {
 	return s, nil
 }
 
-// ServeHTTP answers with the file that the path names.
+// ServeHTTP serves the file that the path names.
 func (s *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := path.Base(r.URL.Path)
 	content, ok := s.files[name]
@@ -53,7 +53,7 @@ func (s *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *fileServer) url() string { return "http://" + s.listen.Addr().String() }
 
-// count returns how often the file was asked for.
+// count returns how often the file was requested.
 func (s *fileServer) count(name string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -28,7 +28,7 @@ func main() {
 	}
 }
 
-// demo is what there is to see, in order. It stops what it started.
+// demo runs the demo and stops what it started.
 func demo(ctx context.Context, out io.Writer, keep bool) error {
 	w := &world{out: out, started: time.Now()}
 	defer w.stop()
@@ -58,7 +58,7 @@ func (w *world) show(ctx context.Context) error {
 		{"applies a ClusterBundleSet for cni=calico", stepTime, w.applySet},
 		{"labels the Cluster berlin", stepTime, w.labelFirst},
 		{"labels the Cluster oslo", stepTime, w.labelSecond},
-		{"asks the management cluster for the views of kubectl get", stepTime, w.printViews},
+		{"prints what kubectl get shows", stepTime, w.printViews},
 		{"sums up", stepTime, w.printSummary},
 	} {
 		if err := w.do(ctx, s); err != nil {

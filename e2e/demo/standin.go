@@ -32,7 +32,7 @@ func (w *world) standIn(ctx context.Context, m *member, b *v1alpha1.ClusterBundl
 }
 
 // applyReport applies the object and then its status. It does not create it: an
-// API server delays what is created of a kind that is new by two seconds.
+// API server delays the creation of objects of a new kind by two seconds.
 func applyReport(ctx context.Context, c client.Client, reference v1alpha1.ObjectReference) error {
 	object := report(reference)
 	object.Object["spec"] = map[string]any{}

@@ -22,9 +22,9 @@ const (
 	logLines = 40
 )
 
-// step is one of the things that the demo does.
+// step is one step of the demo.
 type step struct {
-	// name says what the step does, after "the demo ".
+	// name completes a sentence that begins with "the demo".
 	name string
 	// within is the time that it may take.
 	within time.Duration

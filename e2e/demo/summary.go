@@ -17,7 +17,7 @@ import (
 // printSummary prints what was measured. It fails if something was downloaded
 // more than once: then the demo did not show what it is for.
 func (w *world) printSummary(context.Context) error {
-	memory := "only Linux tells the manager's peak"
+	memory := "the manager's peak is known only on Linux"
 	if peak, err := w.manager.PeakMemory(); err == nil {
 		memory = "the manager's peak was " + bytesText(peak)
 	}
@@ -66,7 +66,7 @@ func printRollouts(out io.Writer, phases []v1alpha1.Phase, members []*member) er
 	return w.Flush()
 }
 
-// milestone says what it means that the phase is ready.
+// milestone returns what it means that the phase is ready.
 func milestone(phase string) string {
 	switch phase {
 	case "crds":
@@ -110,7 +110,7 @@ func traffic(requests []testenv.Request) (sent, received int64) {
 	return sent, received
 }
 
-// downloadsText says how often each file was downloaded.
+// downloadsText returns how often each file was downloaded, as a sentence.
 func downloadsText(names []string, count func(string) int, clusters int) string {
 	counts := make([]string, 0, len(names))
 	once := true

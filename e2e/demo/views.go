@@ -18,10 +18,10 @@ import (
 )
 
 const (
-	// tableForm asks for what kubectl get prints. See
+	// tableForm is the media type of what kubectl get prints. See
 	// https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-resources-as-tables.
 	tableForm = "application/json;as=Table;v=v1;g=meta.k8s.io"
-	// maxTable bounds an answer, in bytes.
+	// maxTable bounds a response, in bytes.
 	maxTable = 1 << 20
 )
 

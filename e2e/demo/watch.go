@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// aliveInterval is how often the demo asks whether the manager still runs.
+	// aliveInterval is how often the demo checks that the manager still runs.
 	aliveInterval = time.Second
 	// messageWidth is how many characters of a message the live view shows.
 	messageWidth = 80
@@ -100,8 +100,8 @@ func (w *world) next(ctx context.Context, events <-chan watch.Event, cluster str
 	}
 }
 
-// showChange prints what is new and keeps the times of what is there for the
-// first time.
+// showChange prints what changed, and records when a phase and the ClusterBundle
+// became ready.
 func (w *world) showChange(v *view, m *member, b *v1alpha1.ClusterBundle, since time.Duration) {
 	requests := m.proxy.Requests()
 	sent, _ := traffic(requests)
@@ -118,8 +118,8 @@ func (w *world) showChange(v *view, m *member, b *v1alpha1.ClusterBundle, since 
 	}
 }
 
-// changes returns a line for each phase that is not as it was, and one for the
-// reason of the Ready condition if it is new and no phase tells it.
+// changes returns a line for each phase that changed, and one for the reason of
+// the Ready condition if that changed and no line of a phase shows it.
 func (v *view) changes(b *v1alpha1.ClusterBundle, sent int64) []string {
 	var lines []string
 	for _, phase := range b.Status.Phases {
@@ -144,7 +144,7 @@ func (v *view) changes(b *v1alpha1.ClusterBundle, sent int64) []string {
 		v.cluster, ready.Status, ready.Reason, shortened(ready.Message)), " "))
 }
 
-// differs says whether there is something new to read.
+// differs reports whether the line of a phase would differ.
 func differs(a, b v1alpha1.PhaseStatus) bool {
 	return a.State != b.State || a.Ready != b.Ready || a.Objects != b.Objects || a.Message != b.Message
 }

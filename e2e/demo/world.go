@@ -18,7 +18,7 @@ import (
 // namespace of everything that the demo makes in the management cluster.
 const namespace = metav1.NamespaceDefault
 
-// stopTime is what the manager has to end by itself.
+// stopTime is how long the manager may take to exit after SIGTERM.
 const stopTime = 10 * time.Second
 
 // world is everything that the demo starts.

@@ -25,7 +25,7 @@ const (
 	wantVersion = "v9.8.7-test"
 	wantUser    = "65532:65532"
 
-	// wantMissing is what the manager says of an API server that lacks the CRDs,
+	// wantMissing is in the manager's log when an API server lacks the CRDs,
 	// after it has opened its cache directory.
 	wantMissing = "no matches for kind"
 
@@ -223,7 +223,7 @@ func (b *buildah) mount(t *testing.T, image string) string {
 	return b.run(t, "mount", b.run(t, "from", "--pull=never", image))
 }
 
-// config is what an image says about how it is run.
+// config is how an image is run.
 type config struct {
 	User       string
 	Entrypoint []string
@@ -243,7 +243,7 @@ func (b *buildah) config(t *testing.T, image string) config {
 	return inspected.OCIv1.Config
 }
 
-// libraryPath is what ldd prints of a library.
+// libraryPath matches the path of a library in the output of ldd.
 var libraryPath = regexp.MustCompile(`(?m)(/\S+) \(0x[0-9a-f]+\)$`)
 
 // libraries returns the shared libraries that a program is linked with.
@@ -274,7 +274,7 @@ func goEnv(t *testing.T, names ...string) map[string]string {
 	return values
 }
 
-// apiServer starts an API server that knows no kinds but Secrets, and returns
+// apiServer starts an API server that serves no kinds but Secrets, and returns
 // its address.
 func apiServer(t *testing.T) string {
 	t.Helper()

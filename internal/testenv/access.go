@@ -21,10 +21,10 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 )
 
-// askTimeout bounds one question to a workload cluster.
+// askTimeout bounds one request to a workload cluster.
 const askTimeout = 10 * time.Second
 
-// Scheme returns the kinds that Client knows: those of client-go, CRDs, Cluster
+// Scheme returns the kinds that Client can read and write: those of client-go, CRDs, Cluster
 // API's core and add-ons, and this project. It is made once: do not add to it.
 var Scheme = sync.OnceValue(func() *runtime.Scheme {
 	s := runtime.NewScheme()
@@ -95,7 +95,7 @@ func endpointOf(content []byte) (clusterv1.APIEndpoint, error) {
 	return clusterv1.APIEndpoint{Host: server.Hostname(), Port: int32(number)}, nil
 }
 
-// versionOf asks the server in a kubeconfig for its version, such as v1.36.3.
+// versionOf returns the version of the server in a kubeconfig, such as v1.36.3.
 func versionOf(content []byte) (string, error) {
 	config, err := clientcmd.RESTConfigFromKubeConfig(content)
 	if err != nil {

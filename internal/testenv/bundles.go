@@ -33,8 +33,8 @@ const (
 	maxCatalogueFile = 64 << 20
 )
 
-// copies says where the folder with copies has what is published: behind start
-// come the tag and behind middle the name of the file, which are in folder/tag/below.
+// copies maps published URLs to the folder with copies. A URL is start, the tag,
+// middle and the name of the file; its copy is folder/tag/below and that name.
 var copies = []struct{ start, middle, folder, below string }{
 	{calicoURL, "/manifests/", "calico", ""},
 	{loggingURL, "/charts/logging-operator/crds/", "logging-operator", "crds"},
@@ -78,8 +78,8 @@ func Catalogue(name string) (*v1alpha1.Bundle, error) {
 // and the hexadecimal digits of its SHA-256, which may follow "sha256:". Only
 // bytes of that digest count. They come from the folder BUNDLES_DIR (default:
 // ../shared/bundles beside the repository), else from bin/bundles, where a file
-// is kept once it was downloaded, else from the URL. The error says what was
-// tried: a test that needs the file skips with it.
+// is kept once it was downloaded, else from the URL. The error lists what
+// was tried: a test that needs the file skips with it.
 func CatalogueFile(ctx context.Context, url, sha256 string) (path string, err error) {
 	root, err := repositoryRoot()
 	if err != nil {
@@ -96,9 +96,9 @@ func CatalogueFile(ctx context.Context, url, sha256 string) (path string, err er
 	return c.file(ctx, url, sha256)
 }
 
-// CatalogueCopy returns the path of a file that is published in no such form, by
-// its place in the folder BUNDLES_DIR and the hexadecimal digits of its SHA-256.
-// The error says what is wrong with the file: a test that needs it skips with it.
+// CatalogueCopy returns the path of a file that is not published as a file, by
+// its path in the folder BUNDLES_DIR and the hexadecimal digits of its SHA-256.
+// The error describes what is wrong with the file: a test that needs it skips with it.
 func CatalogueCopy(place, sha256 string) (string, error) {
 	root, err := repositoryRoot()
 	if err != nil {
@@ -165,7 +165,7 @@ func (c catalogue) copyOf(url string) string {
 	return ""
 }
 
-// isName says whether s is one element of a path and leads nowhere else.
+// isName reports whether s is a single element of a path, other than "." and "..".
 func isName(s string) bool { return s != "" && s != "." && s != ".." && path.Base(s) == s }
 
 func checkFile(name, digits string) error {
@@ -196,7 +196,8 @@ func copyChecked(w io.Writer, r io.Reader, digits string) error {
 	return nil
 }
 
-// download keeps the file under name, or nothing.
+// download writes the file to name if its digest is right. On an error it leaves
+// no file.
 func (c catalogue) download(ctx context.Context, url, digits, name string) (err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {

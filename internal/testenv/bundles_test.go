@@ -169,7 +169,7 @@ func TestCatalogueFileThatIsNowhere(t *testing.T) {
 			givenURL: calico, givenDigest: digitsOf(published), givenServed: answering(http.StatusOK, "kind: Other\n"),
 			want: []string{digitsOf(published), digitsOf("kind: Other\n")},
 		},
-		"the server is cut in the middle": {
+		"the connection is closed in the middle": {
 			givenURL: calico, givenDigest: digitsOf(published),
 			givenServed: func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Length", "1000")

@@ -66,7 +66,7 @@ func (m *Management) writeWebhookCertificate() (string, error) {
 }
 
 // freePort returns a port that is free now: capi-core cannot share a reserved
-// one. Should somebody else be quicker it ends, and says so in its output.
+// one. If another program takes the port first, capi-core exits with an error.
 func freePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // It does not resolve a name.
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Connectable is what a Cluster's kubeconfig Secret can lead to.
+// Connectable is an API server that a Cluster's kubeconfig Secret can point to.
 type Connectable interface {
 	// Kubeconfig returns the content of the Secret.
 	Kubeconfig() []byte
@@ -32,16 +32,16 @@ type ClusterOptions struct {
 	Labels, Annotations map[string]string
 	// Paused is spec.paused.
 	Paused bool
-	// Workload is what the Cluster stands for. Without one the Cluster is still to
-	// be provisioned: Connect goes on from there.
+	// Workload is the workload cluster of the Cluster. Without one the Cluster is
+	// not provisioned yet, and Connect provisions it.
 	Workload Connectable
-	// Version of Kubernetes that the control plane object reports. Default: what
-	// the workload cluster says, which must then answer.
+	// Version of Kubernetes that the control plane object reports. Default: the
+	// version of the workload cluster, which must be reachable then.
 	Version string
 }
 
 // AddCluster makes a Cluster with its infrastructure and control plane objects,
-// and connects it if there is a Workload. The result is what the API server has.
+// and connects it if there is a Workload. It returns the Cluster as the API server has it.
 // After StartCAPI a Cluster with a Workload cannot be made Paused: Cluster API
 // would do nothing for it.
 func (m *Management) AddCluster(ctx context.Context, o ClusterOptions) (*clusterv1.Cluster, error) {

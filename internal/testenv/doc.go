@@ -9,7 +9,7 @@
 //	                     │
 //	StartWorkload ───────┤  bare:  etcd, kube-apiserver
 //	                     │  whole: and controllers, scheduler, simulated Nodes
-//	StartProxy ──────────┘  in front of a workload cluster: counts, fails, cuts
+//	StartProxy ──────────┘  in front of a workload cluster: counts, fails, disconnects
 //
 // Functions that start with Start return errors and know nothing of testing;
 // those that start with New, and the Shared ones, are the same for tests. What

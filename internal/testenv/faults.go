@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Fault decides about a request before the API server sees it. It returns true
-// if it has answered, false to let the request pass. It may wait, or watch the
+// Fault sees a request before the API server does. It returns true if it has
+// responded itself, false to let the request pass. It may wait, or watch the
 // request's context, and is called from many goroutines.
 type Fault func(http.ResponseWriter, *http.Request, Request) bool
 
-// SetFault makes f decide about every request from now on. Nil lets all pass.
+// SetFault applies f to every request from now on. Nil lets all pass.
 func (p *Proxy) SetFault(f Fault) {
 	if f == nil {
 		p.fault.Store(nil)
@@ -20,11 +20,11 @@ func (p *Proxy) SetFault(f Fault) {
 	p.fault.Store(&f)
 }
 
-// Cut ends the client's request without an answer, as if its connection were
-// lost: over HTTP/2 other requests on the connection go on. It is a Fault.
+// Cut aborts the client's request without a response, as if its connection were
+// lost: over HTTP/2 other requests on the connection continue. It is a Fault.
 func Cut(http.ResponseWriter, *http.Request, Request) bool { panic(http.ErrAbortHandler) }
 
-// Answer returns a Fault that answers with that HTTP status and, if retryAfter
+// Answer returns a Fault that responds with that HTTP status and, if retryAfter
 // is not 0, the header Retry-After in whole seconds.
 func Answer(status int, retryAfter time.Duration) Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ Request) bool {
@@ -50,8 +50,8 @@ func Only(match func(Request) bool, f Fault) Fault {
 	}
 }
 
-// Lose lets the API server do what the request asks for, and then ends it as Cut
-// does: the client cannot know. It is a Fault.
+// Lose lets the API server serve the request, and then aborts it as Cut does: the
+// client cannot know that it succeeded. It is a Fault.
 func Lose(w http.ResponseWriter, _ *http.Request, _ Request) bool {
 	if counted, ok := w.(*countedResponse); ok {
 		counted.lost = true
@@ -59,7 +59,7 @@ func Lose(w http.ResponseWriter, _ *http.Request, _ Request) bool {
 	return false
 }
 
-// discarded is an answer that nobody receives.
+// discarded is a response that nobody receives.
 type discarded struct{ header http.Header }
 
 // Header returns what nobody receives.

@@ -19,7 +19,7 @@ type Management struct {
 	capi *process
 }
 
-// ManagementOptions say what a management cluster has beside its API server.
+// ManagementOptions select what a management cluster runs beside its API server.
 type ManagementOptions struct {
 	// Controllers also runs the garbage collector and the namespace controller:
 	// objects whose owner is deleted go, and Namespaces can be deleted.

@@ -97,16 +97,17 @@ func buildManager(ctx context.Context, race bool) (string, error) {
 	return program, os.Rename(made, program)
 }
 
-// Kill ends the manager at once, as SIGKILL does, and returns when it is gone.
+// Kill kills the manager with SIGKILL and returns when it has exited.
 func (m *Manager) Kill() { m.process.stop() }
 
-// Stop asks the manager to end, as SIGTERM does, and returns when it is gone.
+// Stop sends SIGTERM to the manager and returns when it has exited.
 func (m *Manager) Stop() {
 	_ = syscall.Kill(m.process.pid, syscall.SIGTERM) // The only error is that it has ended.
 	<-m.process.ended
 }
 
-// Ended tells whether the manager has ended by itself, and if so, with which output.
+// Ended returns nil while the manager runs, else an error with the end of its
+// output.
 func (m *Manager) Ended() error {
 	if !m.process.hasEnded() {
 		return nil
@@ -121,7 +122,7 @@ func (m *Manager) Log() string { return m.process.output.last(tailBytes) }
 func (m *Manager) MetricsURL() string { return m.metrics }
 
 // PeakMemory returns the largest resident set that the manager has had, in
-// bytes, as Linux keeps it (VmHWM in proc_pid_status(5)).
+// bytes, as Linux reports it (VmHWM in proc_pid_status(5)).
 func (m *Manager) PeakMemory() (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", m.process.pid))
 	if err != nil {

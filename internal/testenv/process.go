@@ -15,7 +15,7 @@ import (
 const (
 	// startTimeout bounds every start: machines that test in parallel are slow.
 	startTimeout = 2 * time.Minute
-	// pollInterval is how often a starting program is asked whether it is ready.
+	// pollInterval is how often a starting program is polled for readiness.
 	pollInterval = 50 * time.Millisecond
 	// outputDelay is how long output is awaited after a program has ended: what it
 	// has started itself may hold the pipe.
@@ -108,7 +108,7 @@ func (p *process) hasEnded() bool {
 	}
 }
 
-// stop kills the program and waits until it is gone. Nothing that it holds is
+// stop kills the program and waits until it has exited. Nothing that it holds is
 // worth an orderly end. It may be called twice, and on nil.
 func (p *process) stop() {
 	if p == nil {

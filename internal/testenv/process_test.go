@@ -126,7 +126,7 @@ func TestProgramsDieWithTheirParent(t *testing.T) {
 	})
 }
 
-// isRunning says whether a process exists and is not only waiting to be reaped.
+// isRunning reports whether a process exists and is not a zombie.
 func isRunning(pid int) bool {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	return err == nil && !strings.Contains(string(status), "State:\tZ")

@@ -20,8 +20,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Proxy stands before an API server: it remembers every request, and can fail,
-// delay or cut them. Give it to AddCluster in place of the Workload. Requests
+// Proxy is a reverse proxy for an API server: it records every request, and can
+// fail, delay or abort it. Give it to AddCluster in place of the Workload. Requests
 // reach the API server as the administrator's.
 type Proxy struct {
 	// Config is as that of the API server, but leads through the proxy.
@@ -129,7 +129,7 @@ func (a *authority) tlsConfig() (*tls.Config, error) {
 // Kubeconfig returns a kubeconfig that leads through the proxy.
 func (p *Proxy) Kubeconfig() []byte { return p.kubeconfig }
 
-// Stop cuts all connections and gives up the address. It may be called twice.
+// Stop closes all connections and releases the address. It may be called twice.
 func (p *Proxy) Stop() {
 	p.stop()
 	_ = p.server.Close()
@@ -140,7 +140,7 @@ var requestResolver = &request.RequestInfoFactory{
 	APIPrefixes: sets.NewString("api", "apis"), GrouplessAPIPrefixes: sets.NewString("api"),
 }
 
-// ServeHTTP remembers the request and passes it on, unless the Fault answers.
+// ServeHTTP records the request and forwards it, unless the Fault responds.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen, err := p.remember(r)
 	if err != nil {

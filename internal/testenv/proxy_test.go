@@ -131,7 +131,7 @@ func TestFaults(t *testing.T) {
 				return errors.Is(err, context.DeadlineExceeded) || suggested && after == 3600
 			},
 		},
-		"a connection that is cut": {
+		"a connection that is lost": {
 			Cut, func(err error) bool { return err != nil && apierrors.ReasonForError(err) == "" },
 		},
 		"a server that does not answer": {
@@ -205,7 +205,7 @@ func TestProxyCutsWhenTheServerIsGone(t *testing.T) {
 	p := NewProxy(t, s)
 	c := must(rest.HTTPClientFor(p.Config))
 	if err := getOK(t.Context(), c, p.Config.Host+"/version"); err == nil {
-		t.Error("somebody answers for the server")
+		t.Error("the proxy responds although the server is stopped")
 	}
 	diff(t, "requests", []Request{{Verb: "get", Path: "/version"}}, p.Requests())
 }

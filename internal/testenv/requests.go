@@ -20,15 +20,14 @@ type Request struct {
 	// ContentType of the body: that of a server-side apply is
 	// application/apply-patch+yaml.
 	ContentType string
-	// Status of the answer. 0 if it was cut or is still awaited.
+	// Status of the response. 0 if there is none: aborted, or not complete yet.
 	Status int
 	// Sent and Received are the bytes of the bodies so far, as the client sent and
 	// received them: compressed if they were.
 	Sent, Received int64
 }
 
-// IsWrite says whether the request is one that changes objects. A dry run is
-// one, too.
+// IsWrite reports whether the request changes objects. A dry run counts as one.
 func (r Request) IsWrite() bool {
 	return slices.Contains([]string{"create", "update", "patch", "delete", "deletecollection"}, r.Verb)
 }
@@ -51,7 +50,7 @@ func (p *Proxy) Writes() []Request {
 }
 
 // Count returns how many of Requests have that verb and resource. An empty one
-// stands for any.
+// matches any.
 func (p *Proxy) Count(verb, resource string) int {
 	n := 0
 	for _, r := range p.Requests() {

@@ -96,8 +96,8 @@ func Main(m *testing.M, end ...func()) {
 	os.Exit(code)
 }
 
-// What the tests of one program have in common is started by the first that asks
-// for it. A test that stops it or changes it as a whole makes one of its own.
+// What the tests of one program share is started by the first that needs it. A
+// test that stops it or changes it as a whole starts one of its own.
 var (
 	sharedManagement = &shared[*Management]{start: func(ctx context.Context) (*Management, error) {
 		return StartManagement(ctx, ManagementOptions{Controllers: true})
@@ -159,12 +159,11 @@ func (s *shared[T]) end() {
 	}
 }
 
-// eventuallyPatience is how long Eventually waits for what must happen at last:
-// long, since several API servers share the machine.
+// eventuallyPatience is how long Eventually waits for its condition: long, since several API servers share the machine.
 const eventuallyPatience = 30 * time.Second
 
 // Eventually waits until the condition holds, and fails the test if it does not
-// within 30 seconds. what says in words what is waited for.
+// within 30 seconds. what describes the condition in the failure.
 func Eventually(tb testing.TB, what string, holds func() bool) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), eventuallyPatience)

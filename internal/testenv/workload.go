@@ -14,7 +14,7 @@ type Workload struct {
 	*APIServer
 }
 
-// WorkloadOptions say what a workload cluster has beside its API server.
+// WorkloadOptions select what a workload cluster runs beside its API server.
 type WorkloadOptions struct {
 	// Nodes, if not 0, makes a whole cluster with as many simulated Nodes: with
 	// the controller manager and the scheduler, so that a Deployment becomes
