@@ -1,6 +1,6 @@
-// Package capi is what Cluster API asks of a provider and what this one takes
-// from it, at one place: which workload clusters CAPI's ClusterCache connects,
-// and what the manager's caches keep of its objects.
+// Package capi holds the rules of Cluster API that all controllers share: when an
+// object is paused, which Clusters a set selects, which workload clusters CAPI's
+// ClusterCache connects, and what the manager's caches index and keep.
 //
 //	sets that select a Cluster -> ClusterCache -> connections
 //	Secrets, ConfigMaps -> transforms -> caches

@@ -1,6 +1,8 @@
 package capi
 
 import (
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/annotations"
@@ -12,12 +14,7 @@ func IsPaused(cluster *clusterv1.Cluster, objects ...metav1.Object) bool {
 	if cluster != nil && annotations.IsPaused(cluster, cluster) {
 		return true
 	}
-	for _, object := range objects {
-		if annotations.HasPaused(object) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(objects, func(object metav1.Object) bool { return annotations.HasPaused(object) })
 }
 
 // IsControlPlaneInitialized reports whether the API server of a Cluster has

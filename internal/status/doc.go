@@ -5,7 +5,7 @@
 //	none  | True  | False   | nothing: watches wake us
 //	Wait  | False | False   | after the time that the error names, or nothing
 //	Stall | False | True    | slowly, after ten minutes: the spec or the source has to change
-//	Other | False | False   | back-off
+//	Retry | False | False   | back-off
 //
 // Events are recorded on transitions only: a reconcile that finds what the one
 // before found records nothing.
