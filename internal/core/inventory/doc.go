@@ -10,7 +10,8 @@
 //
 //	set (namespace, name) -> Parent name -> ID -> label on every member
 //	Record <-> annotations and data of the parent
-//	metadata of a live object -> Owner
+//	metadata of a live object -> View -> Decision
+//	managed fields of a live object -> those before it is taken over
 //
 // The package is pure: it reads and writes no cluster.
 package inventory

@@ -66,8 +66,11 @@ func TestMoveFields(t *testing.T) {
 			want:  entries{at(2, applied("to", fieldAB))},
 		},
 		"two entries become one in the place of the first": {
-			given: entries{updated("edit", fieldC), at(1, updated("old", fieldA)), status(updated("edit", fieldC)), at(2, updated("older", fieldB))},
-			want:  entries{updated("edit", fieldC), at(2, applied("to", fieldAB)), status(updated("edit", fieldC))},
+			given: entries{
+				updated("edit", fieldC), at(1, updated("old", fieldA)),
+				status(updated("edit", fieldC)), at(2, updated("older", fieldB)),
+			},
+			want: entries{updated("edit", fieldC), at(2, applied("to", fieldAB)), status(updated("edit", fieldC))},
 		},
 		"the same manager with both operations": {
 			given: entries{applied("old", fieldA), updated("old", fieldB)},
@@ -174,7 +177,7 @@ func FuzzMoveFields(f *testing.F) {
 		from := fromManagers("old", "older")
 		got, changed, err := MoveFields(given, "to", from)
 		if err != nil {
-			return // TestFieldsThatCannotBeReadAreAnError is about it
+			return
 		}
 		selected := func(e metav1.ManagedFieldsEntry) bool { return e.Subresource == "" && from(e) }
 		if changed != slices.ContainsFunc(given, selected) || slices.ContainsFunc(got, selected) {

@@ -16,12 +16,12 @@ func TestFieldManager(t *testing.T) {
 	t.Parallel()
 	longest := strings.Repeat("s", 253)
 	tests := map[string]struct{ givenNamespace, givenName, want string }{
-		"a usual set":             {"team-a", "cni", "caapb.team-a.cni"},
-		"a name with dots":        {"a", "b.c", "caapb.a.b.c"},
-		"the longest that fits":   {"a", strings.Repeat("s", 120), "caapb.a." + strings.Repeat("s", 120)},
-		"one byte more":           {"a", strings.Repeat("s", 121), "caapb.a." + strings.Repeat("s", 103) + ":174942863414faa3"},
-		"the longest names":       {strings.Repeat("n", 63), longest, ""},
-		"names alike to the end":  {strings.Repeat("n", 63), longest[1:] + "t", ""},
+		"a usual set":              {"team-a", "cni", "caapb.team-a.cni"},
+		"a name with dots":         {"a", "b.c", "caapb.a.b.c"},
+		"the longest that fits":    {"a", strings.Repeat("s", 120), "caapb.a." + strings.Repeat("s", 120)},
+		"one byte more":            {"a", strings.Repeat("s", 121), "caapb.a." + strings.Repeat("s", 103) + ":174942863414faa3"},
+		"the longest names":        {strings.Repeat("n", 63), longest, ""},
+		"names alike to the end":   {strings.Repeat("n", 63), longest[1:] + "t", ""},
 		"names alike but one byte": {strings.Repeat("n", 63), longest[1:] + "u", ""},
 	}
 	seen := make(map[string]string)
