@@ -1,6 +1,6 @@
 // Package workload is the edge to one workload cluster: server-side apply of
-// ready-made bytes, reads of single objects, discovery of single group
-// versions, and watches that report only that something happened.
+// ready-made bytes, moves of managed fields, reads of single objects, discovery
+// of single group versions, and watches that report only that something happened.
 //
 // It keeps no cache, starts no informer and has no client-side rate limit: the
 // number of requests is bounded by its callers and by the server's own flow
