@@ -59,7 +59,7 @@ func TestTable(t *testing.T) {
 			given:       fault.Join(fault.Stall("Bad", errBroken), fault.Wait("Soon", time.Second, errBroken)),
 			wantReady:   condition("Ready", metav1.ConditionFalse, "Bad", "it broke; it broke"),
 			wantStalled: condition("Stalled", metav1.ConditionTrue, "Bad", "it broke; it broke"),
-			wantResult:  reconcile.Result{RequeueAfter: time.Second},
+			wantResult:  reconcile.Result{RequeueAfter: 10 * time.Minute},
 		},
 		"a failure backs off": {
 			given:       fault.Retry("Broken", errBroken),
@@ -71,7 +71,7 @@ func TestTable(t *testing.T) {
 			given:       fault.Join(fault.Retry("Broken", errBroken), fault.Wait("Soon", time.Second, errBroken)),
 			wantReady:   condition("Ready", metav1.ConditionFalse, "Broken", "it broke; it broke"),
 			wantStalled: progressing,
-			wantResult:  reconcile.Result{RequeueAfter: time.Second},
+			wantErr:     errBroken,
 		},
 		"an error of no class backs off and has a reason": {
 			given:       errBroken,

@@ -117,7 +117,7 @@ func Join(errs ...error) error {
 		}
 	}
 	for _, err := range errs {
-		if after := AfterOf(err); after > 0 && (joined.After == 0 || after < joined.After) {
+		if after := AfterOf(err); ClassOf(err) == joined.Class && after > 0 && (joined.After == 0 || after < joined.After) {
 			joined.After = after
 		}
 	}

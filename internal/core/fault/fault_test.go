@@ -127,7 +127,7 @@ func TestJoinChoosesTheClassThatActsMost(t *testing.T) {
 			[]error{stalled, errPlain}, facts{fault.ClassRetry, "Otherwise", 0},
 		},
 		"one that is stalled before waiting": {
-			[]error{soon, stalled}, facts{fault.ClassStall, "Bad", time.Second},
+			[]error{soon, stalled}, facts{fault.ClassStall, "Bad", 0},
 		},
 		"the first failure gives the reason": {
 			[]error{failed, failedToo}, facts{fault.ClassRetry, "Broken", 0},
@@ -145,7 +145,7 @@ func TestJoinChoosesTheClassThatActsMost(t *testing.T) {
 			[]error{watched, watched}, facts{fault.ClassWait, "Watched", 0},
 		},
 		"a joined error counts as its class": {
-			[]error{fault.Wrap("phase a", fault.Join(soon, stalled)), later}, facts{fault.ClassStall, "Bad", time.Second},
+			[]error{fault.Wrap("phase a", fault.Join(soon, stalled)), later}, facts{fault.ClassStall, "Bad", 0},
 		},
 	}
 	for name, test := range tests {

@@ -1,0 +1,89 @@
+package clusterbundle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+)
+
+// guard returns a function that returns why a pass that is under way must not
+// write any more: its Cluster or its ClusterBundle is gone or another one, a
+// blocker has a reason, or another release is pinned. It reads from the cache.
+func (r *Reconciler) guard(ctx context.Context, s *scope) func() error {
+	ctx = context.WithoutCancel(ctx) // it is also asked when the pass was ended
+	began := s.clusterBundle.DeepCopy()
+	clusterUID := s.cluster.UID
+	return func() error {
+		cluster, cb := &clusterv1.Cluster{}, &v1alpha1.ClusterBundle{}
+		clusterErr := r.Client.Get(ctx, clusterKey(began), cluster)
+		cbErr := r.Client.Get(ctx, client.ObjectKeyFromObject(began), cb)
+		switch {
+		case apierrors.IsNotFound(clusterErr) || clusterErr == nil && cluster.UID != clusterUID:
+			return changedMeanwhile("Cluster " + began.Spec.ClusterName + " is gone")
+		case apierrors.IsNotFound(cbErr) || cbErr == nil && (cb.UID != began.UID || !cb.DeletionTimestamp.IsZero()):
+			return changedMeanwhile("the ClusterBundle is gone")
+		case clusterErr != nil || cbErr != nil:
+			return nil // not the cache's word: the next pass looks again
+		case cb.Spec.Digest != began.Spec.Digest:
+			return changedMeanwhile("another release is pinned")
+		}
+		return blockedBy(cluster, cb)
+	}
+}
+
+func changedMeanwhile(what string) error {
+	return fault.Wait(v1alpha1.ProgressingReason, 0, fmt.Errorf("%s: the pass was ended", what))
+}
+
+// errPassStopped is the cause of the context of a pass that its guard ended.
+var errPassStopped = errors.New("the pass was ended")
+
+// running are the passes that are under way. The zero value is empty.
+type running struct {
+	mu     sync.Mutex
+	passes map[types.NamespacedName]runningPass
+}
+
+type runningPass struct {
+	guard func() error
+	stop  context.CancelCauseFunc
+}
+
+// begin returns a context for a pass, which ends when recheck finds that the pass
+// must not go on, and what ends the pass.
+func (r *running) begin(ctx context.Context, key types.NamespacedName, guard func() error) (context.Context, func()) {
+	ctx, stop := context.WithCancelCause(ctx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.passes == nil {
+		r.passes = make(map[types.NamespacedName]runningPass)
+	}
+	r.passes[key] = runningPass{guard: guard, stop: stop}
+	return ctx, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.passes, key)
+		stop(nil)
+	}
+}
+
+// recheck ends the passes that must not go on, with the requests that they have
+// open. It is called when something changed that a guard looks at.
+func (r *running) recheck() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, pass := range r.passes {
+		if pass.guard() != nil {
+			pass.stop(errPassStopped)
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package clusterbundle
+
+import (
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
+)
+
+// memories are what passes remember of the workload clusters of ClusterBundles.
+// The zero value is empty.
+type memories struct {
+	mu    sync.Mutex
+	byKey map[types.NamespacedName]memory
+}
+
+// memory is of one connection: behind another there may be another cluster.
+type memory struct {
+	client *workload.Client
+	*rollout.Memory
+}
+
+// of returns what is remembered of a ClusterBundle through a connection.
+func (m *memories) of(key types.NamespacedName, client *workload.Client) *rollout.Memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known, ok := m.byKey[key]
+	if !ok || known.client != client {
+		known = memory{client: client, Memory: &rollout.Memory{}}
+	}
+	if m.byKey == nil {
+		m.byKey = make(map[types.NamespacedName]memory)
+	}
+	m.byKey[key] = known
+	return known.Memory
+}
+
+// drop forgets a ClusterBundle.
+func (m *memories) drop(key types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.byKey, key)
+}

@@ -1,0 +1,180 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
+)
+
+// found is what a pass knows of one object of the plan.
+type found struct {
+	decision inventory.Decision
+	// owner is who owns the object, for messages; empty if nobody else does.
+	owner string
+	// live is the object as it is, for a decision that needs it; nil if there is none.
+	live *metav1.PartialObjectMetadata
+	// err is why the object could not be looked at. It is not applied then.
+	err error
+}
+
+// wanted is an object of the plan with its path.
+type wanted struct {
+	object *plan.Object
+	ref    manifest.Ref
+}
+
+// group is the objects of one kind.
+type group struct {
+	resource manifest.Resource
+	objects  []wanted
+}
+
+// namespace returns the namespace that all objects of the group are in; empty if
+// there are several.
+func (g group) namespace() string {
+	first := g.objects[0].ref.Namespace
+	if slices.ContainsFunc(g.objects, func(w wanted) bool { return w.ref.Namespace != first }) {
+		return ""
+	}
+	return first
+}
+
+// examine finds out what is to be done with the objects, those that an earlier
+// pass left as they should be excepted: one list for each kind, or one read where
+// there is one object of a kind. It returns the collisions of all of them in one
+// error, so that nothing of a phase with a collision is applied.
+//
+// An object that cannot be looked at keeps only itself from being applied. What
+// is applied before it may be what makes looking at it work: a Deployment behind
+// the conversion webhook of the object's kind, or behind its API service.
+func (p *pass) examine(ctx context.Context, objects []*plan.Object) error {
+	groups, err := p.groups(ctx, objects)
+	if err != nil {
+		return err
+	}
+	err = p.forEach(ctx, len(groups), func(ctx context.Context, n int) error {
+		err := p.look(ctx, groups[n])
+		if err != nil && !endsPass(err) {
+			p.setErr(groups[n], err)
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return p.collisions(objects)
+}
+
+// groups returns the objects that are to be looked at, kind by kind. One whose
+// kind is not served does not exist.
+func (p *pass) groups(ctx context.Context, objects []*plan.Object) ([]group, error) {
+	var groups []group
+	for _, object := range objects {
+		if p.current[object] {
+			continue
+		}
+		resource, ref, err := p.mapper.locate(ctx, *object)
+		switch {
+		case errors.Is(err, errKindNotServed):
+			p.set(object, found{decision: inventory.Apply})
+			continue
+		case endsPass(err):
+			return nil, err
+		case err != nil:
+			p.set(object, found{err: err})
+			continue
+		}
+		n := slices.IndexFunc(groups, func(g group) bool { return g.resource == resource })
+		if n < 0 {
+			n, groups = len(groups), append(groups, group{resource: resource})
+		}
+		groups[n].objects = append(groups[n].objects, wanted{object, ref})
+	}
+	return groups, nil
+}
+
+// look looks at all objects of one kind.
+func (p *pass) look(ctx context.Context, g group) error {
+	if len(g.objects) == 1 {
+		live, err := p.Cluster.Metadata(ctx, g.resource, g.objects[0].ref)
+		if err == nil {
+			p.decide(g.objects[0], live)
+		}
+		return err
+	}
+	type name struct{ namespace, name string }
+	live := make(map[name]*metav1.PartialObjectMetadata, len(g.objects))
+	for _, w := range g.objects {
+		live[name{w.ref.Namespace, w.ref.Name}] = nil
+	}
+	err := p.Cluster.List(ctx, g.resource, g.namespace(), func(o *metav1.PartialObjectMetadata) {
+		if _, ok := live[name{o.Namespace, o.Name}]; ok {
+			live[name{o.Namespace, o.Name}] = o
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, w := range g.objects {
+		p.decide(w, live[name{w.ref.Namespace, w.ref.Name}])
+	}
+	return nil
+}
+
+// decide decides what is to be done with an object that is as live, nil if it
+// does not exist.
+func (p *pass) decide(w wanted, live *metav1.PartialObjectMetadata) {
+	var view inventory.View
+	if live != nil {
+		view = inventory.ViewOf(live, p.Parent, p.Living)
+	}
+	p.set(w.object, found{
+		decision: inventory.Decide(view, w.ref.GroupKind(), w.object.SHA256, p.Adoption),
+		owner:    view.Owner, live: live,
+	})
+}
+
+// collisions returns the objects that belong to others, and marks those that are
+// as they should be.
+func (p *pass) collisions(objects []*plan.Object) error {
+	var errs []error
+	for _, object := range objects {
+		f := p.found[object]
+		switch f.decision {
+		case inventory.Keep:
+			p.current[object] = true
+		case inventory.Collide:
+			errs = append(errs, collision(object, f))
+		case inventory.Apply, inventory.Share, inventory.TakeOver, inventory.WaitGone:
+		}
+	}
+	return fault.Join(errs...)
+}
+
+// collision returns a fault.Stall that names the owner of the live object.
+func collision(object *plan.Object, f found) error {
+	return fault.Stall(v1alpha1.CollisionReason, fmt.Errorf(
+		"%s is owned by %s: remove it there, or take it over with adoption: Always", object.Ref, f.owner))
+}
+
+func (p *pass) set(object *plan.Object, f found) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.found[object] = f
+}
+
+func (p *pass) setErr(g group, err error) {
+	for _, w := range g.objects {
+		p.set(w.object, found{err: err})
+	}
+}
