@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/controllers/clustercache"
@@ -12,6 +13,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/bundle"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/clusterbundle"
@@ -32,6 +34,12 @@ const (
 	// passTimeout bounds one pass over one workload cluster. What it did not get
 	// done the next one does.
 	passTimeout = 5 * time.Minute
+
+	// minBackOff and maxBackOff bound the time until an item that failed is tried
+	// again: it doubles with each failure. Where no watch tells that the trouble is
+	// over, nobody waits longer.
+	minBackOff = 100 * time.Millisecond
+	maxBackOff = 2 * time.Minute
 )
 
 // wiring is what the controllers have in common.
@@ -92,21 +100,19 @@ func (w wiring) addBundles(ctx context.Context) error {
 		Client: w.mgr.GetClient(), Status: w.newStatus(), Library: w.library,
 		Interval: w.opts.Sources.ResolveInterval, Events: w.bundleEvents(ctx),
 	}
-	return r.SetupWithManager(ctx, w.mgr, objects, w.watched, options(w.opts.Concurrency.Bundles))
+	return r.SetupWithManager(ctx, w.mgr, objects, w.watched, options[reconcile.Request](w.opts.Concurrency.Bundles))
 }
 
 func (w wiring) addPlacements(ctx context.Context) error {
 	r := &placement.Reconciler{
 		Client: w.mgr.GetClient(), Versions: w.connections, Library: w.library, BundleEvents: w.bundleEvents(ctx),
 	}
-	return r.SetupWithManager(w.mgr, w.clusters, w.watched, controller.TypedOptions[placement.Placement]{
-		MaxConcurrentReconciles: w.opts.Concurrency.Placements,
-	})
+	return r.SetupWithManager(w.mgr, w.clusters, w.watched, options[placement.Placement](w.opts.Concurrency.Placements))
 }
 
 func (w wiring) addSets(context.Context) error {
 	r := &clusterbundleset.Reconciler{Client: w.mgr.GetClient(), Status: w.newStatus()}
-	return r.SetupWithManager(w.mgr, w.watched, options(w.opts.Concurrency.Sets))
+	return r.SetupWithManager(w.mgr, w.watched, options[reconcile.Request](w.opts.Concurrency.Sets))
 }
 
 func (w wiring) addClusterBundles(ctx context.Context) error {
@@ -120,7 +126,7 @@ func (w wiring) addClusterBundles(ctx context.Context) error {
 		BundleEvents:  w.bundleEvents(ctx),
 		ClusterEvents: clusterEvents,
 	}
-	return r.SetupWithManager(w.mgr, w.clusters, w.watched, options(w.opts.Concurrency.ClusterBundles))
+	return r.SetupWithManager(ctx, w.mgr, w.clusters, w.watched, options[reconcile.Request](w.opts.Concurrency.ClusterBundles))
 }
 
 // newStatus returns what writes the statuses of one kind of objects.
@@ -136,6 +142,11 @@ func (w wiring) bundleEvents(ctx context.Context) *trigger.Channel {
 	return events
 }
 
-func options(concurrency int) controller.Options {
-	return controller.Options{MaxConcurrentReconciles: concurrency, ReconciliationTimeout: passTimeout}
+// options returns the options of a controller for a type of items.
+func options[T comparable](concurrency int) controller.TypedOptions[T] {
+	return controller.TypedOptions[T]{
+		MaxConcurrentReconciles: concurrency,
+		ReconciliationTimeout:   passTimeout,
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[T](minBackOff, maxBackOff),
+	}
 }
