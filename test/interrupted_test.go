@@ -258,7 +258,7 @@ func TestAnObjectThatTheServerRefusesIsNamedWithWhatItSaid(t *testing.T) {
 		"False ObjectInvalid: phase all: Service default/.*: HTTP 422 Invalid: .*99999"))
 	cb, err := s.clusterBundle("invalid-lodz")
 	s.Expect(err).NotTo(HaveOccurred())
-	s.Expect(phasesOf(cb)).To(Equal([]string{"all Failed 0/2"}))
+	s.Expect(phasesOf(cb)).To(Equal([]string{"all Applying 1/2"}))
 	s.Expect(slices.ContainsFunc(s.events("invalid-lodz"), func(e string) bool { return strings.HasPrefix(e, "Warning ObjectInvalid") })).
 		To(BeTrue())
 }

@@ -52,7 +52,7 @@ func TestTwoSetsWithOneObjectCollide(t *testing.T) {
 	s.Eventually(s.ready("first-quito")).Should(Equal(isReady))
 	s.bundle("second", release("1.0.0", phase("all", inline(configMap("default", s.namespace, "other")))))
 	s.set("second", func(spec *v1alpha1.ClusterBundleSetSpec) { spec.ClusterSelector.MatchLabels = cluster.Labels })
-	s.Eventually(s.ready("second-quito")).Should(MatchRegexp("False Collision: .* is owned by the ApplySet applyset-"))
+	s.Eventually(s.ready("second-quito")).Should(MatchRegexp("False Collision: .* is owned by ClusterBundleSet " + s.namespace + "/first: remove it there"))
 }
 
 func TestAnObjectMadeByKubectlIsAdopted(t *testing.T) {

@@ -89,6 +89,9 @@ const (
 
 	// NamespaceTerminatingReason means that a namespace of the bundle is being deleted.
 	NamespaceTerminatingReason = "NamespaceTerminating"
+	// ObjectTerminatingReason means that an object of the bundle is being deleted and
+	// is applied again when it is gone.
+	ObjectTerminatingReason = "ObjectTerminating"
 )
 
 // Reasons for failures that are tried again.

@@ -40,8 +40,15 @@ var blockers = []blocker{
 
 // checkBlockers returns the reason of the first blocker that has one.
 func checkBlockers(_ context.Context, s *scope) error {
+	err := blockedBy(s.cluster, s.clusterBundle)
+	s.checked = err == nil
+	return err
+}
+
+// blockedBy returns the reason of the first blocker that has one.
+func blockedBy(cluster *clusterv1.Cluster, cb *v1alpha1.ClusterBundle) error {
 	for _, blocked := range blockers {
-		if err := blocked(s.cluster, s.clusterBundle); err != nil {
+		if err := blocked(cluster, cb); err != nil {
 			return err
 		}
 	}

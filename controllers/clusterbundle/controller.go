@@ -2,6 +2,7 @@ package clusterbundle
 
 import (
 	"context"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 	"k8s.io/apimachinery/pkg/types"
@@ -37,7 +38,10 @@ type Reconciler struct {
 	// ClusterEvents names the ClusterBundles in whose workload cluster something changed.
 	ClusterEvents *trigger.Channel
 
-	holds holds
+	began    time.Time
+	holds    holds
+	memories memories
+	running  running
 }
 
 // Reconcile makes one pass over one workload cluster and reports what it found.
@@ -47,6 +51,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil || !clusterBundle.DeletionTimestamp.IsZero() {
 		r.Watches.Stop(req.NamespacedName)
 		r.holds.drop(req.NamespacedName)
+		r.memories.drop(req.NamespacedName)
 		r.Status.Forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}

@@ -4,8 +4,11 @@ import (
 	"context"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 )
@@ -20,13 +23,37 @@ const defaultTimeout = 10 * time.Minute
 func (r *Reconciler) makePass(ctx context.Context, s *scope) error {
 	key := client.ObjectKeyFromObject(s.clusterBundle)
 	r.holds.keep(key, s.bundle.Hold)
-	passed := r.rolloutOf(s).Run(ctx)
+	living, err := r.living(ctx, s)
+	if err != nil {
+		return err
+	}
+	guard := r.guard(ctx, s)
+	ctx, end := r.running.begin(ctx, key, guard)
+	defer end()
+	rollout := r.rolloutOf(s)
+	rollout.Living, rollout.Guard = living, guard
+	passed := rollout.Run(ctx)
 	if passed.Err == nil {
 		r.holds.drop(key)
 	}
 	r.Watches.Want(key, s.workload, passed.Targets)
 	s.passed = &passed
 	return passed.Err
+}
+
+// living returns the sets that have a ClusterBundle for the Cluster.
+func (r *Reconciler) living(ctx context.Context, s *scope) (inventory.Living, error) {
+	found, err := capi.ClusterBundlesBy(ctx, r.Client, capi.ClusterField, s.cluster.Namespace, s.cluster.Name)
+	if err != nil {
+		return nil, err
+	}
+	var sets []types.NamespacedName
+	for i := range found {
+		if found[i].DeletionTimestamp.IsZero() {
+			sets = append(sets, setKey(&found[i]))
+		}
+	}
+	return inventory.LivingOf(sets...), nil
 }
 
 // rolloutOf puts together what a pass works with.
@@ -47,7 +74,9 @@ func (r *Reconciler) rolloutOf(s *scope) rollout.Rollout {
 			Plan: s.bundle.Plan, Phases: phases, JSON: s.bundle.JSON,
 		},
 		Adoption: cb.Spec.Adoption,
+		Once:     cb.Spec.Strategy == v1alpha1.ApplyOnceStrategy,
 		Budget:   r.Budget,
-		Now:      r.Clock.Now(),
+		Memory:   r.memories.of(client.ObjectKeyFromObject(cb), s.workload),
+		Now:      r.Clock.Now,
 	}
 }

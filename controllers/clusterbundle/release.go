@@ -86,12 +86,9 @@ func (r *Reconciler) openRelease(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// ignoreIfAppliedOnce returns the error, that the release has changed, unless
-// that does not matter any more: by the strategy ApplyOnce what is applied stays.
-func (r *Reconciler) ignoreIfAppliedOnce(ctx context.Context, cb *v1alpha1.ClusterBundle, changed error) error {
-	if cb.Spec.Strategy != v1alpha1.ApplyOnceStrategy {
-		return changed
-	}
+// ignoreIfComplete returns the problem unless the release that is pinned is
+// complete in the workload cluster.
+func (r *Reconciler) ignoreIfComplete(ctx context.Context, cb *v1alpha1.ClusterBundle, problem error) error {
 	cluster, err := r.Connections.Client(ctx, clusterKey(cb))
 	if err != nil {
 		return err
@@ -101,7 +98,7 @@ func (r *Reconciler) ignoreIfAppliedOnce(ctx context.Context, cb *v1alpha1.Clust
 		return err
 	}
 	if !inventory.IsComplete(parent, string(cb.Spec.Digest)) {
-		return changed
+		return problem
 	}
 	return nil
 }

@@ -2,14 +2,18 @@ package clusterbundle
 
 import (
 	"context"
+	"slices"
 	"time"
 
+	toolscache "k8s.io/client-go/tools/cache"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
+	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -28,14 +32,21 @@ const debounce = 100 * time.Millisecond
 // indices of capi.IndexFields. watched lets through the events of the objects
 // that this manager looks after.
 func (r *Reconciler) SetupWithManager(
-	mgr ctrl.Manager, cache clustercache.ClusterCache, watched predicate.Predicate, options controller.Options,
+	ctx context.Context, mgr ctrl.Manager, cache clustercache.ClusterCache, watched predicate.Predicate,
+	options controller.Options,
 ) error {
+	r.began = r.Clock.Now()
+	if err := r.stopOnChanges(ctx, mgr.GetCache()); err != nil {
+		return err
+	}
 	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 	specChanged := builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)
 	byCluster, byBundle := r.requestsBy(capi.ClusterField), r.requestsBy(capi.BundleField)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("clusterbundle").
 		For(&v1alpha1.ClusterBundle{}, builder.WithPredicates(changed)).
+		Watches(&v1alpha1.ClusterBundle{}, handler.EnqueueRequestsFromMapFunc(r.toOthersOfCluster),
+			builder.WithPredicates(comesOrGoes())).
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(byCluster),
 			builder.WithPredicates(clusterChanged(), watched)).
 		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(byBundle), specChanged).
@@ -66,5 +77,43 @@ func clusterChanged() predicate.Predicate {
 			initialized: capi.IsControlPlaneInitialized(cluster),
 			deleting:    !cluster.DeletionTimestamp.IsZero(),
 		}
+	})
+}
+
+// stopOnChanges has passes that are under way end as soon as their Cluster or
+// their ClusterBundle changes so that they must not write any more: the queue
+// would only tell the next pass.
+func (r *Reconciler) stopOnChanges(ctx context.Context, cache ctrlcache.Cache) error {
+	for _, object := range []client.Object{&clusterv1.Cluster{}, &v1alpha1.ClusterBundle{}} {
+		informer, err := cache.GetInformer(ctx, object)
+		if err != nil {
+			return err
+		}
+		_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+			UpdateFunc: func(any, any) { r.running.recheck() },
+			DeleteFunc: func(any) { r.running.recheck() },
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// comesOrGoes lets through the events of ClusterBundles that are new, being
+// deleted or gone: what their set owns is then another's to take, or no longer.
+func comesOrGoes() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
+	}}
+}
+
+// toOthersOfCluster returns the requests for the other ClusterBundles of the
+// Cluster of a ClusterBundle.
+func (r *Reconciler) toOthersOfCluster(ctx context.Context, object client.Object) []reconcile.Request {
+	cluster := clusterKey(object.(*v1alpha1.ClusterBundle))
+	requests := capi.RequestsBy(r.Client, capi.ClusterField)(ctx, cluster)
+	return slices.DeleteFunc(requests, func(request reconcile.Request) bool {
+		return request.NamespacedName == client.ObjectKeyFromObject(object)
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
 )
 
 // setStatus computes the status from what a reconcile found.
@@ -34,9 +35,12 @@ func setStatus(cb *v1alpha1.ClusterBundle, found findings) {
 
 // keepsStatus reports whether a reconcile found nothing that speaks against a
 // ClusterBundle that is Ready: a manager that has just started does not know yet
-// what a tag stands for, and the workload cluster does not care.
+// what a tag stands for, and is not connected yet. The workload cluster does not
+// care.
 func keepsStatus(cb *v1alpha1.ClusterBundle, found findings) bool {
-	return errors.Is(found.err, library.ErrFetching) && cb.Status.ObservedGeneration == cb.Generation &&
+	starting := errors.Is(found.err, library.ErrFetching) ||
+		found.starting && errors.Is(found.err, workload.ErrNotConnected)
+	return starting && cb.Status.ObservedGeneration == cb.Generation &&
 		meta.IsStatusConditionTrue(cb.Status.Conditions, v1alpha1.ReadyCondition)
 }
 

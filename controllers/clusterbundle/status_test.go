@@ -18,6 +18,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
 )
 
 var (
@@ -220,6 +221,14 @@ func TestWhatIsReadyStaysReadyWhileItsSourcesAreAskedForAgain(t *testing.T) {
 		"something else is found": {
 			1, findings{err: fault.Wait(v1alpha1.ClusterNotConnectedReason, 0, errors.New("not connected"))},
 			"False ClusterNotConnected: not connected",
+		},
+		"the connection is lost": {
+			1, findings{err: fault.Wait(v1alpha1.ClusterNotConnectedReason, 0, workload.ErrNotConnected)},
+			"False ClusterNotConnected: " + workload.ErrNotConnected.Error(),
+		},
+		"a manager that has just started is not connected yet": {
+			1, findings{err: fault.Wait(v1alpha1.ClusterNotConnectedReason, 0, workload.ErrNotConnected), starting: true},
+			"True Ready",
 		},
 	}
 	for name, tc := range tests {

@@ -3,6 +3,7 @@ package clusterbundle
 import (
 	"context"
 	"errors"
+	"time"
 
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -19,6 +20,8 @@ type scope struct {
 	clusterBundle *v1alpha1.ClusterBundle
 	// cluster is set by getCluster.
 	cluster *clusterv1.Cluster
+	// checked is true when no blocker has a reason; set by checkBlockers.
+	checked bool
 	// release is the one that is pinned; set by getRelease.
 	release v1alpha1.Release
 	// bundle is its content; set by openRelease.
@@ -47,9 +50,15 @@ func (r *Reconciler) steps() []step {
 // findings are what a reconcile found: why no pass was made, or what it did.
 type findings struct {
 	paused bool
-	passed *rollout.Outcome
-	err    error
+	// starting is true while the manager has just begun to connect.
+	starting bool
+	passed   *rollout.Outcome
+	err      error
 }
+
+// startTime is how long a manager that starts may take to connect, before what it
+// is not connected to is reported.
+const startTime = time.Minute
 
 // run takes the steps until one returns an error. What is watched and held for
 // the next pass goes with a reconcile that made none.
@@ -64,17 +73,32 @@ func (r *Reconciler) run(ctx context.Context, s *scope) findings {
 		err = r.explain(ctx, s, err)
 		r.Watches.Stop(client.ObjectKeyFromObject(s.clusterBundle))
 	}
-	return findings{paused: errors.Is(err, errPaused), passed: s.passed, err: err}
+	return findings{
+		paused: errors.Is(err, errPaused), starting: r.Clock.Since(r.began) < startTime, passed: s.passed, err: err,
+	}
 }
 
 // explain returns the error of a step with what is known beside it, or nil where
-// it does not matter.
+// it does not matter to what is in the workload cluster.
 func (r *Reconciler) explain(ctx context.Context, s *scope, err error) error {
-	if errors.Is(err, errReleaseChanged) {
-		err = r.ignoreIfAppliedOnce(ctx, s.clusterBundle, err)
+	if s.doesNotMatterWhenComplete(err) {
+		err = r.ignoreIfComplete(ctx, s.clusterBundle, err)
 	}
 	if errors.Is(err, workload.ErrNotConnected) {
 		err = r.diagnose(ctx, s.cluster, err)
 	}
 	return err
+}
+
+// doesNotMatterWhenComplete reports whether an error is of no account where the
+// pinned release is complete: by the strategy ApplyOnce whatever happened to the
+// Bundle, else that a source, a registry or the cache is away.
+func (s *scope) doesNotMatterWhenComplete(err error) bool {
+	switch {
+	case s.checked && s.clusterBundle.Spec.Strategy == v1alpha1.ApplyOnceStrategy:
+		return !errors.Is(err, workload.ErrNotConnected)
+	case s.release.Version != "" && s.bundle == nil:
+		return !errors.Is(err, errReleaseChanged) && !errors.Is(err, workload.ErrNotConnected)
+	}
+	return false
 }

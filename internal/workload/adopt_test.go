@@ -109,14 +109,14 @@ func TestWithoutTheMoveANewPortIsRefused(t *testing.T) {
 	w := testenv.SharedWorkload(t)
 	ns := testenv.NewNamespace(t, w.APIServer)
 	create(t, w.APIServer, ns, serviceBefore, "kubectl-client-side-apply")
-	body, err := json.Marshal(decode(t, ns, serviceAfter))
+	body, err := json.Marshal(decodeYAML(t, ns, serviceAfter))
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	err = newClient(t, w.Config).Apply(t.Context(), core(t, "Service"), refTo("Service", ns, "relay"), body)
+	err = newClient(t, w.Config).Apply(t.Context(), core(t, "Service"), refTo("Service", ns, "relay"), body, adopter.FieldManager())
 
-	faulttest.Want(t, err, fault.ClassStall, v1alpha1.ObjectInvalidReason, "HTTP 422", "Duplicate value")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.ObjectInvalidReason, "HTTP 422", "Duplicate value")
 }
 
 // TestAnEditGoesWithTheListItemThatItIsIn holds that a person's entry, which is
@@ -323,7 +323,7 @@ func takenOver(
 // create creates the object of a manifest in the namespace, as the field manager.
 func create(t *testing.T, s *testenv.APIServer, ns, manifest, manager string) {
 	t.Helper()
-	if err := s.Client.Create(t.Context(), decode(t, ns, manifest), client.FieldOwner(manager)); err != nil {
+	if err := s.Client.Create(t.Context(), decodeYAML(t, ns, manifest), client.FieldOwner(manager)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -331,14 +331,14 @@ func create(t *testing.T, s *testenv.APIServer, ns, manifest, manager string) {
 // apply applies the object of a manifest in the namespace, as the field manager.
 func apply(t *testing.T, s *testenv.APIServer, ns, manifest, manager string) {
 	t.Helper()
-	object := client.ApplyConfigurationFromUnstructured(decode(t, ns, manifest))
+	object := client.ApplyConfigurationFromUnstructured(decodeYAML(t, ns, manifest))
 	err := s.Client.Apply(t.Context(), object, client.FieldOwner(manager), client.ForceOwnership)
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func decode(t *testing.T, ns, manifest string) *unstructured.Unstructured {
+func decodeYAML(t *testing.T, ns, manifest string) *unstructured.Unstructured {
 	t.Helper()
 	object := &unstructured.Unstructured{}
 	if err := yaml.Unmarshal([]byte(strings.ReplaceAll(manifest, "NS", ns)), &object.Object); err != nil {

@@ -17,7 +17,6 @@ import (
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 )
@@ -80,16 +79,18 @@ func NewClient(cfg *rest.Config) (*Client, error) {
 	return &Client{rest: restClient, metadata: metadataClient}, nil
 }
 
-// Apply sends body, the JSON of the object, as a server-side apply with the
-// field manager inventory.FieldManager. It takes fields over from other field
-// managers, as upstream projects tell their users to do with --force-conflicts; whether
-// the object may be taken over at all is the caller's question.
-func (c *Client) Apply(ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte) error {
+// Apply sends body, the JSON of the object, as a server-side apply of the field
+// manager. It takes fields over from other field managers, as upstream projects
+// tell their users to do with --force-conflicts; whether the object may be taken
+// over at all is the caller's question.
+func (c *Client) Apply(
+	ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte, manager string,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	_, err := answer(c.rest.Patch(types.ApplyPatchType).
 		AbsPath(path(resource, ref)...).
-		Param("fieldManager", inventory.FieldManager).
+		Param("fieldManager", manager).
 		Param("force", "true").
 		SetHeader("Accept", acceptMetadata).
 		MaxRetries(0).
@@ -160,6 +161,11 @@ func (c *Client) get(ctx context.Context, accept string, into any, segments ...s
 	if err != nil {
 		return err
 	}
+	return decode(body, into)
+}
+
+// decode reads the body of an answer.
+func decode(body []byte, into any) error {
 	if err := json.Unmarshal(body, into); err != nil {
 		return fmt.Errorf("the answer is not of the type that was requested: %w", err)
 	}

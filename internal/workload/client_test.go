@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/util/flowcontrol"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
@@ -106,7 +107,7 @@ func TestTheAnswerToAnApplyIsSmall(t *testing.T) {
 	resource, _ := manifest.BuiltIn("apiextensions.k8s.io", "v1", crd.Kind)
 	ref := manifest.Ref{Group: "apiextensions.k8s.io", Version: "v1", Kind: crd.Kind, Name: crd.Name}
 
-	if err := newClient(t, proxy.Config).Apply(t.Context(), resource, ref, body); err != nil {
+	if err := newClient(t, proxy.Config).Apply(t.Context(), resource, ref, body, inventory.FieldManager); err != nil {
 		t.Fatal(err)
 	}
 

@@ -62,9 +62,12 @@ func failed(subject string, secret bool, err error) error {
 	case answer.Code == http.StatusTooManyRequests:
 		return fault.Wait(v1alpha1.ThrottledReason, retryAfter(err),
 			fmt.Errorf("%s: %w: %s", subject, rollout.ErrThrottled, message))
-	case answer.Code == http.StatusBadRequest, answer.Code == http.StatusUnprocessableEntity,
-		answer.Code == http.StatusRequestEntityTooLarge:
+	case answer.Code == http.StatusRequestEntityTooLarge:
 		return fault.Stall(v1alpha1.ObjectInvalidReason, refusal)
+	case answer.Code == http.StatusBadRequest, answer.Code == http.StatusUnprocessableEntity:
+		// Schemas and webhooks lag behind: it may be taken a moment later. The
+		// timeout of the phase ends it.
+		return fault.Retry(v1alpha1.ObjectInvalidReason, refusal)
 	}
 	return fault.Retry(v1alpha1.ApplyFailedReason, refusal)
 }
@@ -135,4 +138,9 @@ func closedByServer(err error) bool {
 	_, stream := errors.AsType[http2.StreamError](err)
 	_, away := errors.AsType[http2.GoAwayError](err)
 	return stream || away || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// conflict returns the error for a write that another writer was faster than.
+func conflict(ref manifest.Ref, err error) error {
+	return fault.Retry(v1alpha1.ApplyFailedReason, fmt.Errorf("%s: %w: %w", ref, rollout.ErrConflict, stable(err)))
 }

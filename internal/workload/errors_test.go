@@ -22,6 +22,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
@@ -80,12 +81,12 @@ func TestWhatARealAPIServerRefuses(t *testing.T) {
 		},
 		"an object that is invalid": {
 			givenRef: settings, givenBody: bodyOf(settings, `,"data":{"a key with blanks":"x"}`),
-			wantClass: fault.ClassStall, wantReason: v1alpha1.ObjectInvalidReason,
+			wantClass: fault.ClassRetry, wantReason: v1alpha1.ObjectInvalidReason,
 			wantWords: []string{"ConfigMap " + ns + "/settings: HTTP 422 Invalid", "a key with blanks"},
 		},
 		"an object with another name than its path": {
 			givenRef: settings, givenBody: bodyOf(refTo("ConfigMap", ns, "other"), ""),
-			wantClass: fault.ClassStall, wantReason: v1alpha1.ObjectInvalidReason,
+			wantClass: fault.ClassRetry, wantReason: v1alpha1.ObjectInvalidReason,
 			wantWords: []string{"ConfigMap " + ns + "/settings: HTTP 400 BadRequest"},
 		},
 		"an object that is larger than a request may be": {
@@ -101,12 +102,12 @@ func TestWhatARealAPIServerRefuses(t *testing.T) {
 			if resource == (manifest.Resource{}) {
 				resource = core(t, "ConfigMap")
 			}
-			err := c.Apply(t.Context(), resource, tc.givenRef, tc.givenBody)
+			err := c.Apply(t.Context(), resource, tc.givenRef, tc.givenBody, inventory.FieldManager)
 			faulttest.Want(t, err, tc.wantClass, tc.wantReason, tc.wantWords...)
 			if got := fault.AfterOf(err); got != tc.wantAfter {
 				t.Errorf("want to look again after %v, got %v", tc.wantAfter, got)
 			}
-			if again := c.Apply(t.Context(), resource, tc.givenRef, tc.givenBody); again.Error() != err.Error() {
+			if again := c.Apply(t.Context(), resource, tc.givenRef, tc.givenBody, inventory.FieldManager); again.Error() != err.Error() {
 				t.Errorf("want the same text again:\n%s\n%s", err, again)
 			}
 		})
@@ -122,7 +123,7 @@ func TestForbidden(t *testing.T) {
 	}
 	c := newClient(t, cfg)
 	ref := refTo("ConfigMap", "default", "settings")
-	applied := c.Apply(t.Context(), core(t, "ConfigMap"), ref, bodyOf(ref, ""))
+	applied := c.Apply(t.Context(), core(t, "ConfigMap"), ref, bodyOf(ref, ""), inventory.FieldManager)
 	faulttest.Want(t, applied, fault.ClassRetry, v1alpha1.ApplyFailedReason,
 		"ConfigMap default/settings: HTTP 403 Forbidden", `User "nobody" cannot patch`)
 	_, err = c.Metadata(t.Context(), core(t, "ConfigMap"), ref)
@@ -159,7 +160,7 @@ func TestTheContentOfASecretIsInNoError(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			proxy.SetFault(tc.givenFault)
-			err := newClient(t, proxy.Config).Apply(t.Context(), core(t, "Secret"), ref, bodyOf(ref, tc.givenFields))
+			err := newClient(t, proxy.Config).Apply(t.Context(), core(t, "Secret"), ref, bodyOf(ref, tc.givenFields), inventory.FieldManager)
 			if err == nil {
 				t.Fatal("want an error")
 			}
@@ -231,7 +232,7 @@ func TestServersThatFail(t *testing.T) {
 			ref := refTo("ConfigMap", "default", "settings")
 			calls := map[string]func(context.Context) error{
 				"ConfigMap default/settings": func(ctx context.Context) error {
-					return c.Apply(ctx, core(t, "ConfigMap"), ref, bodyOf(ref, ""))
+					return c.Apply(ctx, core(t, "ConfigMap"), ref, bodyOf(ref, ""), inventory.FieldManager)
 				},
 				"discovery of apps/v1": func(ctx context.Context) error {
 					_, err := c.Resources(ctx, "apps", "v1")

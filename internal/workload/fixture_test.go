@@ -10,6 +10,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
@@ -60,7 +61,7 @@ func bodyOf(ref manifest.Ref, fields string) []byte {
 func applyConfigMap(t testing.TB, c *Client, namespace, name, value string) {
 	t.Helper()
 	ref := refTo("ConfigMap", namespace, name)
-	if err := c.Apply(t.Context(), core(t, "ConfigMap"), ref, bodyOf(ref, `,"data":{"key":"`+value+`"}`)); err != nil {
+	if err := c.Apply(t.Context(), core(t, "ConfigMap"), ref, bodyOf(ref, `,"data":{"key":"`+value+`"}`), inventory.FieldManager); err != nil {
 		t.Fatal(err)
 	}
 }

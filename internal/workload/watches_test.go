@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
@@ -51,7 +52,7 @@ func labelled(t testing.TB, c *Client, namespace, name, label string) {
 	body := fmt.Appendf(nil,
 		`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":%q,"namespace":%q,"labels":{"part":%q}}}`,
 		name, namespace, label)
-	if err := c.Apply(t.Context(), core(t, "ConfigMap"), ref, body); err != nil {
+	if err := c.Apply(t.Context(), core(t, "ConfigMap"), ref, body, inventory.FieldManager); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -90,8 +91,6 @@ type Progress struct {
 	// Phase is the index of the first phase that is not complete, or the number
 	// of phases when all are.
 	Phase int `json:"phase"`
-	// Steps is the number of steps of that phase whose objects were all applied.
-	Steps int `json:"steps"`
 	// Phases are the times of the phases that have begun, in order.
 	Phases []PhaseTimes `json:"phases,omitempty"`
 }
@@ -119,36 +118,42 @@ func (p Progress) Complete(now time.Time) Progress {
 	p.Phases = slices.Clone(p.Phases)
 	p.Phases[p.Phase].Completed = now.UTC().Truncate(time.Second)
 	p.Phase++
-	p.Steps = 0
 	return p
 }
 
-// ConfigMap returns the parent as it is to be applied, with the names of the
-// phases of the release for the annotation that people read.
-func (p Parent) ConfigMap(r Record, phases []string) (*corev1.ConfigMap, error) {
+// Update returns the parent as it is to be stored, made of the one that was read:
+// what others wrote on it stays, and so does its resource version. phases are the
+// names of the phases of the release, for the annotation that people read.
+func (p Parent) Update(read *corev1.ConfigMap, r Record, phases []string) (*corev1.ConfigMap, error) {
 	progress, err := json.Marshal(r.Progress)
 	if err != nil {
 		return nil, fmt.Errorf("progress: %w", err)
 	}
 	groupKinds := slices.Clone(r.GroupKinds)
 	slices.Sort(groupKinds)
-	return &corev1.ConfigMap{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: Namespace,
-			Name:      p.Name(),
-			Labels:    map[string]string{idLabel: p.ID()},
-			Annotations: map[string]string{
-				toolingAnnotation:    tooling,
-				groupKindsAnnotation: strings.Join(slices.Compact(groupKinds), ","),
-				bundleAnnotation:     r.Bundle,
-				versionAnnotation:    r.Version,
-				digestAnnotation:     r.Digest,
-				phaseAnnotation:      phaseReached(r.Progress, phases),
-			},
-		},
-		Data: map[string]string{progressKey: string(progress)},
-	}, nil
+	parent := read.DeepCopy()
+	parent.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}
+	parent.Namespace, parent.Name = Namespace, p.Name()
+	parent.Labels = merged(parent.Labels, map[string]string{idLabel: p.ID()})
+	parent.Annotations = merged(parent.Annotations, map[string]string{
+		toolingAnnotation:    tooling,
+		groupKindsAnnotation: strings.Join(slices.Compact(groupKinds), ","),
+		bundleAnnotation:     r.Bundle,
+		versionAnnotation:    r.Version,
+		digestAnnotation:     r.Digest,
+		phaseAnnotation:      phaseReached(r.Progress, phases),
+	})
+	parent.Data = merged(parent.Data, map[string]string{progressKey: string(progress)})
+	return parent, nil
+}
+
+// merged returns a with what b has beside it or instead of it.
+func merged(a, b map[string]string) map[string]string {
+	if a == nil {
+		return b
+	}
+	maps.Copy(a, b)
+	return a
 }
 
 // phaseReached returns for people how far the release is: the name of the phase
@@ -180,5 +185,5 @@ func RecordOf(parent *corev1.ConfigMap) Record {
 
 // valid reports whether the progress can be one that Parent.ConfigMap wrote.
 func (p Progress) valid() bool {
-	return p.Phase >= 0 && p.Steps >= 0 && p.Phase <= len(p.Phases) && len(p.Phases) <= p.Phase+1
+	return p.Phase >= 0 && p.Phase <= len(p.Phases) && len(p.Phases) <= p.Phase+1
 }

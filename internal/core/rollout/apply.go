@@ -2,12 +2,13 @@ package rollout
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
@@ -17,57 +18,134 @@ import (
 // parallel is the most requests that one pass has open at once.
 const parallel = 8
 
-// apply applies the objects of a step in parallel. One that fails does not keep
-// the others from being applied, unless the server throttles.
-func (p *pass) apply(ctx context.Context, step plan.Step) error {
-	return forEach(ctx, len(step.Objects), func(ctx context.Context, n int) error {
-		return p.applyObject(ctx, &step.Objects[n])
+// apply applies, in parallel, the objects that are not as the release wants them.
+// One that fails does not keep the others from being applied, unless the server
+// throttles or the pass has to end.
+func (p *pass) apply(ctx context.Context, objects []*plan.Object) error {
+	missing := make([]*plan.Object, 0, len(objects))
+	for _, object := range objects {
+		if !p.current[object] {
+			missing = append(missing, object)
+		}
+	}
+	done := make([]bool, len(missing))
+	err := p.forEach(ctx, len(missing), func(ctx context.Context, n int) error {
+		err := p.applyObject(ctx, missing[n])
+		done[n] = err == nil
+		return err
 	})
+	for n, object := range missing {
+		if done[n] {
+			p.current[object] = true
+		}
+	}
+	return err
 }
 
-// applyObject applies one object with the label of a member of the inventory.
+// applyObject applies one object as a member of the inventory.
 func (p *pass) applyObject(ctx context.Context, object *plan.Object) error {
-	if err := p.ownerUnknown[object]; err != nil {
-		return err
+	f := p.found[object]
+	if f.err != nil {
+		return f.err
 	}
 	resource, ref, err := p.mapper.locate(ctx, *object)
 	if err != nil {
 		return err
 	}
-	// In memory twice: as it is on disk, and with the label.
+	if f.decision == inventory.WaitGone {
+		return fault.Wait(v1alpha1.ObjectTerminatingReason, goneRetry,
+			fmt.Errorf("%s is being deleted: it is applied when it is gone", ref))
+	}
+	// In memory twice: as it is on disk, and with its marks.
 	size := 2 * object.Length
 	if err := p.Budget.Acquire(ctx, size); err != nil {
 		return fmt.Errorf("%s: %w", ref, err)
 	}
 	defer p.Budget.Release(size)
-	body, err := p.Release.JSON(*object)
+	body, err := p.body(object, f.decision)
 	if err != nil {
 		return err
 	}
-	body = manifest.Marked(body, object.Entry, manifest.Mark{Key: inventory.PartOfLabel, Value: p.Parent.ID()}, manifest.Mark{})
-	return p.Cluster.Apply(ctx, resource, ref, body)
+	if err := p.allowed(); err != nil {
+		return err
+	}
+	if f.live != nil && f.decision != inventory.Share {
+		if err := p.moveFields(ctx, resource, ref, f); err != nil {
+			return err
+		}
+	}
+	return p.Cluster.Apply(ctx, resource, ref, body, p.Parent.FieldManager())
+}
+
+// body returns the bytes of an object with the marks of a member. One that is
+// shared stays a member of the set that it belongs to.
+func (p *pass) body(object *plan.Object, decision inventory.Decision) ([]byte, error) {
+	body, err := p.Release.JSON(*object)
+	if err != nil {
+		return nil, err
+	}
+	if decision == inventory.Share {
+		return manifest.Marked(body, object.Entry, manifest.Mark{},
+			manifest.Mark{Key: p.Parent.SharedAnnotation(), Value: object.SHA256}), nil
+	}
+	return manifest.Marked(body, object.Entry,
+		manifest.Mark{Key: inventory.PartOfLabel, Value: p.Parent.ID()},
+		manifest.Mark{Key: inventory.SHA256Annotation, Value: object.SHA256}), nil
+}
+
+// moveFields makes the fields that a former owner set those of our set, so that
+// what the release does not have any more really goes.
+func (p *pass) moveFields(ctx context.Context, resource manifest.Resource, ref manifest.Ref, f found) error {
+	fields, changed, err := inventory.TakeOverFields(f.live, p.Parent, p.Living)
+	if err != nil {
+		return fault.Retry(v1alpha1.ApplyFailedReason, fmt.Errorf("%s: managed fields: %w", ref, err))
+	}
+	if !changed {
+		return nil
+	}
+	return p.Cluster.MoveFields(ctx, resource, ref, f.live, fields)
+}
+
+// allowed returns why the pass must not write any more; nil while it may.
+func (p *pass) allowed() error {
+	if p.Guard == nil {
+		return nil
+	}
+	if err := p.Guard(); err != nil {
+		return stoppedError{err}
+	}
+	return nil
 }
 
 // forEach calls do for every index below n, a bounded number at once, and joins
-// the errors in the order of the indices. It begins no more calls once the
-// context is done or one returned ErrThrottled.
-func forEach(ctx context.Context, n int, do func(context.Context, int) error) error {
+// the errors in the order of the indices. It begins no more calls once one
+// returned an error that ends the pass, the slice of the pass is over, or the
+// context is done.
+func (p *pass) forEach(ctx context.Context, n int, do func(context.Context, int) error) error {
 	errs := make([]error, n)
 	var stopped atomic.Bool
-	var group errgroup.Group
-	group.SetLimit(parallel)
+	var calls errgroup.Group
+	calls.SetLimit(parallel)
+	begun := 0
 	for i := range n {
-		if stopped.Load() || ctx.Err() != nil {
+		if stopped.Load() || ctx.Err() != nil || p.slice.Err() != nil {
 			break
 		}
-		group.Go(func() error {
+		begun++
+		calls.Go(func() error {
 			errs[i] = do(ctx, i)
-			if errors.Is(errs[i], ErrThrottled) {
+			if endsPass(errs[i]) {
 				stopped.Store(true)
 			}
 			return nil
 		})
 	}
-	_ = group.Wait() // the functions return no error: errs has them in order
+	_ = calls.Wait() // the functions return no error: errs has them in order
+	if i := slices.IndexFunc(errs, isStopped); i >= 0 {
+		return errs[i]
+	}
+	if begun < n && ctx.Err() == nil && p.slice.Err() != nil {
+		errs = append(errs, fault.Wait(v1alpha1.ProgressingReason, soon, errSlice))
+	}
 	return fault.Join(append(errs, ctx.Err())...)
 }

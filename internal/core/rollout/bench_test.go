@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"golang.org/x/sync/semaphore"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -111,10 +112,27 @@ func newInstant(p *plan.Plan) *instant {
 	return c
 }
 
-func (c *instant) Apply(_ context.Context, _ manifest.Resource, ref manifest.Ref, body []byte) error {
-	if isParent(ref) {
-		c.parent = body
-	}
+func (c *instant) Apply(context.Context, manifest.Resource, manifest.Ref, []byte, string) error {
+	return nil
+}
+
+func (c *instant) MoveFields(
+	context.Context, manifest.Resource, manifest.Ref, *metav1.PartialObjectMetadata, []metav1.ManagedFieldsEntry,
+) error {
+	return nil
+}
+
+func (c *instant) SaveParent(_ context.Context, parent *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+	stored := parent.DeepCopy()
+	stored.ResourceVersion = "1"
+	var err error
+	c.parent, err = json.Marshal(stored)
+	return stored, err
+}
+
+func (c *instant) List(
+	context.Context, manifest.Resource, string, func(*metav1.PartialObjectMetadata),
+) error {
 	return nil
 }
 

@@ -12,13 +12,36 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 )
 
-// ErrThrottled is in the error of a request that the API server refused because
-// there are too many (HTTP 429). A pass that gets it starts no more requests.
-var ErrThrottled = errors.New("rate-limited")
+var (
+	// ErrThrottled is in the error of a request that the API server refused because
+	// there are too many (HTTP 429). A pass that gets it starts no more requests.
+	ErrThrottled = errors.New("rate-limited")
 
-// kindRetry is when to look again for a kind that is not served: no watch
-// reports it.
-const kindRetry = 5 * time.Second
+	// ErrConflict is in the error of a write that another writer was faster than
+	// (HTTP 409). Of the parent it ends the pass.
+	ErrConflict = errors.New("changed by another writer")
+
+	// errStopped is in the error of a pass that its Guard ended.
+	errStopped = errors.New("the pass was stopped")
+
+	// errSlice is in the error of a pass whose time is up. The next one goes on.
+	errSlice = errors.New("the rollout goes on")
+)
+
+const (
+	// kindRetry is when to look again for a kind that is not served: no watch
+	// reports it.
+	kindRetry = 5 * time.Second
+
+	// goneRetry is when to look again for an object that is being deleted.
+	goneRetry = 5 * time.Second
+
+	// conflictRetry is when to look again at a parent that somebody else wrote.
+	conflictRetry = time.Second
+
+	// soon is when to go on where nothing has to be waited for.
+	soon = time.Millisecond
+)
 
 // errKindNotServed is in every error of KindNotServed.
 var errKindNotServed = errors.New("the workload cluster does not serve the kind")
@@ -30,3 +53,20 @@ func KindNotServed(ref manifest.Ref) error {
 		"%s: %w %s in %s: is its CustomResourceDefinition installed?",
 		ref, errKindNotServed, ref.Kind, schema.GroupVersion{Group: ref.Group, Version: ref.Version}))
 }
+
+// endsPass reports whether no more requests are started after the error.
+func endsPass(err error) bool {
+	return errors.Is(err, ErrThrottled) || errors.Is(err, errStopped) || errors.Is(err, errSlice)
+}
+
+// stoppedError is why a pass had to stop, with the words and the class of that.
+type stoppedError struct{ error }
+
+// Unwrap returns why.
+func (s stoppedError) Unwrap() error { return s.error }
+
+// Is has it be errStopped.
+func (s stoppedError) Is(target error) bool { return target == errStopped }
+
+// isStopped reports whether err is that of a pass that had to stop.
+func isStopped(err error) bool { return errors.Is(err, errStopped) }

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -87,12 +89,17 @@ func (m *memory) count(ctx context.Context, c call, effect func()) error {
 	return err
 }
 
-func (m *memory) Apply(ctx context.Context, r manifest.Resource, ref manifest.Ref, body []byte) error {
+func (m *memory) Apply(
+	ctx context.Context, r manifest.Resource, ref manifest.Ref, body []byte, manager string,
+) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	at := pathOf(r, ref)
 	return m.count(ctx, call{"apply", at}, func() {
 		m.check(r, ref, body)
+		if want := inventory.ParentOf("default", "cni").FieldManager(); manager != want {
+			m.t.Errorf("apply %s: want the field manager %s, got %s", ref, want, manager)
+		}
 		if m.objects[at] == nil {
 			m.objects[at] = &stored{}
 		}
@@ -115,18 +122,99 @@ func (m *memory) check(r manifest.Resource, ref manifest.Ref, body []byte) {
 		m.t.Errorf("apply %s: the path is %q", ref, pathOf(r, ref))
 	}
 	parent := inventory.ParentOf("default", "cni")
-	if ref.Name == parent.Name() {
-		return
-	}
 	if m.objects[parentPath] == nil {
 		m.t.Errorf("apply %s: before the parent", ref)
 	}
-	if got := object.Labels[inventory.PartOfLabel]; got != parent.ID() {
+	shared := object.Annotations[parent.SharedAnnotation()] != ""
+	if got := object.Labels[inventory.PartOfLabel]; !shared && got != parent.ID() {
 		m.t.Errorf("apply %s: want the label of a member, got %q", ref, got)
+	}
+	if !shared && len(object.Annotations[inventory.SHA256Annotation]) != 64 {
+		m.t.Errorf("apply %s: want the annotation of a member, got %v", ref, object.Annotations)
 	}
 	if _, ok := manifest.BuiltIn(ref.Group, ref.Version, ref.Kind); !ok && len(m.serves(ref.Group, ref.Version)) == 0 {
 		m.t.Errorf("apply %s: before its kind is served", ref)
 	}
+}
+
+// MoveFields has the object forget who wrote it.
+func (m *memory) MoveFields(
+	ctx context.Context, r manifest.Resource, ref manifest.Ref, _ *metav1.PartialObjectMetadata,
+	_ []metav1.ManagedFieldsEntry,
+) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.count(ctx, call{"move", pathOf(r, ref)}, func() {})
+}
+
+// SaveParent counts as an apply of the parent.
+func (m *memory) SaveParent(ctx context.Context, parent *corev1.ConfigMap) (kept *corev1.ConfigMap, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	conflict := false
+	err = m.count(ctx, call{"apply", parentPath}, func() {
+		object := m.objects[parentPath]
+		if version := m.versionOf(object); parent.ResourceVersion != version {
+			conflict = true
+			return
+		}
+		if object == nil {
+			object = &stored{}
+			m.objects[parentPath] = object
+		}
+		object.applied++
+		object.version++
+		kept = parent.DeepCopy()
+		kept.ResourceVersion = m.versionOf(object)
+		object.body = encode(m.t, kept)
+	})
+	if err == nil && conflict {
+		err = fault.Retry(v1alpha1.ApplyFailedReason, fmt.Errorf("the parent: %w", ErrConflict))
+	}
+	return kept, err
+}
+
+// versionOf returns the resource version of an object; empty if there is none.
+func (m *memory) versionOf(object *stored) string {
+	if object == nil {
+		return ""
+	}
+	return strconv.Itoa(object.version)
+}
+
+func encode(t *testing.T, object any) []byte {
+	t.Helper()
+	body, err := json.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+// List calls each with the objects of a kind that are there.
+func (m *memory) List(
+	ctx context.Context, r manifest.Resource, namespace string, each func(*metav1.PartialObjectMetadata),
+) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	prefix := path.Join(r.Group, r.Version)
+	return m.count(ctx, call{"list", path.Join(prefix, namespace, r.Plural)}, func() {
+		for _, at := range slices.Sorted(maps.Keys(m.objects)) {
+			if !strings.HasPrefix(at, prefix+"/") || path.Base(path.Dir(at)) != r.Plural {
+				continue
+			}
+			live := &metav1.PartialObjectMetadata{}
+			if err := json.Unmarshal(m.objects[at].body, live); err != nil {
+				m.t.Error(err)
+			}
+			if r.Namespaced {
+				live.Namespace = path.Base(path.Dir(path.Dir(at)))
+			}
+			if namespace == "" || live.Namespace == namespace {
+				each(live)
+			}
+		}
+	})
 }
 
 func (m *memory) Metadata(
@@ -252,7 +340,11 @@ func (m *memory) put(at string, object map[string]any) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	m.objects[at] = &stored{body: body}
+	var version int
+	if before := m.objects[at]; before != nil {
+		version = before.version
+	}
+	m.objects[at] = &stored{body: body, version: version}
 }
 
 // parent returns the parent and what it holds.
@@ -267,11 +359,14 @@ func (m *memory) parent() (*corev1.ConfigMap, inventory.Record) {
 	return parent, inventory.RecordOf(parent)
 }
 
+// versionPattern finds the resource version of the parent, which counts its writes.
+var versionPattern = regexp.MustCompile(`"resourceVersion":"\d+",`)
+
 // bodies returns the content of the cluster.
 func (m *memory) bodies() map[string]string {
 	all := make(map[string]string)
 	for at, object := range m.objects {
-		all[at] = string(object.body)
+		all[at] = versionPattern.ReplaceAllString(string(object.body), "")
 	}
 	return all
 }

@@ -69,7 +69,7 @@ func (p *pass) crdGate(ctx context.Context, i int, objects []plan.Object) error 
 	if err := p.watchMembers(ctx, closed); err != nil {
 		return err
 	}
-	if p.Now.Sub(p.record.Progress.Phases[i].Started) > diagnoseAfter {
+	if p.Now().Sub(p.record.Progress.Phases[i].Started) > diagnoseAfter {
 		if err := p.diagnose(ctx, closed); err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ func (p *pass) served(ctx context.Context, objects []plan.Object) (map[string]ma
 
 	var mu sync.Mutex
 	served := make(map[string]map[string][]metav1.APIResource)
-	err := forEach(ctx, len(groupVersions), func(ctx context.Context, n int) error {
+	err := p.forEach(ctx, len(groupVersions), func(ctx context.Context, n int) error {
 		gv := groupVersions[n]
 		resources, err := p.Cluster.Resources(ctx, gv.Group, gv.Version)
 		if err != nil {
@@ -115,7 +115,7 @@ func (p *pass) served(ctx context.Context, objects []plan.Object) (map[string]ma
 // diagnose reads some of the CustomResourceDefinitions that are not served. It
 // returns a fault.Stall if the conditions of one show that waiting does not help.
 func (p *pass) diagnose(ctx context.Context, closed []plan.Object) error {
-	return forEach(ctx, min(len(closed), maxDiagnosed), func(ctx context.Context, n int) error {
+	return p.forEach(ctx, min(len(closed), maxDiagnosed), func(ctx context.Context, n int) error {
 		live, _, err := p.live(ctx, closed[n])
 		if err != nil || live == nil {
 			return err
@@ -133,7 +133,7 @@ func (p *pass) workloadGate(ctx context.Context, i int, objects []plan.Object) e
 		return err
 	}
 	findings := make([]readiness.Finding, len(objects))
-	err := forEach(ctx, len(objects), func(ctx context.Context, n int) error {
+	err := p.forEach(ctx, len(objects), func(ctx context.Context, n int) error {
 		live, ref, err := p.live(ctx, objects[n])
 		if err != nil {
 			return err

@@ -137,9 +137,9 @@ func TestGateOfWorkloads(t *testing.T) {
 			givenStatus: map[string]any{"observedGeneration": int64(1)}, wantClass: fault.ClassWait, wantAfter: workloadRetry,
 			wantMessage: "phase operator: Deployment operator/operator: Replicas: 0/1",
 		},
-		"a Deployment that is gone closes it": {
+		"a Deployment that is gone is applied again": {
 			givenGone: true, wantClass: fault.ClassWait, wantAfter: workloadRetry,
-			wantMessage: "phase operator: Deployment operator/operator does not exist",
+			wantMessage: "phase operator: Deployment operator/operator: not observed by its controller yet",
 		},
 		"a Deployment that gave up is terminal": {
 			givenStatus: conditions("Progressing", "False", "ProgressDeadlineExceeded", "gave up"), wantClass: fault.ClassStall,

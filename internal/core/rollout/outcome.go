@@ -30,8 +30,9 @@ func (p *pass) phaseOutcome(i int, phase plan.Phase, err error) PhaseOutcome {
 			o.State, o.Message = regressedState(regressed), regressed.Error()
 		}
 	case i == progress.Phase && p.loaded:
-		o.AllApplied = progress.Steps == len(phase.Steps)
-		o.Ready = max(0, count(phase.Steps[:min(progress.Steps, len(phase.Steps))])-p.notReady[i])
+		applied := len(objectsOf(phase.Steps, func(object *plan.Object) bool { return p.current[object] }))
+		o.AllApplied = applied == o.Objects
+		o.Ready = max(0, applied-p.notReady[i])
 		o.State = currentState(err)
 		if err != nil {
 			o.Message = err.Error()

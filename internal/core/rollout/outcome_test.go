@@ -61,7 +61,7 @@ func TestOutcome(t *testing.T) {
 			given: broken("apply", widgetsPath),
 			want: []PhaseOutcome{
 				{
-					Name: "crds", State: v1alpha1.ApplyingPhaseState, Objects: 2, Times: begun,
+					Name: "crds", State: v1alpha1.ApplyingPhaseState, Objects: 2, Ready: 1, Times: begun,
 					Message: "phase crds: the connection broke",
 				},
 				pending("operator", 4), pending("resources", 3),

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -89,7 +90,7 @@ func TestOwnerThatCannotBeReadKeepsNothingButItsObject(t *testing.T) {
 	o := rolloutOf(cluster, releaseOf(t, "one", mixed())).Run(t.Context())
 	wantErr(t, o.Err, fault.ClassRetry, v1alpha1.ApplyFailedReason, 0, "phase all: the connection broke")
 	want := [][]string{{
-		parentPath, spacePath, widgetsPath, gadgetsPath, accountPath, settingsPath, operatorPath, parentPath,
+		parentPath, spacePath, widgetsPath, gadgetsPath, accountPath, settingsPath, operatorPath,
 	}}
 	if diff := cmp.Diff(sets(want...), sets(cluster.take("apply"))); diff != "" {
 		t.Errorf("applied (-want +got):\n%s", diff)
@@ -101,9 +102,11 @@ func TestOwnersAreReadOnceInAPassAndOnlyBeforeAnApply(t *testing.T) {
 	cluster := newMemory(t)
 	cluster.workloadDelay = 2
 	r := rolloutOf(cluster, releaseOf(t, "one", mixed()))
+	r.Memory = &Memory{}
 	behind := []string{webhookPath, widgetPath, gadgetPath}
 	want := [][]string{
-		append([]string{spacePath, widgetsPath, gadgetsPath, accountPath, settingsPath, operatorPath}, behind...),
+		// The two CustomResourceDefinitions are listed.
+		append([]string{spacePath, accountPath, settingsPath, operatorPath}, behind...),
 		nil, // the gate of the workloads is closed: nothing is applied
 		behind,
 		nil,
@@ -116,14 +119,15 @@ func TestOwnersAreReadOnceInAPassAndOnlyBeforeAnApply(t *testing.T) {
 	}
 }
 
-func TestOwnersAreNotReadWhenEverythingIsTakenOver(t *testing.T) {
+func TestObjectsOfOthersAreTakenOverWhenThatIsAskedFor(t *testing.T) {
 	t.Parallel()
 	cluster := newMemory(t)
+	cluster.putHelms(webhookPath, "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "operator")
 	r := rolloutOf(cluster, releaseOf(t, "one", addOn()...))
 	r.Adoption = v1alpha1.AlwaysAdoption
 	converge(t, r)
-	if got := cluster.take("metadata"); len(got) > 0 {
-		t.Errorf("want no reads, got %v", got)
+	if !slices.Contains(cluster.take("apply"), webhookPath) {
+		t.Error("want the object of the Helm release applied")
 	}
 }
 
@@ -136,7 +140,12 @@ func TestThrottlingEndsTheCheckOfOwners(t *testing.T) {
 		}
 		return nil, true
 	}
-	o := rolloutOf(cluster, releaseOf(t, "one", secrets(200))).Run(t.Context())
+	many := written{name: "many"}
+	for i := range 50 {
+		many.documents = append(many.documents, crd(fmt.Sprintf("r%02ds", i), fmt.Sprintf("R%02d", i), "Cluster"),
+			object("example.com/v1", fmt.Sprintf("R%02d", i), "", "one"))
+	}
+	o := rolloutOf(cluster, releaseOf(t, "one", many)).Run(t.Context())
 	if !errors.Is(o.Err, ErrThrottled) || fault.AfterOf(o.Err) != 7*time.Second {
 		t.Errorf("want to wait as long as the server asks for, got %v", o.Err)
 	}

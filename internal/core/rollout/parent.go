@@ -2,7 +2,7 @@ package rollout
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -11,6 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
@@ -18,19 +20,22 @@ import (
 
 var configMaps = manifest.Resource{Version: "v1", Plural: "configmaps", Namespaced: true}
 
-// load reads the parent. If it is not that of the release, it is written before
-// the first object is applied.
-func (p *pass) load(ctx context.Context) error {
-	parent, err := ReadParent(ctx, p.Cluster, p.Parent)
-	if err != nil {
-		return err
+// load reads the parent, unless an earlier pass did so a moment ago. If it is not
+// that of the release, it is written before the first object is applied.
+func (p *pass) load(ctx context.Context) (err error) {
+	now := p.Now()
+	p.parent, p.current = p.Memory.recall(p.Release.Digest, now)
+	if p.parent == nil {
+		if p.parent, err = ReadParent(ctx, p.Cluster, p.Parent); err != nil {
+			return err
+		}
 	}
-	p.saved = inventory.RecordOf(parent)
+	p.saved = inventory.RecordOf(p.parent)
 	p.record = inventory.Record{
 		Bundle: p.Release.Bundle, Version: p.Release.Version, Digest: p.Release.Digest,
 		// The members of the release before keep their place in the inventory.
 		GroupKinds: union(groupKinds(p.Release.Plan), p.saved.GroupKinds),
-		Progress:   inventory.Progress{}.Begin(p.Now),
+		Progress:   inventory.Progress{}.Begin(now),
 	}
 	if p.saved.Digest == p.Release.Digest {
 		p.record.Progress = p.saved.Progress
@@ -40,24 +45,41 @@ func (p *pass) load(ctx context.Context) error {
 	return err
 }
 
-// save writes the parent if the record changed since it was read or written.
+// save writes the parent if the record changed since it was read or written. Of
+// two writers the slower one gets an error, and looks at the cluster again.
 func (p *pass) save(ctx context.Context) error {
 	if reflect.DeepEqual(p.record, p.saved) {
+		p.Memory.parent = p.parent
 		return nil
 	}
-	parent, err := p.Parent.ConfigMap(p.record, phaseNames(p.Release.Plan))
+	if err := p.allowed(); err != nil {
+		return err
+	}
+	parent, err := p.Parent.Update(p.parent, p.record, phaseNames(p.Release.Plan))
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(parent)
-	if err != nil {
-		return fmt.Errorf("%s: %w", refOfParent(p.Parent), err)
+	stored, err := p.Cluster.SaveParent(ctx, parent)
+	if errors.Is(err, ErrConflict) {
+		p.Memory.forget()
+		return fault.Wait(v1alpha1.ProgressingReason, conflictRetry, err)
 	}
-	if err := p.Cluster.Apply(ctx, configMaps, refOfParent(p.Parent), body); err != nil {
+	if err != nil {
 		return err
 	}
-	p.saved = p.record
+	p.parent, p.saved, p.Memory.parent = stored, p.record, stored
 	return nil
+}
+
+// saveAtEnd saves what a pass did in a time of its own: the pass may have ended
+// because its context did.
+func (p *pass) saveAtEnd(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
+	defer cancel()
+	if p.record.Progress.Phase >= len(p.Release.Plan.Phases) {
+		p.Memory.settle(p.Now())
+	}
+	return p.save(ctx)
 }
 
 // ReadParent reads the parent from a workload cluster. It returns an empty

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -16,63 +20,104 @@ import (
 type pass struct {
 	Rollout
 
-	mapper    *mapper
-	record    inventory.Record
-	saved     inventory.Record
-	loaded    bool
+	// slice ends when the pass has to begin no more requests.
+	slice  context.Context //nolint:containedctx // it lives as long as the pass
+	mapper *mapper
+
+	parent *corev1.ConfigMap
+	record inventory.Record
+	saved  inventory.Record
+	loaded bool
+
+	// current are the objects that are as the release wants them.
+	current map[*plan.Object]bool
+	mu      sync.Mutex
+	found   map[*plan.Object]found // guarded by mu while requests are open
+
 	notReady  []int   // objects of each phase that are applied and not ready
 	regressed []error // of each complete phase: what is no longer ready
 	targets   []Target
-	// ownerUnknown holds why the owner of an object could not be read.
-	ownerUnknown map[*plan.Object]error
 }
 
-func newPass(r Rollout) *pass {
+func newPass(slice context.Context, r Rollout) *pass {
 	return &pass{
 		Rollout:   r,
+		slice:     slice,
 		mapper:    newMapper(r.Cluster, r.Release.Plan),
+		found:     make(map[*plan.Object]found),
 		notReady:  make([]int, len(r.Release.Plan.Phases)),
 		regressed: make([]error, len(r.Release.Plan.Phases)),
-
-		ownerUnknown: make(map[*plan.Object]error),
 	}
 }
 
-// walk advances phase by phase until a gate is closed. If none is, it checks once
-// more the phases that an earlier pass completed.
+// walk repairs what is complete, advances phase by phase until a gate is closed,
+// and checks whether what was complete before is still ready.
 func (p *pass) walk(ctx context.Context) error {
 	if err := p.load(ctx); err != nil {
 		return err
 	}
-	first := min(p.record.Progress.Phase, len(p.Release.Plan.Phases))
-	for i := first; i < len(p.Release.Plan.Phases); i++ {
+	phases := p.Release.Plan.Phases
+	first := min(p.record.Progress.Phase, len(phases))
+	p.verify(ctx, phases[:first])
+	for i := first; i < len(phases); i++ {
 		if err := p.advance(ctx, i); err != nil {
-			return fault.Wrap("phase "+p.Release.Plan.Phases[i].Name, p.enforceTimeout(i, err))
+			return fault.Wrap("phase "+phases[i].Name, p.enforceTimeout(i, err))
 		}
 	}
-	return p.health(ctx, p.Release.Plan.Phases[:first])
+	return p.health(ctx, phases[:first])
 }
+
+// verify looks, from time to time, at the objects of phases that are complete, and
+// applies what is missing or is not as the release wants it. What was applied once
+// only is left alone.
+func (p *pass) verify(ctx context.Context, phases []plan.Phase) {
+	now := p.Now()
+	if p.Once || now.Sub(p.Memory.verified) < verifyEvery {
+		return
+	}
+	for i, phase := range phases {
+		p.regressed[i] = p.repair(ctx, phase.Steps)
+	}
+	if !slices.ContainsFunc(p.regressed, func(err error) bool { return err != nil }) {
+		p.Memory.verified = now
+	}
+}
+
+// repair applies, step by step, what is not as the release wants it.
+func (p *pass) repair(ctx context.Context, steps []plan.Step) error {
+	if err := p.examine(ctx, objectsOf(steps, isRepaired)); err != nil {
+		return err
+	}
+	for i := range steps {
+		if err := p.apply(ctx, objectsOf(steps[i:i+1], isRepaired)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isRepaired reports whether an object of a complete phase is applied again when
+// it is missing. A Job that finished may have been removed by its TTL: it is done.
+func isRepaired(object *plan.Object) bool { return object.Group != "batch" || object.Kind != "Job" }
 
 // advance takes the current phase as far as its gates allow.
 func (p *pass) advance(ctx context.Context, i int) error {
-	p.record.Progress = p.record.Progress.Begin(p.Now)
+	p.record.Progress = p.record.Progress.Begin(p.Now())
 	steps := p.Release.Plan.Phases[i].Steps
-	applied := min(p.record.Progress.Steps, len(steps))
-	for _, step := range steps[:applied] {
-		if err := p.gate(ctx, i, step); err != nil {
+	// While the gate behind what was applied is closed nothing else is applied, so
+	// nothing else needs to be looked at.
+	for ; len(steps) > 0 && p.isApplied(steps[0]); steps = steps[1:] {
+		if err := p.gate(ctx, i, steps[0]); err != nil {
 			return err
 		}
 	}
-	// Not before the gates: while one is closed nothing is applied, so no owner
-	// needs to be read.
-	if err := p.checkOwners(ctx, steps[applied:]); err != nil {
+	if err := p.examine(ctx, objectsOf(steps, all)); err != nil {
 		return err
 	}
-	for _, step := range steps[applied:] {
-		if err := p.apply(ctx, step); err != nil {
+	for s, step := range steps {
+		if err := p.apply(ctx, objectsOf(steps[s:s+1], all)); err != nil {
 			return err
 		}
-		p.record.Progress.Steps++
 		if err := p.gate(ctx, i, step); err != nil {
 			return err
 		}
@@ -80,14 +125,28 @@ func (p *pass) advance(ctx context.Context, i int) error {
 	if err := p.readyWhen(ctx, i); err != nil {
 		return err
 	}
-	p.record.Progress = p.record.Progress.Complete(p.Now)
+	p.record.Progress = p.record.Progress.Complete(p.Now())
 	return nil
+}
+
+// isApplied reports whether all objects of a step are as the release wants them.
+func (p *pass) isApplied(step plan.Step) bool {
+	for i := range step.Objects {
+		if !p.current[&step.Objects[i]] {
+			return false
+		}
+	}
+	return true
 }
 
 // health checks the phases that were complete before this pass: what they applied
 // may no longer be ready. CustomResourceDefinitions stay served.
 func (p *pass) health(ctx context.Context, phases []plan.Phase) error {
 	for i, phase := range phases {
+		if p.regressed[i] != nil {
+			p.regressed[i] = fault.Wrap("phase "+phase.Name, p.regressed[i])
+			continue
+		}
 		var found []error
 		for _, step := range phase.Steps {
 			if step.Gate == plan.GateWorkloads {
@@ -100,19 +159,22 @@ func (p *pass) health(ctx context.Context, phases []plan.Phase) error {
 	return fault.Join(p.regressed...)
 }
 
-// enforceTimeout turns waiting that took longer than the phase's timeout into a
-// fault.Stall, and makes waiting end no later than that.
+// enforceTimeout turns what took longer than the phase's timeout into a
+// fault.Stall, of whatever class it is, and makes waiting end no later than that.
+// A pass that had to stop, or whose slice is over, is no matter of the phase.
 func (p *pass) enforceTimeout(i int, err error) error {
-	waiting, ok := errors.AsType[*fault.Error](err)
-	if !ok || waiting.Class != fault.ClassWait {
+	if endsPass(err) && !errors.Is(err, ErrThrottled) || fault.ClassOf(err) == fault.ClassStall {
 		return err
 	}
 	timeout := p.Release.Phases[i].Timeout
-	left := p.record.Progress.Phases[i].Started.Add(timeout).Sub(p.Now)
+	left := p.record.Progress.Phases[i].Started.Add(timeout).Sub(p.Now())
 	if left <= 0 {
 		return fault.Stall(v1alpha1.PhaseTimeoutReason, fmt.Errorf("not ready after %s: %w", timeout, err))
 	}
-	return fault.Wait(waiting.Reason, min(left+time.Second, orForever(waiting.After)), err)
+	if fault.ClassOf(err) == fault.ClassRetry {
+		return err
+	}
+	return fault.Wait(fault.ReasonOf(err, v1alpha1.ProgressingReason), min(left+time.Second, orForever(fault.AfterOf(err))), err)
 }
 
 func orForever(d time.Duration) time.Duration {
@@ -121,3 +183,18 @@ func orForever(d time.Duration) time.Duration {
 	}
 	return d
 }
+
+// objectsOf returns the objects of steps that which selects, in order.
+func objectsOf(steps []plan.Step, which func(*plan.Object) bool) []*plan.Object {
+	objects := make([]*plan.Object, 0, count(steps))
+	for _, step := range steps {
+		for i := range step.Objects {
+			if which(&step.Objects[i]) {
+				objects = append(objects, &step.Objects[i])
+			}
+		}
+	}
+	return objects
+}
+
+func all(*plan.Object) bool { return true }

@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -16,13 +17,21 @@ import (
 type Cluster interface {
 	Applier
 	Reader
+	Lister
 	Discoverer
+	Keeper
 }
 
 // Applier writes objects.
 type Applier interface {
-	// Apply sends the JSON of an object as a server-side apply.
-	Apply(ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte) error
+	// Apply sends the JSON of an object as a server-side apply of the field manager.
+	Apply(ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte, manager string) error
+	// MoveFields replaces the managed fields of a live object, if it is still the
+	// one that was read.
+	MoveFields(
+		ctx context.Context, resource manifest.Resource, ref manifest.Ref,
+		live *metav1.PartialObjectMetadata, fields []metav1.ManagedFieldsEntry,
+	) error
 }
 
 // Reader reads single objects.
@@ -35,9 +44,26 @@ type Reader interface {
 	Object(ctx context.Context, resource manifest.Resource, ref manifest.Ref) (*unstructured.Unstructured, error)
 }
 
+// Lister reads many objects.
+type Lister interface {
+	// List calls each with the metadata of every object of a kind, in a namespace
+	// or, if that is empty, in all of them. A kind that is not served has none.
+	List(
+		ctx context.Context, resource manifest.Resource, namespace string, each func(*metav1.PartialObjectMetadata),
+	) error
+}
+
 // Discoverer reads which kinds are served.
 type Discoverer interface {
 	// Resources reads what discovery lists in a group version. It returns none if
 	// the group version is not served.
 	Resources(ctx context.Context, group, version string) ([]metav1.APIResource, error)
+}
+
+// Keeper keeps the parent of an inventory.
+type Keeper interface {
+	// SaveParent creates the parent, or replaces the one with the resource version
+	// that it has, and returns it as it is stored. If another writer was faster, the
+	// error is ErrConflict.
+	SaveParent(ctx context.Context, parent *corev1.ConfigMap) (*corev1.ConfigMap, error)
 }

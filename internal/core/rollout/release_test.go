@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
@@ -128,13 +129,14 @@ func releaseOf(t testing.TB, digest string, phases ...written) Release {
 func rolloutOf(cluster Cluster, release Release) Rollout {
 	return Rollout{
 		Cluster: cluster, Parent: inventory.ParentOf("default", "cni"), Release: release,
-		Adoption: v1alpha1.IfUnownedAdoption, Budget: semaphore.NewWeighted(1 << 20), Now: noon,
+		Adoption: v1alpha1.IfUnownedAdoption, Budget: semaphore.NewWeighted(1 << 20),
+		Now: func() time.Time { return noon }, Living: inventory.LivingOf(types.NamespacedName{Namespace: "default", Name: "cni"}),
 	}
 }
 
 // at returns the rollout so long after noon.
 func (r Rollout) at(after time.Duration) Rollout {
-	r.Now = noon.Add(after)
+	r.Now = func() time.Time { return noon.Add(after) }
 	return r
 }
 

@@ -47,10 +47,21 @@ type Rollout struct {
 	// Adoption decides whether objects of other owners are taken over. The zero
 	// value takes over none.
 	Adoption v1alpha1.Adoption
+	// Once is true if what is complete is left alone: the strategy ApplyOnce.
+	Once bool
+	// Living are the sets that have a ClusterBundle on the Cluster.
+	Living inventory.Living
 	// Budget bounds the bytes of objects in memory over all passes.
 	Budget *semaphore.Weighted
-	// Now is the time of the pass.
-	Now time.Time
+	// Guard returns why nothing may be written any more, as when the Cluster was
+	// paused meanwhile. It is asked before every write and must not block. Nil
+	// stands for none.
+	Guard func() error
+	// Memory is what the passes of this process over the workload cluster remember.
+	// Nil stands for one that is empty.
+	Memory *Memory
+	// Now returns the time.
+	Now func() time.Time
 }
 
 // Outcome is what a pass found and did.
@@ -102,12 +113,32 @@ type Target struct {
 	Label string
 }
 
+const (
+	// sliceTime is how long a pass begins new requests. What it did not get done
+	// the next one does, so that the status is never old.
+	sliceTime = 20 * time.Second
+
+	// saveTime bounds saving what a pass did, whatever ended it.
+	saveTime = 10 * time.Second
+)
+
 // Run makes one pass.
 func (r Rollout) Run(ctx context.Context) Outcome {
-	p := newPass(r)
+	if r.Memory == nil {
+		r.Memory = &Memory{}
+	}
+	slice, cancel := context.WithTimeout(ctx, sliceTime)
+	defer cancel()
+	p := newPass(slice, r)
 	err := p.walk(ctx)
-	if p.loaded {
-		err = fault.Join(err, p.save(ctx))
+	if ctx.Err() != nil {
+		// Who ended the context may have had the reason of the Guard.
+		if stopped := p.allowed(); stopped != nil {
+			err = stopped
+		}
+	}
+	if p.loaded && !isStopped(err) {
+		err = fault.Join(err, p.saveAtEnd(ctx))
 	}
 	return p.outcome(err)
 }
