@@ -2,140 +2,195 @@ package workload
 
 import (
 	"context"
-	"maps"
+	"slices"
 	"sync"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/rand"
-	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 )
 
 const (
-	// A watch ends and is started again after five to ten minutes, as those of
-	// client-go are, so that one that silently lost its server recovers.
-	minWatch = 5 * time.Minute
+	// The starts of streams come in groups, which windows collect. Those of a new
+	// key are open within a few round trips, and its pass may wait for what they
+	// report. Those of a rotation, or of an API server that came back, are spread
+	// by the jitter of firstWatchRetry and the whole seconds of timeoutSeconds.
+	startWindow   = 50 * time.Millisecond
+	restartWindow = time.Second
 
-	firstWatchRetry = time.Second
-	maxWatchRetry   = 30 * time.Second
-
-	// maxTargets bounds the watches of one key. Targets over it are not watched:
-	// the timer of a closed gate covers them.
-	maxTargets = 64
+	// overflowPeriod is how often the keys of streams over the bound are notified.
+	overflowPeriod = time.Minute
 )
 
 // Watches runs metadata-only watches in workload clusters and reports the keys
-// whose targets had an event. It keeps nothing of what it saw: a watch costs a
-// stream of a connection and no memory for objects.
+// whose targets had an event. All keys of a workload cluster share its streams:
+// there is one for each resource of which members are watched, whatever set they
+// belong to, and one for each other target. Nothing is kept of what was seen: a
+// watch costs a stream of a connection and no memory for objects.
 type Watches struct {
 	ctx    context.Context //nolint:containedctx // the lifetime of every watch
 	notify func(types.NamespacedName)
+	open   opener
 
-	mu      sync.Mutex
-	running map[types.NamespacedName]watching
+	mu        sync.Mutex
+	clusters  map[*Client]*clusterStreams
+	interests map[types.NamespacedName]interest
+	started   starts // for the first time
+	restarted starts
 }
 
-// watching holds the watches of one key.
-type watching struct {
-	client  *Client
-	targets map[rollout.Target]context.CancelFunc
+// starts are the keys of streams that began. They are notified together when the
+// window is over that opened with the first of them.
+type starts struct {
+	window time.Duration
+	keys   sets.Set[types.NamespacedName]
+}
+
+// interest is what one key watches, and through which client.
+type interest struct {
+	client        *Client
+	subscriptions []subscription
 }
 
 // NewWatches returns Watches that run until ctx is done and that call notify with
 // a key for each event of one of its targets. notify must not block for long.
 func NewWatches(ctx context.Context, notify func(types.NamespacedName)) *Watches {
-	return &Watches{ctx: ctx, notify: notify, running: make(map[types.NamespacedName]watching)}
+	return newWatches(ctx, notify, openWatch)
 }
 
-// Want replaces the targets that are watched for the key, through the client.
-// Each watch begins with a notification if an object is there, so that what
-// happened just before is not lost.
-func (w *Watches) Want(key types.NamespacedName, client *Client, targets []rollout.Target) {
+func newWatches(ctx context.Context, notify func(types.NamespacedName), open opener) *Watches {
+	w := &Watches{
+		ctx: ctx, notify: notify, open: open,
+		clusters:  make(map[*Client]*clusterStreams),
+		interests: make(map[types.NamespacedName]interest),
+		started:   starts{startWindow, sets.New[types.NamespacedName]()},
+		restarted: starts{restartWindow, sets.New[types.NamespacedName]()},
+	}
+	go w.notifyOverflow()
+	return w
+}
+
+// Set replaces the targets that are watched for the key, through the client. The
+// key is notified after the watch of a target began, and whenever it began anew,
+// so that what happened before or in between is found.
+func (w *Watches) Set(key types.NamespacedName, client *Client, targets []rollout.Target) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before := w.running[key]
+	before, wanted := w.interests[key], subscriptionsOf(targets)
 	if before.client != client {
-		stop(before)
-		before = watching{client: client, targets: make(map[rollout.Target]context.CancelFunc)}
+		w.leave(key, before, nil)
+		before = interest{}
 	}
-	wanted := make(map[rollout.Target]bool, len(targets))
-	for _, target := range targets[:min(len(targets), maxTargets)] {
-		wanted[target] = true
-		if before.targets[target] == nil {
-			before.targets[target] = w.watch(key, client, target)
-		}
-	}
-	maps.DeleteFunc(before.targets, func(target rollout.Target, cancel context.CancelFunc) bool {
-		if wanted[target] {
-			return false
-		}
-		cancel()
-		return true
-	})
-	w.running[key] = before
+	// What ends makes room for what begins.
+	w.leave(key, before, wanted)
+	w.join(key, client, wanted)
+	w.interests[key] = interest{client: client, subscriptions: wanted}
 }
 
-// Stop ends all watches of the key.
+// Stop ends what is watched for the key.
 func (w *Watches) Stop(key types.NamespacedName) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	stop(w.running[key])
-	delete(w.running, key)
+	w.leave(key, w.interests[key], nil)
+	delete(w.interests, key)
 }
 
-func stop(s watching) {
-	for _, cancel := range s.targets {
-		cancel()
-	}
-}
-
-// watch runs one watch until the returned function is called.
-func (w *Watches) watch(key types.NamespacedName, client *Client, target rollout.Target) context.CancelFunc {
-	ctx, cancel := context.WithCancel(w.ctx)
-	go func() {
-		backoff := wait.Backoff{Duration: firstWatchRetry, Factor: 2, Jitter: 0.2, Steps: 10, Cap: maxWatchRetry}
-		for {
-			begun := time.Now()
-			client.watchOnce(ctx, target, func() { w.notify(key) })
-			if time.Since(begun) > maxWatchRetry {
-				backoff.Duration, backoff.Steps = firstWatchRetry, 10
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(backoff.Step()):
-			}
-		}
-	}()
-	return cancel
-}
-
-// watchOnce watches until the server ends the watch and calls onEvent for
-// every event. Without a resource version the server begins with an event for
-// each object that is there.
-func (c *Client) watchOnce(ctx context.Context, target rollout.Target, onEvent func()) {
-	options := metav1.ListOptions{
-		LabelSelector:  target.Label,
-		TimeoutSeconds: new(int64(minWatch.Seconds()) + rand.Int63nRange(0, int64(minWatch.Seconds()))),
-	}
-	if target.Name != "" {
-		options.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, target.Name).String()
-	}
-	resource := c.metadata.Resource(schema.GroupVersionResource{
-		Group: target.Resource.Group, Version: target.Resource.Version, Resource: target.Resource.Plural,
-	})
-	events, err := resource.Namespace(target.Namespace).Watch(ctx, options)
-	if err != nil {
-		// The next apply or read fails in the same way and reports it.
+// leave ends the subscriptions of a key but those to keep. The caller holds w.mu.
+func (w *Watches) leave(key types.NamespacedName, from interest, keep []subscription) {
+	streams := w.clusters[from.client]
+	if streams == nil {
 		return
 	}
-	defer events.Stop()
-	for range events.ResultChan() {
-		onEvent()
+	for _, s := range from.subscriptions {
+		if !slices.Contains(keep, s) {
+			streams.leave(key, s)
+		}
+	}
+	if len(streams.all) == 0 {
+		delete(w.clusters, from.client)
+	}
+}
+
+// join adds the subscriptions of a key that it does not have. The caller holds w.mu.
+func (w *Watches) join(key types.NamespacedName, client *Client, wanted []subscription) {
+	if len(wanted) == 0 {
+		return
+	}
+	streams := w.clusters[client]
+	if streams == nil {
+		streams = newClusterStreams(func(s *stream) { w.start(client, s) })
+		w.clusters[client] = streams
+	}
+	for _, s := range wanted {
+		if streams.join(key, s) {
+			// Events since the key looked went to others only.
+			w.add(&w.started, key)
+		}
+	}
+}
+
+// add adds keys of streams that began. The caller holds w.mu.
+func (w *Watches) add(to *starts, keys ...types.NamespacedName) {
+	if len(keys) == 0 {
+		return
+	}
+	if to.keys.Len() == 0 {
+		time.AfterFunc(to.window, func() { w.notifyAll(w.take(to)) })
+	}
+	to.keys.Insert(keys...)
+}
+
+// take returns the keys of streams that began, without those that were stopped
+// meanwhile, and begins anew.
+func (w *Watches) take(from *starts) []types.NamespacedName {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var keys []types.NamespacedName
+	for key := range from.keys {
+		if _, ok := w.interests[key]; ok {
+			keys = append(keys, key)
+		}
+	}
+	from.keys.Clear()
+	return keys
+}
+
+// notifyOverflow notifies the keys of streams over the bound of their cluster
+// from time to time, in place of their events.
+func (w *Watches) notifyOverflow() {
+	tick := time.NewTicker(overflowPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-w.ctx.Done():
+			return
+		case <-tick.C:
+			w.notifyAll(w.overflow())
+		}
+	}
+}
+
+// overflow returns the keys of streams over the bound of their cluster.
+func (w *Watches) overflow() []types.NamespacedName {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	keys := sets.New[types.NamespacedName]()
+	for _, streams := range w.clusters {
+		for _, s := range streams.waiting {
+			keys.Insert(s.keys()...)
+		}
+	}
+	return keys.UnsortedList()
+}
+
+// notifyAll must be called without the lock: notify waits until the event is received.
+func (w *Watches) notifyAll(keys []types.NamespacedName) {
+	for _, key := range keys {
+		if w.ctx.Err() != nil {
+			return
+		}
+		w.notify(key)
 	}
 }

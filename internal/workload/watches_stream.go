@@ -1,0 +1,180 @@
+package workload
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
+)
+
+const (
+	firstWatchRetry = time.Second
+	maxWatchRetry   = 30 * time.Second
+)
+
+// subscription is a target as it is watched.
+type subscription struct {
+	// target of the stream.
+	target rollout.Target
+	// part is the ID of the ApplySet whose members matter; empty for every object
+	// of the stream.
+	part string
+}
+
+// subscriptionsOf returns the subscriptions for the targets. Those to the members
+// of ApplySets share a stream of the members of all ApplySets.
+func subscriptionsOf(targets []rollout.Target) []subscription {
+	subscriptions := make([]subscription, 0, len(targets))
+	for _, target := range targets {
+		if s := subscriptionOf(target); !slices.Contains(subscriptions, s) {
+			subscriptions = append(subscriptions, s)
+		}
+	}
+	return subscriptions
+}
+
+func subscriptionOf(target rollout.Target) subscription {
+	part, isMembers := strings.CutPrefix(target.Label, inventory.PartOfLabel+"=")
+	if target.Name != "" || !isMembers {
+		return subscription{target: target}
+	}
+	target.Label = inventory.PartOfLabel // a selector of its existence
+	return subscription{target: target, part: part}
+}
+
+// subscriber is a key and the ApplySet whose members it wants to know of; an
+// empty part stands for every object.
+type subscriber struct {
+	key  types.NamespacedName
+	part string
+}
+
+// stream is one watch in one workload cluster and who wants its events.
+// Watches.mu guards all but the target.
+type stream struct {
+	target      rollout.Target
+	subscribers sets.Set[subscriber]
+	// isOpen is true while the server sends events, wasOpen once it did.
+	isOpen, wasOpen bool
+	// stop ends a stream that runs.
+	stop context.CancelFunc
+}
+
+func newStream(target rollout.Target, first subscriber) *stream {
+	return &stream{target: target, subscribers: sets.New(first), stop: func() {}}
+}
+
+// keys returns the keys that want events of the stream.
+func (s *stream) keys() []types.NamespacedName {
+	keys := make([]types.NamespacedName, 0, s.subscribers.Len())
+	for who := range s.subscribers {
+		keys = append(keys, who.key)
+	}
+	return keys
+}
+
+// keysFor returns the keys that want an event of the object. An object that lost
+// the label comes with it once more, as deleted.
+func (s *stream) keysFor(object runtime.Object) []types.NamespacedName {
+	accessor, err := meta.Accessor(object)
+	if err != nil {
+		return s.keys()
+	}
+	part := accessor.GetLabels()[inventory.PartOfLabel]
+	var keys []types.NamespacedName
+	for who := range s.subscribers {
+		if who.part == "" || who.part == part {
+			keys = append(keys, who.key)
+		}
+	}
+	return keys
+}
+
+// start runs a stream until its stop is called. The caller holds w.mu.
+func (w *Watches) start(client *Client, s *stream) {
+	ctx, cancel := context.WithCancel(w.ctx)
+	s.stop = cancel
+	go w.run(ctx, client, s)
+}
+
+// run opens a stream again and again until ctx is done.
+func (w *Watches) run(ctx context.Context, client *Client, s *stream) {
+	backoff := newWatchBackoff()
+	for {
+		begun := time.Now()
+		w.follow(ctx, client, s)
+		if time.Since(begun) > maxWatchRetry {
+			backoff = newWatchBackoff()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(backoff.Step()):
+		}
+	}
+}
+
+func newWatchBackoff() wait.Backoff {
+	return wait.Backoff{Duration: firstWatchRetry, Factor: 2, Jitter: 0.2, Steps: 10, Cap: maxWatchRetry}
+}
+
+// follow opens a stream and passes its events on until it ends.
+func (w *Watches) follow(ctx context.Context, client *Client, s *stream) {
+	events, err := w.open(ctx, client, s.target, w.watchTime(client))
+	if err != nil {
+		// The next apply or read fails in the same way and reports it.
+		return
+	}
+	defer events.Stop()
+	w.setOpen(s, true)
+	defer w.setOpen(s, false)
+	for event := range events.ResultChan() {
+		if event.Type == watch.Error {
+			return
+		}
+		w.notifyAll(w.keysFor(s, event.Object))
+	}
+}
+
+// watchTime returns how long a stream through the client is to last.
+func (w *Watches) watchTime(client *Client) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if streams := w.clusters[client]; streams != nil {
+		return streams.watchTime(time.Now())
+	}
+	return minWatch // the stream was stopped before it began
+}
+
+// setOpen notes whether the server sends the events of a stream. What happened
+// before it does nobody reports, so every key is notified.
+func (w *Watches) setOpen(s *stream, isOpen bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.isOpen = isOpen
+	if !isOpen {
+		return
+	}
+	to := &w.started
+	if s.wasOpen {
+		to = &w.restarted
+	}
+	s.wasOpen = true
+	w.add(to, s.keys()...)
+}
+
+func (w *Watches) keysFor(s *stream, object runtime.Object) []types.NamespacedName {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return s.keysFor(object)
+}
