@@ -23,7 +23,7 @@ type opener interface {
 	Open(bundle types.NamespacedName, release v1alpha1.Release, kubernetes string) (*library.Bundle, error)
 }
 
-// Reconciler reconciles ClusterBundles. All fields are required.
+// Reconciler reconciles ClusterBundles. All fields but SyncPeriod are required.
 type Reconciler struct {
 	Client      client.Client
 	Status      *status.Writer
@@ -37,6 +37,9 @@ type Reconciler struct {
 	BundleEvents *trigger.Channel
 	// ClusterEvents names the ClusterBundles in whose workload cluster something changed.
 	ClusterEvents *trigger.Channel
+	// SyncPeriod is the least time after which a workload cluster is looked at again
+	// though nothing happened. 0 for never.
+	SyncPeriod time.Duration
 
 	began    time.Time
 	holds    holds
@@ -61,8 +64,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	before := clusterBundle.DeepCopy()
 	found := r.run(ctx, &scope{clusterBundle: clusterBundle})
 	setStatus(clusterBundle, found)
-	return r.Status.Finish(ctx, clusterBundle, before, found.err, func() {
+	result, err := r.Status.Finish(ctx, clusterBundle, before, found.err, func() {
 		r.reportPhases(clusterBundle, before)
 		observePhases(clusterBundle, before)
 	})
+	return status.Resync(result, err, r.SyncPeriod)
 }

@@ -1,0 +1,109 @@
+package clusterbundle
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
+)
+
+// connected has one workload cluster for all Clusters.
+type connected struct{ cfg *rest.Config }
+
+func (c connected) GetRESTConfig(context.Context, client.ObjectKey) (*rest.Config, error) {
+	return c.cfg, nil
+}
+
+// completeParent serves the parent of a release that is complete, whatever is asked for.
+func completeParent(t *testing.T, digest v1alpha1.Digest) *rest.Config {
+	t.Helper()
+	parent := &corev1.ConfigMap{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}}
+	parent.Annotations = map[string]string{
+		"addons.cluster.x-k8s.io/digest": string(digest), "addons.cluster.x-k8s.io/phase": "complete",
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(parent)
+	}))
+	t.Cleanup(server.Close)
+	return &rest.Config{Host: server.URL}
+}
+
+// reconcilerOf returns a Reconciler whose management cluster holds the objects.
+func reconcilerOf(t *testing.T, workloadCluster *rest.Config, objects ...client.Object) *Reconciler {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := errors.Join(v1alpha1.AddToScheme(scheme), clusterv1.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	management := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+		WithStatusSubresource(&v1alpha1.ClusterBundle{}).Build()
+	return &Reconciler{
+		Client:      management,
+		Status:      status.NewWriter(management, events.NewFakeRecorder(10), clock.RealClock{}),
+		Connections: workload.NewConnections(connected{workloadCluster}),
+		Watches:     workload.NewWatches(t.Context(), func(types.NamespacedName) {}),
+		Clock:       clock.RealClock{},
+	}
+}
+
+func TestAClusterBundleThatNothingIsTheMatterWithComesBack(t *testing.T) {
+	t.Parallel()
+	once := &v1alpha1.ClusterBundle{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "cni-prod"}}
+	once.Spec = v1alpha1.ClusterBundleSpec{
+		ClusterName: "prod", SetName: "cni", BundleName: "calico", Strategy: v1alpha1.ApplyOnceStrategy,
+		Version: "1.0.0", Digest: "sha256:1",
+	}
+	bundle := &v1alpha1.Bundle{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "calico"}}
+	tests := map[string]struct {
+		givenCluster *clusterv1.Cluster
+		givenDigest  v1alpha1.Digest // that is complete in the workload cluster
+		want         string
+	}{
+		"it is ready":             {prepared(), "sha256:1", "True Ready"},
+		"it is paused":            {prepared(pausedBySpec), "", "False Paused: the Cluster or this object is paused"},
+		"its release has changed": {prepared(), "sha256:2", "False ReleaseChanged: " + releaseChanged(once).Error()},
+	}
+	const period = 10 * time.Minute
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := reconcilerOf(t, completeParent(t, tc.givenDigest), once.DeepCopy(), bundle.DeepCopy(), tc.givenCluster)
+			r.SyncPeriod = period
+			key := client.ObjectKeyFromObject(once)
+			// Twice: what is found again has nothing to write.
+			for range 2 {
+				got, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: key})
+				if err != nil || got.RequeueAfter < period || got.RequeueAfter > period*3/2 {
+					t.Errorf("want to come back after %v to %v, got %v, %v", period, period*3/2, got.RequeueAfter, err)
+				}
+			}
+			after := &v1alpha1.ClusterBundle{}
+			if err := r.Client.Get(t.Context(), key, after); err != nil {
+				t.Fatal(err)
+			}
+			if got := statuses(after)[v1alpha1.ReadyCondition]; got != tc.want {
+				t.Errorf("want %q, got %q", tc.want, got)
+			}
+		})
+	}
+}
