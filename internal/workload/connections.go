@@ -30,6 +30,8 @@ var _ restConfigs = (clustercache.ClusterCache)(nil)
 // closes them, and renews them when a kubeconfig changes.
 type Connections struct {
 	configs restConfigs
+	// subscribers are called with a workload cluster whose version changed.
+	subscribers []func(client.ObjectKey)
 
 	mu      sync.Mutex
 	clients map[client.ObjectKey]connection
@@ -40,11 +42,20 @@ type Connections struct {
 type connection struct {
 	cfg    *rest.Config
 	client *Client
+	// version that was last read; empty for none.
+	version string
 }
 
 // NewConnections returns the connections of a ClusterCache.
 func NewConnections(configs restConfigs) *Connections {
 	return &Connections{configs: configs, clients: make(map[client.ObjectKey]connection)}
+}
+
+// Subscribe has changed called with a workload cluster for which Version found
+// another Kubernetes version than before on the same connection: an upgrade has no
+// event of its own. It must be called before the first Version.
+func (c *Connections) Subscribe(changed func(cluster client.ObjectKey)) {
+	c.subscribers = append(c.subscribers, changed)
 }
 
 // Client returns the client of a workload cluster. For one that is not connected
@@ -72,14 +83,39 @@ func (c *Connections) Client(ctx context.Context, cluster client.ObjectKey) (*Cl
 	return made, nil
 }
 
-// Version returns the Kubernetes version of a workload cluster. Errors are those
-// of Client and of Client.Version.
+// Version returns the Kubernetes version of a workload cluster. It waits until the
+// subscribers know of a version that changed. Errors are those of Client and of
+// Client.Version.
 func (c *Connections) Version(ctx context.Context, cluster client.ObjectKey) (string, error) {
 	connected, err := c.Client(ctx, cluster)
 	if err != nil {
 		return "", err
 	}
-	return connected.Version(ctx)
+	version, err := connected.Version(ctx)
+	if err != nil {
+		return "", err
+	}
+	if c.changed(cluster, connected, version) {
+		for _, changed := range c.subscribers {
+			changed(cluster)
+		}
+	}
+	return version, nil
+}
+
+// changed notes the version of a workload cluster, and reports whether it was
+// another before.
+func (c *Connections) changed(cluster client.ObjectKey, connected *Client, version string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := c.clients[cluster]
+	if known.client != connected {
+		return false
+	}
+	before := known.version
+	known.version = version
+	c.clients[cluster] = known
+	return before != "" && before != version
 }
 
 // Forget drops the client of a workload cluster. Call it when the Cluster is gone.

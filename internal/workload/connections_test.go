@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -117,5 +121,52 @@ func TestTheVersionOfACluster(t *testing.T) {
 	connections := NewConnections(configs{berlin: testenv.SharedWorkload(t).Config})
 	if got, err := connections.Version(t.Context(), berlin); err != nil || !strings.HasPrefix(got, "v1.") {
 		t.Errorf("want a version as in v1.36.3, got %q, %v", got, err)
+	}
+}
+
+// versioned is an API server that only has a version.
+type versioned struct{ version atomic.Value }
+
+// ServeHTTP serves /version.
+func (v *versioned) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	_, _ = fmt.Fprintf(w, `{"gitVersion":%q}`, v.version.Load())
+}
+
+func TestAnUpgradeIsTold(t *testing.T) {
+	t.Parallel()
+	upgraded := &versioned{}
+	server := httptest.NewServer(upgraded)
+	t.Cleanup(server.Close)
+	cache := configs{berlin: {Host: server.URL}, paris: {Host: server.URL}}
+	connections := NewConnections(cache)
+	var told []client.ObjectKey
+	connections.Subscribe(func(cluster client.ObjectKey) { told = append(told, cluster) })
+	// readAgain reads the versions of both as if five minutes were over.
+	readAgain := func(version string) {
+		upgraded.version.Store(version)
+		for _, cluster := range []client.ObjectKey{berlin, paris} {
+			connected := mustConnect(t, connections, cluster)
+			connected.versionAge = connected.versionAge.Add(-versionTTL)
+			if got, err := connections.Version(t.Context(), cluster); got != version || err != nil {
+				t.Fatalf("want %s, got %q, %v", version, got, err)
+			}
+		}
+	}
+	readAgain("v1.35.0")
+	readAgain("v1.35.0")
+	if len(told) > 0 {
+		t.Errorf("want nothing told of a version that stays, got %v", told)
+	}
+	readAgain("v1.36.0")
+	readAgain("v1.36.0")
+	if diff := cmp.Diff([]client.ObjectKey{berlin, paris}, told); diff != "" {
+		t.Errorf("want the upgrade told once of each cluster (-want +got):\n%s", diff)
+	}
+
+	// A connection that is new is news by itself.
+	cache[berlin] = rest.CopyConfig(cache[berlin])
+	readAgain("v1.36.1")
+	if diff := cmp.Diff([]client.ObjectKey{berlin, paris, paris}, told); diff != "" {
+		t.Errorf("want nothing told of a new connection (-want +got):\n%s", diff)
 	}
 }
