@@ -2,6 +2,7 @@ package placement
 
 import (
 	"context"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -40,13 +41,18 @@ type digests interface {
 	Digest(bundle types.NamespacedName, release v1alpha1.Release, kubernetes string) (v1alpha1.Digest, error)
 }
 
-// Reconciler reconciles placements. All fields are required.
+// Reconciler reconciles placements. All fields but SyncPeriod are required.
 type Reconciler struct {
 	Client   client.Client
 	Versions versions
 	Library  digests
 	// BundleEvents names the Bundles of which a source was resolved or fetched.
 	BundleEvents *trigger.Channel
+	// VersionEvents names the Clusters whose Kubernetes version changed.
+	VersionEvents *trigger.Channel
+	// SyncPeriod is the least time after which a placement is looked at again
+	// though nothing happened: an upgrade of Kubernetes has no event. 0 for never.
+	SyncPeriod time.Duration
 }
 
 var _ reconcile.TypedReconciler[Placement] = (*Reconciler)(nil)
@@ -54,40 +60,45 @@ var _ reconcile.TypedReconciler[Placement] = (*Reconciler)(nil)
 // Reconcile makes the ClusterBundle of a placement what the set and the Cluster
 // ask for. Its status is written by the controller of ClusterBundles.
 func (r *Reconciler) Reconcile(ctx context.Context, p Placement) (ctrl.Result, error) {
-	return status.Result(r.place(ctx, p))
+	selected, err := r.place(ctx, p)
+	result, err := status.Result(err)
+	if !selected {
+		return result, err
+	}
+	return status.Resync(result, err, r.SyncPeriod)
 }
 
 // place deletes the ClusterBundle of a placement if the set does not select the
 // Cluster or one of them is gone, else it makes it and pins a release in it.
-// While one of them is paused it does nothing.
-func (r *Reconciler) place(ctx context.Context, p Placement) error {
+// While one of them is paused it does nothing. It reports whether the set selects
+// the Cluster, as far as it looked.
+func (r *Reconciler) place(ctx context.Context, p Placement) (selected bool, err error) {
 	set, cluster, err := r.getSetAndCluster(ctx, p)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if cluster == nil {
 		r.Versions.Forget(p.clusterKey())
 	}
 	if isPaused(set, cluster) {
-		return nil
+		return false, nil
 	}
-	selected, err := selects(set, cluster)
-	if err != nil {
-		return err
+	if selected, err = selects(set, cluster); err != nil {
+		return false, err
 	}
 	existing, err := r.existing(ctx, p)
 	if err != nil {
-		return err
+		return selected, err
 	}
 	if !selected {
-		return r.withdraw(ctx, existing)
+		return false, r.withdraw(ctx, existing)
 	}
 	if existing == nil {
 		if existing, err = r.create(ctx, set, cluster); err != nil {
-			return err
+			return true, err
 		}
 	}
-	return r.pin(ctx, set, cluster, existing)
+	return true, r.pin(ctx, set, cluster, existing)
 }
 
 // existing returns the ClusterBundle of a placement, nil if there is none.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -359,7 +360,7 @@ func TestPlace(t *testing.T) {
 			r := reconcilerWith(t, test.givenVersions, objects...)
 			// Twice: what is as it should be stays so.
 			for range 2 {
-				err := r.place(t.Context(), Placement{"default", "cni", "prod"})
+				_, err := r.place(t.Context(), Placement{"default", "cni", "prod"})
 				if got := fault.ReasonOf(err, ""); got != test.wantReason || (err != nil) != (test.wantReason != "") {
 					t.Errorf("want reason %q, got %v", test.wantReason, err)
 				}
@@ -376,7 +377,7 @@ func TestOnlyAClusterThatIsGoneIsForgotten(t *testing.T) {
 	versions := &forgetful{always: always{version: "v1.36.0"}}
 	r := reconcilerWith(t, versions, theSet("cni"), theCluster("prod"), calico("1.0.0"))
 	for _, cluster := range []string{"prod", "gone"} {
-		if err := r.place(t.Context(), Placement{"default", "cni", cluster}); err != nil {
+		if _, err := r.place(t.Context(), Placement{"default", "cni", cluster}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -391,7 +392,7 @@ func TestPlacementsWithOnePlainNameGetTwoNames(t *testing.T) {
 		theSet("a"), theSet("a-b"), theCluster("c"), theCluster("b-c"), calico("1.0.0"))
 	for range 2 {
 		for _, p := range []Placement{{"default", "a", "b-c"}, {"default", "a-b", "c"}} {
-			if err := r.place(t.Context(), p); err != nil {
+			if _, err := r.place(t.Context(), p); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -399,5 +400,78 @@ func TestPlacementsWithOnePlainNameGetTwoNames(t *testing.T) {
 	want := map[string]string{"a-b-c": "1.0.0", hashedName("a-b", "c"): "1.0.0"}
 	if diff := cmp.Diff(want, pins(t, r)); diff != "" {
 		t.Errorf("pinned (-want +got):\n%s", diff)
+	}
+}
+
+func TestASettledPlacementComesBack(t *testing.T) {
+	t.Parallel()
+	const period = 10 * time.Minute
+	unselected, pausedCluster := theCluster("prod"), theCluster("prod")
+	unselected.Labels = nil
+	pausedCluster.Spec.Paused = new(true)
+	tests := map[string]struct {
+		given            []client.Object
+		wantMin, wantMax time.Duration
+	}{
+		"a release is pinned": {
+			[]client.Object{theSet("cni"), theCluster("prod"), calico("1.0.0")}, period, 15 * time.Minute,
+		},
+		"there is no Bundle":             {[]client.Object{theSet("cni"), theCluster("prod")}, period, 15 * time.Minute},
+		"the Cluster is not selected":    {[]client.Object{theSet("cni"), unselected, calico("1.0.0")}, 0, 0},
+		"the Cluster is gone":            {[]client.Object{theSet("cni"), calico("1.0.0")}, 0, 0},
+		"the set is gone":                {[]client.Object{theCluster("prod"), calico("1.0.0")}, 0, 0},
+		"the Cluster is paused till now": {[]client.Object{theSet("cni"), pausedCluster, calico("1.0.0")}, 0, 0},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := reconcilerWith(t, always{version: "v1.36.0"}, tc.given...)
+			r.SyncPeriod = period
+			got, err := r.Reconcile(t.Context(), Placement{"default", "cni", "prod"})
+			if err != nil || got.RequeueAfter < tc.wantMin || got.RequeueAfter > tc.wantMax {
+				t.Errorf("want to come back after %v to %v, got %v, %v", tc.wantMin, tc.wantMax, got.RequeueAfter, err)
+			}
+		})
+	}
+}
+
+// TestAnUpgradeIsSeenWithoutAnEvent looks at a placement again after the version
+// changed, as the queue does after SyncPeriod.
+func TestAnUpgradeIsSeenWithoutAnEvent(t *testing.T) {
+	t.Parallel()
+	bundle := calico("1.0.0", "1.1.0")
+	bundle.Spec.Releases[1].Kubernetes = ">=1.36.0-0"
+	r := reconcilerWith(t, nil, theSet("cni"), theCluster("prod"), bundle)
+	for _, step := range []struct{ given, want string }{{"v1.35.4", "1.0.0"}, {"v1.36.0", "1.1.0"}} {
+		r.Versions = always{version: step.given}
+		if _, err := r.Reconcile(t.Context(), Placement{"default", "cni", "prod"}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]string{"cni-prod": step.want}, pins(t, r)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", step.given, diff)
+		}
+	}
+}
+
+func TestAnotherVersionLeadsToThePlacementsOfItsCluster(t *testing.T) {
+	t.Parallel()
+	other := theSet("other")
+	other.Spec.ClusterSelector.MatchLabels = map[string]string{"cni": "cilium"}
+	r := reconcilerWith(t, nil, theSet("cni"), theSet("logging"), other, theCluster("prod"), theCluster("dev"))
+	tests := map[string]struct {
+		given string
+		want  []Placement
+	}{
+		"a Cluster that two sets select": {"prod", []Placement{{"default", "cni", "prod"}, {"default", "logging", "prod"}}},
+		"a Cluster that is gone":         {"gone", nil},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := r.versionToPlacements(t.Context(), types.NamespacedName{Namespace: "default", Name: tc.given})
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("placements (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

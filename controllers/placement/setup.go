@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
@@ -45,6 +46,7 @@ func (r *Reconciler) SetupWithManager(
 		Watches(&clusterv1.Cluster{}, r.clusterEvents(), builder.WithPredicates(clusterChanged(), watched)).
 		WatchesRawSource(capi.Connections(cache, "placement", r.connectionToPlacements)).
 		WatchesRawSource(trigger.Source(r.BundleEvents, 0, r.placementsOf)).
+		WatchesRawSource(trigger.Source(r.VersionEvents, 0, r.versionToPlacements)).
 		WithOptions(options).
 		Complete(r)
 }
@@ -111,6 +113,18 @@ func (r *Reconciler) placementsOf(ctx context.Context, bundle types.NamespacedNa
 // or disconnected: only now its version can be read.
 func (r *Reconciler) connectionToPlacements(ctx context.Context, cluster client.Object) []Placement {
 	return r.clusterToPlacements(ctx, cluster, cluster.GetLabels())
+}
+
+// versionToPlacements returns the placements of a Cluster whose version changed.
+func (r *Reconciler) versionToPlacements(ctx context.Context, key types.NamespacedName) []Placement {
+	cluster := &clusterv1.Cluster{}
+	if err := r.Client.Get(ctx, key, cluster); err != nil {
+		if !apierrors.IsNotFound(err) {
+			ctrl.LoggerFrom(ctx).Error(err, "reading a Cluster", "Cluster", klog.KRef(key.Namespace, key.Name))
+		}
+		return nil
+	}
+	return r.clusterToPlacements(ctx, cluster, cluster.Labels)
 }
 
 // clusterToPlacements returns the placements of a Cluster of the sets that select

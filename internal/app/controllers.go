@@ -104,8 +104,12 @@ func (w wiring) addBundles(ctx context.Context) error {
 }
 
 func (w wiring) addPlacements(ctx context.Context) error {
+	versionEvents := trigger.NewChannel(ctx)
+	w.connections.Subscribe(versionEvents.Notify)
 	r := &placement.Reconciler{
-		Client: w.mgr.GetClient(), Versions: w.connections, Library: w.library, BundleEvents: w.bundleEvents(ctx),
+		Client: w.mgr.GetClient(), Versions: w.connections, Library: w.library,
+		BundleEvents: w.bundleEvents(ctx), VersionEvents: versionEvents,
+		SyncPeriod: w.opts.Manager.SyncPeriod,
 	}
 	return r.SetupWithManager(w.mgr, w.clusters, w.watched, options[placement.Placement](w.opts.Concurrency.Placements))
 }
@@ -125,6 +129,7 @@ func (w wiring) addClusterBundles(ctx context.Context) error {
 		Clock:         clock.RealClock{},
 		BundleEvents:  w.bundleEvents(ctx),
 		ClusterEvents: clusterEvents,
+		SyncPeriod:    w.opts.Manager.SyncPeriod,
 	}
 	return r.SetupWithManager(ctx, w.mgr, w.clusters, w.watched, options[reconcile.Request](w.opts.Concurrency.ClusterBundles))
 }

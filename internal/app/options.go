@@ -42,7 +42,7 @@ type ManagerOptions struct {
 	RetryPeriod    time.Duration
 
 	// SyncPeriod is the time after which every object is looked at again though
-	// nothing changed.
+	// nothing changed: placements and ClusterBundles after 1 to 1.5 times of it.
 	SyncPeriod time.Duration
 	// KubeAPIQPS and KubeAPIBurst bound the requests to the management cluster.
 	KubeAPIQPS   float32
