@@ -167,10 +167,12 @@ func TestFailuresAreTriedAgainWithGrowingPauses(t *testing.T) {
 	l.shelf.fail("https://example.com/a", errors.New("the server answered 503"))
 	_, err := l.settle(t, r)
 	var got []time.Duration
-	for range 11 {
+	for attempt := range 11 {
 		faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason)
 		got = append(got, fault.AfterOf(err))
 		l.clock.Step(fault.AfterOf(err))
+		// Another failure each time: the same one would be no news.
+		l.shelf.fail("https://example.com/a", fmt.Errorf("the server answered 503 for the %d. time", attempt+2))
 		err = l.retry(t, r)
 	}
 	want := []time.Duration{

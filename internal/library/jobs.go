@@ -99,7 +99,7 @@ func (j *jobs[S, R]) finish(known *job[S, R], key fingerprint, result R, err err
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	keep := j.same != nil
-	news := !keep || err != nil || known.err != nil || !j.same(result, known.result)
+	news := !sameText(err, known.err) || err == nil && (!keep || !j.same(result, known.result))
 	known.done(j.clock.Now(), err, j.interval)
 	if err == nil {
 		known.result, known.succeeded = result, true
@@ -111,6 +111,15 @@ func (j *jobs[S, R]) finish(known *job[S, R], key fingerprint, result R, err err
 		return nil
 	}
 	return known.sortedOwners()
+}
+
+// sameText reports whether two errors, or none, read the same: a source that fails
+// as it did before is no news to everybody who uses it.
+func sameText(a, b error) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Error() == b.Error()
 }
 
 // prune forgets jobs that nobody has asked about for a while. A result is kept
