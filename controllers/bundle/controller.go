@@ -76,7 +76,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	bundle.Status.ObservedGeneration = bundle.Generation
 	status.SetReady(bundle, err, "")
 	result, finished := r.Status.Finish(ctx, bundle, before, err)
-	if err == nil && finished == nil && slices.ContainsFunc(bundle.Spec.Releases, r.Library.IsMutable) {
+	// What a source can change to may also mend what stalls.
+	if finished == nil && fault.ClassOf(err) != fault.ClassWait &&
+		slices.ContainsFunc(bundle.Spec.Releases, r.Library.IsMutable) {
 		result.RequeueAfter = r.Interval
 	}
 	return result, finished
