@@ -11,6 +11,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/trigger"
 )
@@ -36,16 +37,16 @@ type versions interface {
 	Forget(cluster client.ObjectKey)
 }
 
-// digests returns the digest of a release without blocking.
-type digests interface {
-	Digest(bundle types.NamespacedName, release v1alpha1.Release, kubernetes string) (v1alpha1.Digest, error)
+// opener opens releases without blocking.
+type opener interface {
+	Open(bundle types.NamespacedName, release v1alpha1.Release, kubernetes string) (*library.Bundle, error)
 }
 
 // Reconciler reconciles placements. All fields but SyncPeriod are required.
 type Reconciler struct {
 	Client   client.Client
 	Versions versions
-	Library  digests
+	Library  opener
 	// BundleEvents names the Bundles of which a source was resolved or fetched.
 	BundleEvents *trigger.Channel
 	// VersionEvents names the Clusters whose Kubernetes version changed.

@@ -2,8 +2,10 @@ package placement
 
 import (
 	"context"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -64,10 +66,20 @@ func (r *Reconciler) pin(
 }
 
 // isSettled reports whether the release of a placement is chosen for good: with
-// the strategy ApplyOnce the first one is.
+// the strategy ApplyOnce the one that became complete in the workload cluster is.
+// A release that is pinned and did not become complete may be broken. A status
+// that is absent, as after a move, holds the choice back until it is known.
 func isSettled(cb *v1alpha1.ClusterBundle) bool {
-	return cb.Spec.Strategy == v1alpha1.ApplyOnceStrategy && cb.Spec.Version != ""
+	if cb.Spec.Strategy != v1alpha1.ApplyOnceStrategy || cb.Spec.Version == "" {
+		return false
+	}
+	return cb.Status.ObservedGeneration == 0 ||
+		meta.IsStatusConditionTrue(cb.Status.Conditions, v1alpha1.ReadyCondition) ||
+		len(cb.Status.Phases) > 0 && !slices.ContainsFunc(cb.Status.Phases, isOpen)
 }
+
+// isOpen reports whether a phase has never been complete.
+func isOpen(phase v1alpha1.PhaseStatus) bool { return phase.CompletionTime == nil }
 
 // choose puts into a ClusterBundle the release that its placement gets. Where
 // none can be chosen, the one of before stays.
@@ -86,7 +98,13 @@ func (r *Reconciler) choose(
 	chosen, err := release.Select(release.Query{
 		Bundle: bundle.Spec, Constraint: set.Spec.Bundle.Version, Kubernetes: kubernetes, Unknown: unknown,
 		Digest: func(candidate v1alpha1.Release) (v1alpha1.Digest, error) {
-			return r.Library.Digest(key, candidate, kubernetes)
+			// Only what can be opened is pinned: a tag that moved to something that
+			// cannot be fetched or read must not touch what is delivered.
+			opened, err := r.Library.Open(key, candidate, kubernetes)
+			if err != nil {
+				return "", err
+			}
+			return opened.Digest, nil
 		},
 	})
 	if err != nil {

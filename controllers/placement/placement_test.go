@@ -20,6 +20,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 )
 
 func TestPlacementKeepsTheNamesOfItsSetAndItsCluster(t *testing.T) {
@@ -207,11 +208,11 @@ func (f *forgetful) Forget(cluster client.ObjectKey) { f.forgotten = append(f.fo
 // digestOf is the digest of a release of that version.
 func digestOf(version string) v1alpha1.Digest { return v1alpha1.Digest("sha256:" + version) }
 
-// library returns digests by version, or an error.
-type library struct{ err error }
+// shelf opens releases with digests by version, or returns an error.
+type shelf struct{ err error }
 
-func (l library) Digest(_ types.NamespacedName, r v1alpha1.Release, _ string) (v1alpha1.Digest, error) {
-	return digestOf(r.Version), l.err
+func (s shelf) Open(_ types.NamespacedName, r v1alpha1.Release, _ string) (*library.Bundle, error) {
+	return &library.Bundle{Digest: digestOf(r.Version)}, s.err
 }
 
 // reconcilerWith returns a Reconciler whose cluster holds the objects.
@@ -225,7 +226,7 @@ func reconcilerWith(t *testing.T, v versions, objects ...client.Object) *Reconci
 	builder.WithIndex(&v1alpha1.ClusterBundle{}, capi.ClusterField, func(o client.Object) []string {
 		return []string{o.(*v1alpha1.ClusterBundle).Spec.ClusterName}
 	})
-	return &Reconciler{Client: builder.Build(), Versions: v, Library: library{}}
+	return &Reconciler{Client: builder.Build(), Versions: v, Library: shelf{}}
 }
 
 func calico(versions ...string) *v1alpha1.Bundle {
@@ -471,6 +472,47 @@ func TestAnotherVersionLeadsToThePlacementsOfItsCluster(t *testing.T) {
 			got := r.versionToPlacements(t.Context(), types.NamespacedName{Namespace: "default", Name: tc.given})
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("placements (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAnApplyOnceIsSettledWhenItIsComplete(t *testing.T) {
+	t.Parallel()
+	done, open := v1alpha1.PhaseStatus{CompletionTime: new(metav1.Now())}, v1alpha1.PhaseStatus{}
+	tests := map[string]struct {
+		givenStrategy v1alpha1.Strategy
+		givenVersion  string
+		givenStatus   v1alpha1.ClusterBundleStatus
+		want          bool
+	}{
+		"a status that is absent, as after a move, holds the choice back": {
+			givenStrategy: v1alpha1.ApplyOnceStrategy, givenVersion: "1.0.0", want: true,
+		},
+		"all phases were complete": {
+			v1alpha1.ApplyOnceStrategy, "1.0.0",
+			v1alpha1.ClusterBundleStatus{ObservedGeneration: 1, Phases: []v1alpha1.PhaseStatus{done, done}}, true,
+		},
+		"a phase was never complete": {
+			v1alpha1.ApplyOnceStrategy, "1.0.0",
+			v1alpha1.ClusterBundleStatus{ObservedGeneration: 1, Phases: []v1alpha1.PhaseStatus{done, open}}, false,
+		},
+		"no pass was ever made": {
+			v1alpha1.ApplyOnceStrategy, "1.0.0", v1alpha1.ClusterBundleStatus{ObservedGeneration: 1}, false,
+		},
+		"nothing is pinned": {givenStrategy: v1alpha1.ApplyOnceStrategy},
+		"the strategy is Reconcile": {
+			v1alpha1.ReconcileStrategy, "1.0.0",
+			v1alpha1.ClusterBundleStatus{ObservedGeneration: 1, Phases: []v1alpha1.PhaseStatus{done}}, false,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cb := &v1alpha1.ClusterBundle{Status: test.givenStatus}
+			cb.Spec.Strategy, cb.Spec.Version = test.givenStrategy, test.givenVersion
+			if got := isSettled(cb); got != test.want {
+				t.Errorf("want %t, got %t", test.want, got)
 			}
 		})
 	}

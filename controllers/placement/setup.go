@@ -127,14 +127,22 @@ func (r *Reconciler) versionToPlacements(ctx context.Context, key types.Namespac
 	return r.clusterToPlacements(ctx, cluster, cluster.Labels)
 }
 
-// clusterToPlacements returns the placements of a Cluster of the sets that select
-// one of the sets of labels.
+// clusterToPlacements returns the placements of a Cluster: of the sets that select
+// one of the sets of labels, and those that it has from before, of which a label
+// or a set may have gone while the Cluster was paused.
 func (r *Reconciler) clusterToPlacements(
 	ctx context.Context, cluster client.Object, labelSets ...map[string]string,
 ) []Placement {
 	var placements []Placement
 	for _, set := range capi.SelectingSets(ctx, r.Client, cluster.GetNamespace(), labelSets...) {
 		placements = append(placements, Placement{set.Namespace, set.Name, cluster.GetName()})
+	}
+	existing, err := capi.ClusterBundlesBy(ctx, r.Client, capi.ClusterField, cluster.GetNamespace(), cluster.GetName())
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing ClusterBundles", "Cluster", klog.KObj(cluster))
+	}
+	for _, cb := range existing {
+		placements = append(placements, Placement{cb.Namespace, cb.Spec.SetName, cb.Spec.ClusterName})
 	}
 	return placements
 }
