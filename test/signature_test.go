@@ -107,13 +107,17 @@ func TestWhatIsSignedReachesReadyAndSaysByWhom(t *testing.T) {
 	s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(Equal(isReady))
 	s.Expect(bundle.Status.Releases[0].VerifiedBy).To(ConsistOf(ours.Name(), theirs.Name()))
 
-	// A key that is withdrawn counts no more, until it is back.
+	// A key that is withdrawn counts no more, until it is back: nothing that it signed
+	// is delivered any more, and what was delivered stays.
 	s.change(key, func() { key.Data = s.publicKey("", theirs).Data })
 	invalid := "False SignatureInvalid: .*charts/agent@sha256:.*not signed by " + theirs.Name()
 	s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp(invalid))
-	s.Eventually(s.ready("signed-gent")).Should(MatchRegexp(invalid))
+	upToDate := s.state(s.named("signed-gent"), v1alpha1.UpToDateCondition)
+	s.Eventually(upToDate).Should(MatchRegexp("False SignatureInvalid: release 1.0.0 stays: .*not signed by " + theirs.Name()))
+	s.Expect(s.ready("signed-gent")()).To(Equal(isReady))
 	s.change(key, func() { key.Data = s.publicKey("", ours).Data })
-	s.Eventually(s.ready("signed-gent")).Should(Equal(isReady))
+	s.Eventually(upToDate).Should(HavePrefix("True"))
+	s.Expect(s.ready("signed-gent")()).To(Equal(isReady))
 }
 
 func TestWhatIsNotSignedAsItMustIsNotApplied(t *testing.T) {

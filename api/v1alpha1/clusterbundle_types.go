@@ -117,7 +117,8 @@ type PhaseStatus struct {
 // ClusterBundleStatus is how far the bundle is on the Cluster. It is computed
 // from scratch on every pass, and no decision is based on it.
 type ClusterBundleStatus struct {
-	// conditions of the ClusterBundle: Ready, Applied, Paused, Stalled, Deleting.
+	// conditions of the ClusterBundle: Ready, Applied, UpToDate, Paused, Stalled,
+	// Deleting.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

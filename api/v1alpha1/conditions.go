@@ -12,6 +12,11 @@ const (
 	// the source or the workload cluster.
 	StalledCondition = "Stalled"
 
+	// UpToDateCondition is True if the release that is pinned is the one that the
+	// set and the Bundle give the Cluster now. If it is False, what was delivered
+	// before stays.
+	UpToDateCondition = "UpToDate"
+
 	// PausedCondition is True if the Cluster or the object is paused.
 	PausedCondition = "Paused"
 
@@ -26,6 +31,9 @@ const (
 
 	// AppliedReason is the reason of an Applied condition that is True.
 	AppliedReason = "Applied"
+
+	// UpToDateReason is the reason of an UpToDate condition that is True.
+	UpToDateReason = "UpToDate"
 
 	// ProgressingReason is the reason of an Applied or Stalled condition that is
 	// False because the work goes on.
@@ -50,6 +58,10 @@ const (
 
 	// BundleNotFoundReason means that the Bundle does not exist.
 	BundleNotFoundReason = "BundleNotFound"
+
+	// NotUpToDateReason means that Clusters of a set stay at the release that they
+	// have, since the one that they should get cannot be chosen or fetched.
+	NotUpToDateReason = "NotUpToDate"
 
 	// ReleaseChangedReason means that the Bundle's release is no longer the one
 	// that is pinned: the set pins it again.

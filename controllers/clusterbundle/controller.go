@@ -19,7 +19,6 @@ import (
 
 // opener opens releases without blocking.
 type opener interface {
-	Digest(bundle types.NamespacedName, release v1alpha1.Release, kubernetes string) (v1alpha1.Digest, error)
 	Open(bundle types.NamespacedName, release v1alpha1.Release, kubernetes string) (*library.Bundle, error)
 }
 

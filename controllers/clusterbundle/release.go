@@ -37,18 +37,7 @@ func (r *Reconciler) getRelease(ctx context.Context, s *scope) error {
 
 // notChosen returns why the set has not pinned a release. It is never nil.
 func (r *Reconciler) notChosen(ctx context.Context, cb *v1alpha1.ClusterBundle, bundle *v1alpha1.Bundle) error {
-	set := &v1alpha1.ClusterBundleSet{}
-	if err := r.Client.Get(ctx, setKey(cb), set); err != nil {
-		return err
-	}
-	kubernetes, unknown := r.Connections.Version(ctx, clusterKey(cb))
-	_, err := release.Select(release.Query{
-		Bundle: bundle.Spec, Constraint: set.Spec.Bundle.Version, Kubernetes: kubernetes, Unknown: unknown,
-		Digest: func(candidate v1alpha1.Release) (v1alpha1.Digest, error) {
-			return r.Library.Digest(bundleKey(cb), candidate, kubernetes)
-		},
-	})
-	if err != nil {
+	if _, err := r.choose(ctx, cb, bundle); err != nil {
 		return err
 	}
 	return fault.Wait(v1alpha1.VersionNotChosenReason, notChosenRetry,

@@ -23,6 +23,7 @@ func setStatus(cb *v1alpha1.ClusterBundle, found findings) {
 	cb.Status.ObservedGeneration = cb.Generation
 	status.SetReady(cb, found.err, "")
 	status.SetPaused(cb, found.paused)
+	setUpToDate(cb, found.choice)
 	status.SetCondition(cb, v1alpha1.DeletingCondition, false, v1alpha1.NotDeletingReason, "")
 	if found.passed == nil || !found.passed.Known {
 		// What the last pass found is still the best that is known.

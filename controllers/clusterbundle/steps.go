@@ -22,6 +22,8 @@ type scope struct {
 	cluster *clusterv1.Cluster
 	// checked is true when no blocker has a reason; set by checkBlockers.
 	checked bool
+	// choice is the release to have; set by checkChoice unless that does not matter.
+	choice *choice
 	// release is the one that is pinned; set by getRelease.
 	release v1alpha1.Release
 	// bundle is its content; set by openRelease.
@@ -40,6 +42,7 @@ func (r *Reconciler) steps() []step {
 	return []step{
 		r.getCluster,  // the Cluster that the ClusterBundle is for
 		checkBlockers, // no step behind this one runs while the Cluster is to be left alone
+		r.checkChoice, // whether the release that is pinned is the one to have
 		r.getRelease,  // the release that is pinned, or why there is none
 		r.openRelease, // its content, verified and planned
 		r.connect,     // to the workload cluster
@@ -52,6 +55,7 @@ type findings struct {
 	paused bool
 	// starting is true while the manager has just begun to connect.
 	starting bool
+	choice   *choice
 	passed   *rollout.Outcome
 	err      error
 }
@@ -74,7 +78,8 @@ func (r *Reconciler) run(ctx context.Context, s *scope) findings {
 		r.Watches.Stop(client.ObjectKeyFromObject(s.clusterBundle))
 	}
 	return findings{
-		paused: errors.Is(err, errPaused), starting: r.Clock.Since(r.began) < startTime, passed: s.passed, err: err,
+		paused: errors.Is(err, errPaused), starting: r.Clock.Since(r.began) < startTime,
+		choice: s.choice, passed: s.passed, err: err,
 	}
 }
 

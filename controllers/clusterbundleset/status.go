@@ -1,12 +1,15 @@
 package clusterbundleset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
@@ -66,48 +69,81 @@ func (r *Reconciler) invalid(ctx context.Context, set *v1alpha1.ClusterBundleSet
 	return nil, nil
 }
 
+// counted is what the ClusterBundles of a set add up to.
+type counted struct {
+	applied, ready, failed int32
+	// missing are the Clusters that are not ready, behind those that stay at the
+	// release that they have, since the one that they should get cannot be chosen or
+	// fetched. Both are sorted.
+	missing, behind []string
+	// why is what the first Cluster that is behind says.
+	why string
+}
+
+func count(g gathered) counted {
+	var c counted
+	slices.SortFunc(g.clusters, func(a, b clusterv1.Cluster) int { return strings.Compare(a.Name, b.Name) })
+	for _, cluster := range g.clusters {
+		conditions := g.bundles[cluster.Name].Status.Conditions
+		why := behind(conditions)
+		if why != "" {
+			c.behind, c.why = append(c.behind, cluster.Name), cmp.Or(c.why, why)
+		}
+		if meta.IsStatusConditionTrue(conditions, v1alpha1.AppliedCondition) {
+			c.applied++
+		}
+		if meta.IsStatusConditionTrue(conditions, v1alpha1.StalledCondition) || why != "" {
+			c.failed++
+		}
+		if meta.IsStatusConditionTrue(conditions, v1alpha1.ReadyCondition) {
+			c.ready++
+			continue
+		}
+		c.missing = append(c.missing, cluster.Name)
+	}
+	return c
+}
+
+// behind returns why a Cluster stays at the release that it has; empty if it is
+// the one to have, or about to be.
+func behind(conditions []metav1.Condition) string {
+	c := meta.FindStatusCondition(conditions, v1alpha1.UpToDateCondition)
+	if c == nil || c.Status != metav1.ConditionFalse || c.Reason == v1alpha1.ProgressingReason {
+		return ""
+	}
+	return c.Message
+}
+
 // setStatus computes the status. It returns the error that the Ready
 // condition shows, nil when every selected Cluster is ready.
 func setStatus(set *v1alpha1.ClusterBundleSet, g gathered) error {
-	var applied, ready, failed int32
-	var missing []string
-	for _, cluster := range g.clusters {
-		conditions := g.bundles[cluster.Name].Status.Conditions
-		if meta.IsStatusConditionTrue(conditions, v1alpha1.AppliedCondition) {
-			applied++
-		}
-		if meta.IsStatusConditionTrue(conditions, v1alpha1.StalledCondition) {
-			failed++
-		}
-		if meta.IsStatusConditionTrue(conditions, v1alpha1.ReadyCondition) {
-			ready++
-			continue
-		}
-		missing = append(missing, cluster.Name)
-	}
+	c := count(g)
 	set.Status.Matched = new(int32(len(g.clusters))) //nolint:gosec // the number of Clusters in one namespace
-	set.Status.Applied, set.Status.Ready, set.Status.Failed = &applied, &ready, &failed
+	set.Status.Applied, set.Status.Ready, set.Status.Failed = &c.applied, &c.ready, &c.failed
 	set.Status.ObservedGeneration = set.Generation
 
-	found := notReady(set, g, missing, failed)
-	status.SetReady(set, found, fmt.Sprintf("%d Clusters are ready", ready))
+	found := notReady(set, g, c)
+	status.SetReady(set, found, fmt.Sprintf("%d Clusters are ready", c.ready))
 	status.SetPaused(set, capi.IsPaused(nil, set))
 	return found
 }
 
 // notReady returns what keeps the set from being ready.
-func notReady(set *v1alpha1.ClusterBundleSet, g gathered, missing []string, failed int32) error {
+func notReady(set *v1alpha1.ClusterBundleSet, g gathered, c counted) error {
 	switch {
 	case g.invalid != nil:
 		return g.invalid
 	case suspended(set):
 		return fault.Wait(v1alpha1.SuspendedReason, 0, errors.New("spec.suspend is true"))
-	case len(missing) == 0:
-		return nil
+	case len(c.missing) > 0:
+		return fault.Wait(v1alpha1.ProgressingReason, 0, fmt.Errorf("%d of %d Clusters are not ready, %d of them stalled: %s",
+			len(c.missing), len(g.clusters), c.failed, text.List(c.missing, maxNamed, ", ")))
+	case len(c.behind) > 0:
+		return fault.Wait(v1alpha1.NotUpToDateReason, 0, fmt.Errorf(
+			"%d of %d Clusters do not get the release that they should have: %s: %s",
+			len(c.behind), len(g.clusters), text.List(c.behind, maxNamed, ", "), c.why))
 	}
-	slices.Sort(missing)
-	return fault.Wait(v1alpha1.ProgressingReason, 0, fmt.Errorf(
-		"%d of %d Clusters are not ready, %d of them stalled: %s", len(missing), len(g.clusters), failed, text.List(missing, maxNamed, ", ")))
+	return nil
 }
 
 func suspended(set *v1alpha1.ClusterBundleSet) bool {

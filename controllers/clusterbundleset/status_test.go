@@ -36,6 +36,15 @@ func having(kinds ...string) v1alpha1.ClusterBundle {
 	return cb
 }
 
+// behindWith returns a ClusterBundle that is ready and not up to date.
+func behindWith(message string) v1alpha1.ClusterBundle {
+	cb := having("Applied", "Ready")
+	cb.Status.Conditions = append(cb.Status.Conditions, metav1.Condition{
+		Type: v1alpha1.UpToDateCondition, Status: metav1.ConditionFalse, Reason: v1alpha1.NoReleaseFitsReason, Message: message,
+	})
+	return cb
+}
+
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	ready := func(count, paused string) map[string]string {
@@ -76,6 +85,16 @@ func TestStatus(t *testing.T) {
 			givenBundles:  map[string]v1alpha1.ClusterBundle{"a": whole, "b": stalled},
 			wantCounts:    [4]int32{1, 1, 1, 0},
 			want:          ready("1", "False NotPaused"),
+		},
+		"one stays at the release that it has": {
+			givenClusters: clustersNamed("b", "a"),
+			givenBundles:  map[string]v1alpha1.ClusterBundle{"a": whole, "b": behindWith("release 1.0.0 stays: no release fits")},
+			wantCounts:    [4]int32{2, 2, 2, 1},
+			want: map[string]string{
+				"Ready": "False NotUpToDate: 1 of 2 Clusters do not get the release that they should have: b: " +
+					"release 1.0.0 stays: no release fits",
+				"Stalled": "False Progressing", "Paused": "False NotPaused",
+			},
 		},
 		"the set cannot be used": {
 			givenClusters: clustersNamed("a"), givenBundles: map[string]v1alpha1.ClusterBundle{"a": whole},

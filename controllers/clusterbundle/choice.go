@@ -1,0 +1,82 @@
+package clusterbundle
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
+)
+
+// choice is the release that the set and the Bundle give the Cluster now.
+type choice struct {
+	release.Selection
+	// err is why there is none.
+	err error
+}
+
+// checkChoice finds out which release the Cluster would get now. It never keeps a
+// pass from happening: what is pinned is delivered.
+func (r *Reconciler) checkChoice(ctx context.Context, s *scope) error {
+	if s.clusterBundle.Spec.Version == "" || s.clusterBundle.Spec.Strategy == v1alpha1.ApplyOnceStrategy {
+		return nil
+	}
+	bundle, err := capi.GetBundle(ctx, r.Client, bundleKey(s.clusterBundle))
+	if err != nil {
+		return nil //nolint:nilerr // the step behind this one meets it and reports it
+	}
+	selected, err := r.choose(ctx, s.clusterBundle, bundle)
+	s.choice = &choice{Selection: selected, err: err}
+	return nil
+}
+
+// choose returns the release that the set and the Bundle give the Cluster now. It
+// is one that can be opened.
+func (r *Reconciler) choose(
+	ctx context.Context, cb *v1alpha1.ClusterBundle, bundle *v1alpha1.Bundle,
+) (release.Selection, error) {
+	set := &v1alpha1.ClusterBundleSet{}
+	err := r.Client.Get(ctx, setKey(cb), set)
+	if apierrors.IsNotFound(err) {
+		return release.Selection{}, fault.Wait(v1alpha1.VersionNotChosenReason, 0,
+			fmt.Errorf("ClusterBundleSet %s does not exist", cb.Spec.SetName))
+	}
+	if err != nil {
+		return release.Selection{}, err
+	}
+	kubernetes, unknown := r.Connections.Version(ctx, clusterKey(cb))
+	return release.Select(release.Query{
+		Bundle: bundle.Spec, Constraint: set.Spec.Bundle.Version, Kubernetes: kubernetes, Unknown: unknown,
+		Digest: func(candidate v1alpha1.Release) (v1alpha1.Digest, error) {
+			opened, err := r.Library.Open(bundleKey(cb), candidate, kubernetes)
+			if err != nil {
+				return "", err
+			}
+			return opened.Digest, nil
+		},
+	})
+}
+
+// setUpToDate sets the condition UpToDate. While it is not known what the Cluster
+// would get, what was found before stays.
+func setUpToDate(cb *v1alpha1.ClusterBundle, found *choice) {
+	if found == nil || fault.ClassOf(found.err) == fault.ClassWait {
+		return
+	}
+	switch pinned := (release.Selection{Version: cb.Spec.Version, Digest: cb.Spec.Digest}); {
+	case found.err != nil:
+		status.SetCondition(cb, v1alpha1.UpToDateCondition, false,
+			fault.ReasonOf(found.err, v1alpha1.InternalErrorReason),
+			fmt.Sprintf("release %s stays: %s", cb.Spec.Version, found.err))
+	case found.Selection != pinned:
+		status.SetCondition(cb, v1alpha1.UpToDateCondition, false, v1alpha1.ProgressingReason,
+			fmt.Sprintf("release %s is about to be pinned", found.Version))
+	default:
+		status.SetCondition(cb, v1alpha1.UpToDateCondition, true, v1alpha1.UpToDateReason, "")
+	}
+}

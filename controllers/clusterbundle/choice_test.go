@@ -1,0 +1,58 @@
+package clusterbundle
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
+)
+
+func TestUpToDate(t *testing.T) {
+	t.Parallel()
+	pinned := release.Selection{Version: "1.0.0", Digest: "sha256:1"}
+	tests := map[string]struct {
+		given *choice
+		want  string
+	}{
+		"the release that is pinned is the one to have": {&choice{Selection: pinned}, "True UpToDate"},
+		"another release is about to be pinned": {
+			&choice{Selection: release.Selection{Version: "1.1.0", Digest: "sha256:2"}},
+			"False Progressing: release 1.1.0 is about to be pinned",
+		},
+		"so is another content of the release": {
+			&choice{Selection: release.Selection{Version: "1.0.0", Digest: "sha256:2"}},
+			"False Progressing: release 1.0.0 is about to be pinned",
+		},
+		"no release fits": {
+			&choice{err: fault.Stallf(v1alpha1.NoReleaseFitsReason, "no release fits")},
+			"False NoReleaseFits: release 1.0.0 stays: no release fits",
+		},
+		"the source fails": {
+			&choice{err: fault.Retry(v1alpha1.FetchFailedReason, errors.New("404 Not Found"))},
+			"False FetchFailed: release 1.0.0 stays: 404 Not Found",
+		},
+		"while a source is fetched what was found before stays": {
+			&choice{err: fault.Wait(v1alpha1.FetchingReason, 0, fmt.Errorf("a tag %w", library.ErrFetching))}, "True before",
+		},
+		"what was not looked at stays": {nil, "True before"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cb := &v1alpha1.ClusterBundle{Spec: v1alpha1.ClusterBundleSpec{Version: "1.0.0", Digest: "sha256:1"}}
+			cb.Status.Conditions = []metav1.Condition{{
+				Type: v1alpha1.UpToDateCondition, Status: metav1.ConditionTrue, Reason: "before",
+			}}
+			setUpToDate(cb, test.given)
+			if got := statuses(cb)[v1alpha1.UpToDateCondition]; got != test.want {
+				t.Errorf("want %q, got %q", test.want, got)
+			}
+		})
+	}
+}
