@@ -82,7 +82,8 @@ type Phase struct {
 	ReadyWhen []ReadyWhen `json:"readyWhen,omitempty"`
 
 	// timeout after which a phase that is not ready makes the ClusterBundle
-	// Stalled. It keeps trying, slowly. Default 10m.
+	// Stalled. It is then retried slowly, and when a watch reports a change.
+	// Default 10m.
 	// +optional
 	// +kubebuilder:default="10m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="timeout must be greater than 0"

@@ -37,7 +37,7 @@ type ClusterBundleSpec struct {
 	// +kubebuilder:validation:MaxLength=64
 	Version string `json:"version,omitempty"`
 
-	// digest of the release.
+	// digest of the release: another content has another digest.
 	// +optional
 	Digest Digest `json:"digest,omitempty"`
 

@@ -9,7 +9,8 @@ import (
 type Strategy string
 
 const (
-	// ReconcileStrategy delivers every change of the Bundle.
+	// ReconcileStrategy delivers every change of the Bundle, and applies objects
+	// again that were removed from the workload cluster.
 	ReconcileStrategy Strategy = "Reconcile"
 
 	// ApplyOnceStrategy applies a bundle once and never touches it again, as
@@ -32,11 +33,13 @@ type Adoption string
 
 const (
 	// IfUnownedAdoption takes over objects that have no owner, such as those made
-	// with kubectl or by a ClusterResourceSet, and reports the others as a collision.
+	// with kubectl or by a ClusterResourceSet, and those of a ClusterBundleSet that
+	// the Cluster no longer has. Namespaces and objects with equal content are
+	// shared with other sets. All others are reported as a collision.
 	IfUnownedAdoption Adoption = "IfUnowned"
 
-	// AlwaysAdoption takes over objects from other owners as well: another
-	// ClusterBundleSet, Helm, Flux.
+	// AlwaysAdoption also takes over objects of other owners: Helm, Flux, and
+	// another ClusterBundleSet if its content differs.
 	AlwaysAdoption Adoption = "Always"
 )
 
@@ -67,7 +70,8 @@ type ClusterBundleSetSpec struct {
 	// +kubebuilder:default=IfUnowned
 	Adoption Adoption `json:"adoption,omitempty"`
 
-	// suspend stops all work of this set until it is false again.
+	// suspend stops all work of this set in workload clusters until it is false
+	// again. Clusters are still selected and releases still pinned.
 	// +optional
 	Suspend *bool `json:"suspend,omitempty"`
 }

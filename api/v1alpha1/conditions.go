@@ -35,8 +35,8 @@ const (
 	// UpToDateReason is the reason of an UpToDate condition that is True.
 	UpToDateReason = "UpToDate"
 
-	// ProgressingReason is the reason of an Applied or Stalled condition that is
-	// False because the work goes on.
+	// ProgressingReason is the reason of a Ready, Applied, UpToDate or Stalled
+	// condition that is False because the work goes on.
 	ProgressingReason = "Progressing"
 
 	// PausedReason and NotPausedReason are the reasons of the Paused condition.
@@ -92,7 +92,8 @@ const (
 	// ReadyWhenReason means that a readyWhen expression does not hold yet.
 	ReadyWhenReason = "ReadyWhenNotMet"
 
-	// ThrottledReason means that a server limits the rate of requests (HTTP 429).
+	// ThrottledReason means that a server limits the rate of requests (HTTP 429), or
+	// that the server of a source is unavailable (HTTP 503).
 	ThrottledReason = "Throttled"
 
 	// ReferenceNotFoundReason means that a ConfigMap or a Secret that a source
@@ -101,6 +102,7 @@ const (
 
 	// NamespaceTerminatingReason means that a namespace of the bundle is being deleted.
 	NamespaceTerminatingReason = "NamespaceTerminating"
+
 	// ObjectTerminatingReason means that an object of the bundle is being deleted and
 	// is applied again when it is gone.
 	ObjectTerminatingReason = "ObjectTerminating"
@@ -117,14 +119,12 @@ const (
 	// StoreFailedReason means that the cache directory could not be read or written.
 	StoreFailedReason = "StoreFailed"
 
-	// PhaseTimeoutReason means that a phase took longer than its timeout.
-	PhaseTimeoutReason = "PhaseTimeout"
-
 	// InternalErrorReason means an error without a better name.
 	InternalErrorReason = "InternalError"
 )
 
-// Reasons for failures that stay until the spec or the source changes.
+// Reasons for failures that stay until the spec, the source or the workload
+// cluster changes.
 const (
 	// DigestMismatchReason means that the bytes of a source are not those of its digest.
 	DigestMismatchReason = "DigestMismatch"
@@ -165,7 +165,13 @@ const (
 	// ObjectConflictReason means that an object is duplicated in a release with different content.
 	ObjectConflictReason = "ObjectConflict"
 
-	// ObjectInvalidReason means that the workload cluster's API server does not accept an object.
+	// PhaseTimeoutReason means that a phase took longer than its timeout, whatever
+	// kept it.
+	PhaseTimeoutReason = "PhaseTimeout"
+
+	// ObjectInvalidReason means that the workload cluster's API server does not
+	// accept an object. Where its answer may change (HTTP 400 and 422) it is tried
+	// again with back-off until the timeout of the phase.
 	ObjectInvalidReason = "ObjectInvalid"
 
 	// CollisionReason means that an object of the bundle has another owner.
