@@ -68,9 +68,9 @@ func (o *options) addManagerFlags(fs *pflag.FlagSet) {
 	m := &o.app.Manager
 	fs.BoolVar(&o.showVersion, "version", false, "Print the version and exit.")
 	fs.StringVar(&m.Namespace, "namespace", m.Namespace,
-		"Namespace that is watched. Empty stands for all namespaces.")
+		"Namespace that is watched. Empty: all namespaces.")
 	fs.StringVar(&m.WatchFilter, "watch-filter", m.WatchFilter,
-		"Value of the label cluster.x-k8s.io/watch-filter of the objects that are looked after. Empty stands for all.")
+		"Value of the label cluster.x-k8s.io/watch-filter of the objects that are reconciled. Empty: all objects.")
 	fs.StringVar(&m.HealthAddress, "health-addr", m.HealthAddress, "Address of /healthz and /readyz.")
 	fs.BoolVar(&m.LeaderElection, "leader-elect", m.LeaderElection,
 		"Let only one of several managers work. Needed when more than one runs.")
@@ -81,12 +81,13 @@ func (o *options) addManagerFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&m.RetryPeriod, "leader-elect-retry-period", m.RetryPeriod,
 		"Time between the attempts of leader election.")
 	fs.DurationVar(&m.SyncPeriod, "sync-period", m.SyncPeriod,
-		"Time after which every object is looked at again though nothing changed.")
+		"Time after which every object is reconciled again though no event came; placements and ClusterBundles "+
+			"after 1 to 1.5 times of it.")
 	fs.Float32Var(&m.KubeAPIQPS, "kube-api-qps", m.KubeAPIQPS, "Requests per second to the management cluster.")
 	fs.IntVar(&m.KubeAPIBurst, "kube-api-burst", m.KubeAPIBurst, "Requests at once to the management cluster.")
 }
 
-// addConcurrencyFlags adds the flags that say how much is done at once.
+// addConcurrencyFlags adds the flags that bound how much is done at once.
 func (o *options) addConcurrencyFlags(fs *pflag.FlagSet) {
 	c := &o.app.Concurrency
 	fs.IntVar(&c.Bundles, "bundle-concurrency", c.Bundles, "How many Bundles are reconciled at once.")
@@ -99,7 +100,7 @@ func (o *options) addConcurrencyFlags(fs *pflag.FlagSet) {
 		"How many workload clusters are connected or checked at once.")
 }
 
-// addSourceFlags adds the flags that say where bundles come from.
+// addSourceFlags adds the flags about where bundles may come from.
 func (o *options) addSourceFlags(fs *pflag.FlagSet) {
 	s := &o.app.Sources
 	fs.StringVar(&o.app.Cache.Dir, "cache-dir", o.app.Cache.Dir, "Directory that keeps what was fetched.")

@@ -14,7 +14,8 @@ const (
 	maxSigners = 64
 )
 
-// statusOf says what is known of a release: opened, or why it is not.
+// statusOf returns the status of a release: of its content if it is opened, else
+// why it is not.
 func statusOf(r v1alpha1.Release, opened *library.Bundle, err error) v1alpha1.ReleaseStatus {
 	result := v1alpha1.ReleaseStatus{Version: r.Version}
 	if err != nil {

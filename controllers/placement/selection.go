@@ -12,7 +12,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 )
 
-// getSetAndCluster reads the set and the Cluster; nil stands for one that does not exist.
+// getSetAndCluster reads the set and the Cluster. One that does not exist is nil.
 func (r *Reconciler) getSetAndCluster(
 	ctx context.Context, p Placement,
 ) (*v1alpha1.ClusterBundleSet, *clusterv1.Cluster, error) {

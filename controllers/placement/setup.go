@@ -27,7 +27,7 @@ type queue = workqueue.TypedRateLimitingInterface[Placement]
 
 // SetupWithManager adds the reconciler to the manager, whose cache has the
 // indices of capi.IndexFields. watched lets through the events of the objects
-// that this manager looks after.
+// that match the manager's --watch-filter.
 func (r *Reconciler) SetupWithManager(
 	mgr ctrl.Manager, cache clustercache.ClusterCache, watched predicate.Predicate,
 	options controller.TypedOptions[Placement],

@@ -36,20 +36,20 @@ const (
 	passTimeout = 5 * time.Minute
 
 	// minBackOff and maxBackOff bound the time until an item that failed is tried
-	// again: it doubles with each failure. Where no watch tells that the trouble is
-	// over, nobody waits longer.
+	// again: it doubles with each failure. Where no watch reports that the cause is
+	// gone, it is at most two minutes.
 	minBackOff = 100 * time.Millisecond
 	maxBackOff = 2 * time.Minute
 )
 
-// wiring is what the controllers have in common.
+// wiring holds what the controllers share.
 type wiring struct {
 	mgr         ctrl.Manager
 	opts        Options
 	library     *library.Library
 	clusters    clustercache.ClusterCache
 	connections *workload.Connections
-	// watched lets through the events of the objects that this manager looks after.
+	// watched lets through the events of the objects that match --watch-filter.
 	watched predicate.Predicate
 }
 

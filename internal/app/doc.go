@@ -1,5 +1,5 @@
-// Package app puts the program together, once for the manager, the benchmarks
-// and whatever else runs the controllers: caches, store, sources, library,
+// Package app puts the program together, once for the manager, the benchmarks and
+// every other program that runs the controllers: caches, store, sources, library,
 // connections, controllers.
 //
 //	Options -> Run -> manager: caches, ClusterCache

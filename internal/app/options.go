@@ -10,8 +10,8 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
 )
 
-// Options are what a user may decide. DefaultOptions has the defaults: here a
-// zero is a zero.
+// Options are the settings of the manager. DefaultOptions returns the defaults: a
+// zero is not replaced by one.
 type Options struct {
 	// Version of the provider, for its user agent.
 	Version string
@@ -28,7 +28,7 @@ type ManagerOptions struct {
 	// Namespace that is watched; empty for all.
 	Namespace string
 	// WatchFilter is the value of the label cluster.x-k8s.io/watch-filter of the
-	// objects that are looked after; empty for all.
+	// objects that are reconciled; empty for all.
 	WatchFilter string
 	// HealthAddress is that of /healthz and /readyz.
 	HealthAddress string
@@ -41,8 +41,8 @@ type ManagerOptions struct {
 	RenewDeadline  time.Duration
 	RetryPeriod    time.Duration
 
-	// SyncPeriod is the time after which every object is looked at again though
-	// nothing changed: placements and ClusterBundles after 1 to 1.5 times of it.
+	// SyncPeriod is the time after which every object is reconciled again though no
+	// event came: placements and ClusterBundles after 1 to 1.5 times of it.
 	SyncPeriod time.Duration
 	// KubeAPIQPS and KubeAPIBurst bound the requests to the management cluster.
 	KubeAPIQPS   float32
@@ -62,7 +62,7 @@ type CacheOptions struct {
 	MaxBytes int64
 }
 
-// SourceOptions say where bundles may come from.
+// SourceOptions configure where bundles may come from.
 type SourceOptions struct {
 	// BundleDir is the directory below which sources of the kind file are; empty
 	// for none.

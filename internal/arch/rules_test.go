@@ -79,7 +79,7 @@ var layers = []layer{
 // lateral are all imports between edges, and between packages side by side in one
 // wing. The importer is that package alone; what it imports may also be below "to".
 var lateral = []struct{ from, to string }{
-	{"internal/library", "internal/source"},                 // has sources resolved, and unpacks what they stand for
+	{"internal/library", "internal/source"},                 // has sources resolved, and unpacks their parts
 	{"internal/library", "internal/store"},                  // keeps indexes and objects beside the downloads
 	{"internal/source", "internal/store"},                   // has the store do every download
 	{"internal/source/fetch", "internal/source/httpclient"}, // redirects, stalled bodies and statuses are those of all HTTP clients

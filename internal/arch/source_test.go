@@ -8,7 +8,7 @@ import (
 )
 
 // undocumented returns, sorted, the exported names of a file without a comment.
-// A comment on a group stands for its constants and variables.
+// A comment on a group counts for its constants and variables.
 func undocumented(f *ast.File) []string {
 	var found []string
 	for _, declaration := range f.Decls {

@@ -26,7 +26,7 @@ type ClusterCacheOptions struct {
 	Name string
 	// WatchFilter is the value of the label that selects Clusters; empty for all.
 	WatchFilter string
-	// Selects tells whether a Cluster is to be connected.
+	// Selects reports whether a Cluster is to be connected.
 	Selects func(*clusterv1.Cluster) bool
 	// Changes names the Clusters for which the answer of Selects may have changed.
 	Changes source.Source
@@ -80,7 +80,7 @@ func (s *controllerSeen) Add(runnable manager.Runnable) error {
 }
 
 // KeepNames is a transform for a cache of metadata: it drops all that is not
-// needed to tell that an object changed.
+// needed to see that an object changed.
 func KeepNames(object any) (any, error) {
 	if m, ok := object.(metav1.Object); ok {
 		m.SetManagedFields(nil)

@@ -32,7 +32,7 @@ type Bundle struct {
 	// VerifiedBy names who signed the sources that had to be signed, sorted.
 	VerifiedBy []string
 	// Problem is why a source could not be resolved again; nil if there is none.
-	// The Bundle then holds what the source stood for before.
+	// The Bundle then holds the parts that the source had before.
 	Problem error
 
 	store *store.Store

@@ -36,13 +36,13 @@ func fingerprintOf(v any) (fingerprint, error) {
 type jobsConfig[S, R any] struct {
 	// work is one attempt. Its context is that of the jobs.
 	work func(ctx context.Context, subject S) (R, error)
-	// notify is called with the name of each owner when a job has news.
+	// notify is called with the name of each owner when the outcome of a job changed.
 	notify func(owner types.NamespacedName)
 	// clock tells when a job is due.
 	clock clock.PassiveClock
 
 	// same reports whether two results are equal. If it is nil, results are not
-	// kept: a job that succeeded is forgotten, and every success is news.
+	// kept: a job that succeeded is forgotten, and every success is a change.
 	same func(a, b R) bool
 	// interval after which a result that is kept is renewed.
 	interval time.Duration
@@ -82,8 +82,8 @@ func (j *jobs[S, R]) ensure(owner types.NamespacedName, key fingerprint, subject
 	return *known
 }
 
-// run makes one attempt at a job and notifies its owners if there is news. When
-// the context of the jobs is done, nobody is notified any more.
+// run makes one attempt at a job and notifies its owners if the outcome changed.
+// When the context of the jobs is done, nobody is notified any more.
 func (j *jobs[S, R]) run(known *job[S, R], key fingerprint) {
 	result, err := j.work(j.ctx, known.subject)
 	if j.ctx.Err() != nil {
@@ -99,7 +99,7 @@ func (j *jobs[S, R]) finish(known *job[S, R], key fingerprint, result R, err err
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	keep := j.same != nil
-	news := !sameText(err, known.err) || err == nil && (!keep || !j.same(result, known.result))
+	changed := !sameText(err, known.err) || err == nil && (!keep || !j.same(result, known.result))
 	known.done(j.clock.Now(), err, j.interval)
 	if err == nil {
 		known.result, known.succeeded = result, true
@@ -107,7 +107,7 @@ func (j *jobs[S, R]) finish(known *job[S, R], key fingerprint, result R, err err
 	if err == nil && !keep {
 		delete(j.byKey, key)
 	}
-	if !news {
+	if !changed {
 		return nil
 	}
 	return known.sortedOwners()

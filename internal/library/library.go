@@ -28,7 +28,7 @@ var ErrFetching = errors.New("is being fetched")
 type Config struct {
 	// Store keeps the sources on disk.
 	Store *store.Store
-	// Sources resolves sources to the parts that they stand for.
+	// Sources resolves sources to parts.
 	Sources resolver
 	// Interval after which a source that can change is resolved again.
 	Interval time.Duration
@@ -47,7 +47,7 @@ type resolver interface {
 	// Static returns the part of a source that names its digest itself. It is
 	// false for a source that must be resolved.
 	Static(src v1alpha1.Source) (source.Part, bool)
-	// Resolve returns the parts that a source stands for now.
+	// Resolve returns the parts that a source has now.
 	Resolve(ctx context.Context, query source.Query) ([]source.Part, error)
 	// Describe returns where a source is, in full but without secrets.
 	Describe(src v1alpha1.Source) string
@@ -127,7 +127,7 @@ func (l *Library) Open(owner types.NamespacedName, r v1alpha1.Release, kubernete
 
 // Invalidate has the sources of a namespace that depend on an object resolved
 // again the next time they are asked for. depends reports whether a source does.
-// A verified source stands for nothing until then.
+// A verified source has no parts until then.
 func (l *Library) Invalidate(namespace string, depends func(v1alpha1.Source) bool) {
 	l.resolutions.invalidate(namespace, depends)
 }
@@ -135,7 +135,7 @@ func (l *Library) Invalidate(namespace string, depends func(v1alpha1.Source) boo
 // IsMutable reports whether a source of the release can change under its name.
 func (l *Library) IsMutable(r v1alpha1.Release) bool { return l.resolutions.isMutable(r) }
 
-// subscribers are notified when a job has news for its owners.
+// subscribers are notified when a job of theirs has another outcome.
 type subscribers struct {
 	notifies []func(owner types.NamespacedName)
 }

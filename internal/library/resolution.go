@@ -13,7 +13,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 )
 
-// resolutions remembers the parts that sources stand for and renews them.
+// resolutions remembers the parts of sources and renews them.
 type resolutions struct {
 	sources resolver
 	slots   *semaphore.Weighted
@@ -30,7 +30,7 @@ func newResolutions(
 	return r
 }
 
-// resolve returns a release with the parts that its sources stand for, or the
+// resolve returns a release with the parts of its sources, or the
 // errors of the sources whose parts are not known.
 func (r *resolutions) resolve(
 	owner types.NamespacedName, wanted v1alpha1.Release, kubernetes string,
@@ -54,7 +54,7 @@ func (r *resolutions) resolve(
 	return result, fault.Join(errs...)
 }
 
-// parts returns the parts that a source stands for, and why it could not be
+// parts returns the parts of a source, and why it could not be
 // resolved again. Without parts the error is never nil.
 func (r *resolutions) parts(
 	owner types.NamespacedName, src v1alpha1.Source, kubernetes string,
@@ -113,7 +113,7 @@ func (r *resolutions) isMutable(release v1alpha1.Release) bool {
 	return false
 }
 
-// sameParts reports whether two results of a source are equal to those who use it.
+// sameParts reports whether two results of a source are equal for their callers.
 func sameParts(a, b []source.Part) bool {
 	return slices.EqualFunc(a, b, func(a, b source.Part) bool {
 		return a.ID() == b.ID() && a.VerifiedBy == b.VerifiedBy

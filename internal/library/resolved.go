@@ -9,11 +9,11 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 )
 
-// resolved is a release with the parts that its sources stand for.
+// resolved is a release with the parts of its sources.
 type resolved struct {
 	phases []resolvedPhase
 	// problem is why a source could not be resolved again. The parts are then
-	// those that it stood for before.
+	// those that it had before.
 	problem error
 }
 

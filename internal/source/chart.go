@@ -26,7 +26,7 @@ type chart struct {
 	signer string
 }
 
-// chart returns the archive that the source stands for.
+// chart returns the archive that the source names.
 func (r *Resolver) chart(ctx context.Context, namespace string, src v1alpha1.HelmSource) (chart, error) {
 	found, err := r.locate(ctx, namespace, src)
 	if err != nil {

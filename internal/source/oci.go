@@ -67,7 +67,7 @@ func (r *Resolver) oci(ctx context.Context, namespace string, src v1alpha1.OCISo
 	return parts, nil
 }
 
-// manifest returns the manifest that the reference stands for now, and who signed
+// manifest returns the manifest that the reference has now, and who signed
 // it if it has to be signed. One that was read before comes from the store.
 func (a artifact) manifest(ctx context.Context) (manifest []byte, signer string, err error) {
 	creds, err := a.credentials(ctx)
@@ -87,7 +87,7 @@ func (a artifact) manifest(ctx context.Context) (manifest []byte, signer string,
 }
 
 // readManifest returns the manifest with digest d, from the store if it is there:
-// two sources that stand for one artifact read its manifest once.
+// two sources that name one artifact read its manifest once.
 func (a artifact) readManifest(ctx context.Context, d digest.Digest, creds oci.Credentials) ([]byte, error) {
 	lock, err := a.resolver.Store.LockDigest(ctx, d)
 	if err != nil {

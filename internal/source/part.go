@@ -12,7 +12,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
-// Part is bytes that a source stands for, by their digest, and how they are packed.
+// Part is one file of a source: the digest of its bytes, and how they are packed.
 type Part struct {
 	// Digest of the bytes.
 	Digest digest.Digest
@@ -29,7 +29,7 @@ type Part struct {
 	Fetch store.OpenFunc
 }
 
-// Query is a source and everything else that decides what it stands for.
+// Query is a source and everything else that its parts depend on.
 type Query struct {
 	// Namespace of the Bundle.
 	Namespace string

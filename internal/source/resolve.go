@@ -44,7 +44,7 @@ func New(cfg Config) (*Resolver, error) {
 	return &Resolver{Config: cfg}, nil
 }
 
-// Resolve returns the parts that a source stands for now. Its errors name the source.
+// Resolve returns the parts that a source has now. Its errors name the source.
 func (r *Resolver) Resolve(ctx context.Context, query Query) ([]Part, error) {
 	if err := r.unsigned(query.Source); err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ const (
 	// however many objects fail.
 	maxMessage = 1024
 
-	// stalledRetry is when something that nobody may mend unseen is tried again.
+	// stalledRetry is when a Stall is tried again: some changes are seen by no watch.
 	stalledRetry = 10 * time.Minute
 )
 

@@ -13,7 +13,7 @@ import (
 )
 
 // Partial describes what is stored of a download that was interrupted. Its zero
-// value stands for nothing.
+// value is that of no download.
 type Partial struct {
 	// Offset is the number of bytes that are stored.
 	Offset int64

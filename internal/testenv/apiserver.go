@@ -165,7 +165,7 @@ func (s *APIServer) StartAPIServer(ctx context.Context) (err error) {
 	return s.server.waitReady(ctx, s.ready)
 }
 
-// StopAPIServer kills kube-apiserver at once: connections are cut in the middle
+// StopAPIServer kills kube-apiserver at once: connections end in the middle
 // of a response, and new ones are refused. Its etcd and its address remain.
 func (s *APIServer) StopAPIServer() { s.server.stop() }
 

@@ -24,8 +24,8 @@ import (
 const (
 	// bundlesVariable names the folder with copies of published manifests.
 	bundlesVariable = "BUNDLES_DIR"
-	// calicoURL and loggingURL are what the addresses of the manifests of Calico
-	// and of the Logging Operator start with. A tag, a folder and the name of the
+	// calicoURL and loggingURL are the beginning of the addresses of the manifests of
+	// Calico and of the Logging Operator. A tag, a folder and the name of the
 	// file follow.
 	calicoURL  = "https://raw.githubusercontent.com/projectcalico/calico/"
 	loggingURL = "https://raw.githubusercontent.com/kube-logging/logging-operator/"

@@ -52,7 +52,7 @@ func (m *Management) prepare(ctx context.Context, o ManagementOptions) error {
 }
 
 // installCRDs installs the CRDs of Cluster API, of this project, and of the two
-// kinds that stand for an infrastructure and a control plane provider.
+// kinds that take the place of an infrastructure and a control plane provider.
 func (m *Management) installCRDs(ctx context.Context) error {
 	root, err := repositoryRoot()
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"syscall"
 )
 
-// ManagerOptions say how this project's manager runs.
+// ManagerOptions configure how this project's manager runs.
 type ManagerOptions struct {
 	// Management is the management cluster that it works on. Required.
 	Management *Management

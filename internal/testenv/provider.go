@@ -10,9 +10,9 @@ import (
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 )
 
-// The kinds that stand for an infrastructure and a control plane provider. They
-// fulfil the provider contract as far as a Cluster needs it; nothing works on
-// them, so AddCluster writes their status.
+// The kinds that take the place of an infrastructure and a control plane
+// provider. They fulfil the provider contract as far as a Cluster needs it;
+// nothing works on them, so AddCluster writes their status.
 var (
 	infrastructureKind = schema.GroupVersionKind{
 		Group: "infrastructure.cluster.x-k8s.io", Version: "v1beta1", Kind: "GenericInfrastructureCluster",

@@ -69,7 +69,7 @@ func newProxy(s *APIServer) (*Proxy, error) {
 	return p, nil
 }
 
-// silent is for servers whose broken connections are what they are for.
+// silent is for servers that break connections on purpose.
 var silent = log.New(io.Discard, "", 0)
 
 func forwardTo(config *rest.Config) (http.Handler, error) {

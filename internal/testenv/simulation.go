@@ -121,7 +121,7 @@ func nodeIsReady(node *corev1.Node) bool {
 	return false
 }
 
-// simulatedNode returns a Node with room for whatever a test makes.
+// simulatedNode returns a Node with room for everything that a test makes.
 func simulatedNode(name string) *corev1.Node {
 	room := corev1.ResourceList{
 		corev1.ResourceCPU:    resource.MustParse("1000"),

@@ -130,7 +130,7 @@ func SharedWhole(tb testing.TB) *Workload {
 	return sharedWhole.get(tb)
 }
 
-// shared is started at most once, whatever the number of tests.
+// shared is started at most once for all tests.
 type shared[T interface{ Stop() }] struct {
 	start func(context.Context) (T, error)
 

@@ -26,9 +26,9 @@ const (
 
 // Watches runs metadata-only watches in workload clusters and reports the keys
 // whose targets had an event. All keys of a workload cluster share its streams:
-// there is one for each resource of which members are watched, whatever set they
-// belong to, and one for each other target. Nothing is kept of what was seen: a
-// watch costs a stream of a connection and no memory for objects.
+// there is one for each resource of which members are watched, those of all sets,
+// and one for each other target. Nothing is kept of what was seen: a watch costs a
+// stream of a connection and no memory for objects.
 type Watches struct {
 	ctx    context.Context //nolint:containedctx // the lifetime of every watch
 	notify func(types.NamespacedName)
@@ -48,7 +48,7 @@ type starts struct {
 	keys   sets.Set[types.NamespacedName]
 }
 
-// interest is what one key watches, and through which client.
+// interest holds what one key watches, and through which client.
 type interest struct {
 	client        *Client
 	subscriptions []subscription
@@ -73,7 +73,7 @@ func newWatches(ctx context.Context, notify func(types.NamespacedName), open ope
 }
 
 // Set replaces the targets that are watched for the key, through the client. The
-// key is notified after the watch of a target began, and whenever it began anew,
+// key is notified after the watch of a target began, and whenever it began again,
 // so that what happened before or in between is found.
 func (w *Watches) Set(key types.NamespacedName, client *Client, targets []rollout.Target) {
 	w.mu.Lock()
@@ -143,7 +143,7 @@ func (w *Watches) add(to *starts, keys ...types.NamespacedName) {
 }
 
 // take returns the keys of streams that began, without those that were stopped
-// meanwhile, and begins anew.
+// meanwhile, and empties the list.
 func (w *Watches) take(from *starts) []types.NamespacedName {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -26,9 +26,10 @@ type opener func(context.Context, *Client, rollout.Target, time.Duration) (watch
 // revision that the cache has reached. That may be older than etcd's, but what
 // the cache has still to learn it then sends, so nothing is lost; and no number
 // is carried over from one stream to the next, which a restored etcd might not
-// have reached yet. From "" the server would ask etcd for its revision first, to
-// no use. Servers have the feature gate WatchList for it, by default in 1.32 and
-// from 1.34 on; others answer 422, and are asked for a revision to begin at.
+// have reached yet. From "" the server would ask etcd for its revision first,
+// without need. Servers have the feature gate WatchList for it, by default in
+// 1.32 and from 1.34 on; others answer 422, and are asked for a revision to begin
+// at.
 func openWatch(
 	ctx context.Context, c *Client, target rollout.Target, lasting time.Duration,
 ) (watch.Interface, error) {

@@ -53,7 +53,7 @@ func subscriptionOf(target rollout.Target) subscription {
 }
 
 // subscriber is a key and the ApplySet whose members it wants to know of; an
-// empty part stands for every object.
+// empty part means every object.
 type subscriber struct {
 	key  types.NamespacedName
 	part string

@@ -18,7 +18,7 @@ const (
 	// such as kubectl or a ClusterResourceSet, may have written it.
 	Free Claim = "Free"
 
-	// Ours is that the set owns the object, whoever brought it before.
+	// Ours is that the set owns the object, even if another tool applied it before.
 	Ours Claim = "Ours"
 
 	// Abandoned is that the owner is a set without a ClusterBundle for this

@@ -7,7 +7,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 )
 
-// Decision is what a set does with one object of its release.
+// Decision defines what a set does with one object of its release.
 type Decision string
 
 const (
@@ -25,11 +25,11 @@ const (
 
 	// TakeOver is to apply the object as its new owner. The fields of those who
 	// wrote it before are moved first (see TakeOverFields): what they applied and
-	// the set does not would stay for ever, and a list item with another key would
+	// the set does not would never be removed, and a list item with another key would
 	// be a second one.
 	TakeOver Decision = "TakeOver"
 
-	// Collide is to leave the object to its owner and to say so.
+	// Collide is to leave the object to its owner and to report a collision.
 	Collide Decision = "Collide"
 
 	// WaitGone is to wait until the object, which is being deleted, is gone.
@@ -39,7 +39,7 @@ const (
 // Decide returns what a set does with an object of the given kind, whose content
 // has the SHA-256 sha, where the live object is as in v.
 func Decide(v View, kind schema.GroupKind, sha string, adoption v1alpha1.Adoption) Decision {
-	// What is applied to a terminating object goes with it, whoever owns it.
+	// What is applied to a terminating object goes with it.
 	if v.Terminating {
 		return WaitGone
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // MoveFields returns managed fields in which those entries that from selects, of
-// whatever operation, are one entry of the field manager to with operation Apply,
+// any operation, are one entry of the field manager to with operation Apply,
 // together with the one that it has already. Others, and all entries of
 // subresources, stay as they are. It reports whether anything changed, and returns
 // an error if the fields of an entry cannot be read.

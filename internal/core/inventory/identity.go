@@ -18,7 +18,7 @@ const (
 	// maxManager is how many bytes the API server takes as a field manager.
 	maxManager = 128
 
-	// shortHash is how many hex digits of a SHA-256 tell apart the sets of one
+	// shortHash is how many hex digits of a SHA-256 distinguish the sets of one
 	// management cluster.
 	shortHash = 16
 )

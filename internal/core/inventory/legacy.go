@@ -6,7 +6,7 @@ import (
 
 // capiManager is the field manager of a ClusterResourceSet, and of a chart that
 // Cluster API's provider for Helm installs: neither chooses one, so that the API
-// server takes what stands before the first slash of the user agent, and Helm the
+// server takes the user agent up to its first slash, and Helm the
 // name of its binary. Both are that of the binary in the images of Cluster API.
 const capiManager = "manager"
 

@@ -4,7 +4,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// FieldManager is the name under which we apply, by server-side apply.
+// FieldManager is the field manager of the parent, and of the patches that move
+// managed fields. It was once that of all members: now each set has its own, which
+// begins with it (Parent.FieldManager).
 const FieldManager = "caapb"
 
 // Marks of the tools that keep an inventory of their own.

@@ -63,7 +63,7 @@ func (p Parent) ID() string {
 	return "applyset-" + base64.RawURLEncoding.EncodeToString(sum[:]) + "-v1"
 }
 
-// Record is what the parent holds.
+// Record holds the content of a parent.
 type Record struct {
 	// Bundle is the namespace and name of the Bundle, Version that of the release.
 	Bundle, Version string
@@ -165,8 +165,8 @@ func phaseReached(p Progress, phases []string) string {
 	return phases[p.Phase]
 }
 
-// RecordOf reads back what ConfigMap wrote. What it cannot read counts as
-// nothing done: applying again is safe, skipping is not.
+// RecordOf returns the record of a parent as Parent.Update wrote it. A progress
+// that cannot be read counts as none: a pass then looks at every object again.
 func RecordOf(parent *corev1.ConfigMap) Record {
 	r := Record{
 		Bundle:  parent.Annotations[bundleAnnotation],
@@ -183,7 +183,7 @@ func RecordOf(parent *corev1.ConfigMap) Record {
 	return r
 }
 
-// valid reports whether the progress can be one that Parent.ConfigMap wrote.
+// valid reports whether the progress can be one that Parent.Update wrote.
 func (p Progress) valid() bool {
 	return p.Phase >= 0 && p.Phase <= len(p.Phases) && len(p.Phases) <= p.Phase+1
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // ErrChanged is in the chain of the error of a write that was not done because the
-// object is no longer as it was read: whoever changed it may own it now.
+// object is no longer as it was read: it may have another owner now.
 var ErrChanged = errors.New("it was changed after it was read")
 
 // TakeOverFields returns the managed fields that a live object must have before

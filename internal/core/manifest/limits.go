@@ -13,7 +13,7 @@ type Limits struct {
 	Nesting int
 }
 
-// DefaultLimits returns the limits that hold unless flags say otherwise: 3 MiB
+// DefaultLimits returns the limits that hold unless flags change them: 3 MiB
 // for an object, which is the API server's own limit for a request, 10,000
 // objects and a nesting of 100.
 func DefaultLimits() Limits {

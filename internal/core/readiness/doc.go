@@ -10,5 +10,5 @@
 // not wait, does not remember, and does not know how long an object has been in
 // its state. What a Finding calls Stalled can still become ready when something
 // changes in the cluster, as a Deployment past its progress deadline does when
-// nodes join, so whoever gets one keeps watching.
+// nodes join, so the caller keeps watching.
 package readiness

@@ -12,8 +12,8 @@ import (
 // release apart from that of any file. Another form needs another domain.
 const domain = "addons.cluster.x-k8s.io/release/v1\n"
 
-// Phase is the content of a phase: its name and the identities of what its
-// sources stand for, in order.
+// Phase is the content of a phase: its name and the identities of the parts of its
+// sources, in order.
 type Phase struct {
 	Name    string
 	Sources []string

@@ -6,7 +6,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 )
 
-// Query is what the choice of a release for one workload cluster depends on.
+// Query holds what the choice of a release for one workload cluster depends on.
 type Query struct {
 	// Bundle has the releases.
 	Bundle v1alpha1.BundleSpec
@@ -29,10 +29,9 @@ type Selection struct {
 }
 
 // Select chooses the release that a workload cluster gets, as Choose does, with
-// the digest of what is delivered. Its errors say what keeps a release from being
-// chosen: those of Choose, of WithVerifyPolicy and of Query.Digest, and
-// Query.Unknown where the choice or the content depends on a version of
-// Kubernetes that is not known.
+// the digest of what is delivered. Its errors are those of Choose, of
+// WithVerifyPolicy and of Query.Digest, and Query.Unknown where the choice or the
+// content depends on a version of Kubernetes that is not known.
 func Select(q Query) (Selection, error) {
 	chosen, err := Choose(q.Bundle.Releases, q.Constraint, q.Kubernetes)
 	if errors.Is(err, errUnknown) && q.Unknown != nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
 )
 
-// Config says where files are and what is allowed. Start from DefaultConfig: a
-// zero is not replaced by a default.
+// Config configures where files are and what is allowed. Start from
+// DefaultConfig: a zero is not replaced by a default.
 type Config struct {
 	// BundleDir is the directory below which file sources are (flag
 	// --bundle-dir). Without it there are none.

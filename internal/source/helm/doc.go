@@ -15,16 +15,16 @@
 //     template calls them: their result would change with every rendering, on
 //     each manager and after each move, and every cluster would get the same
 //     private key. A chart that can do without, by cert-manager or an existing
-//     Secret, says so in its values. keys and values are sorted.
+//     Secret, has a value for it. keys and values are sorted.
 //   - Capabilities.APIVersions holds the generally available groups, versions and
 //     kinds of Kubernetes, those of the chart's own crds folders, and nothing that
 //     Kubernetes serves no more. Capabilities.KubeVersion has the patch 0.
 //   - Hooks are refused, or applied as ordinary objects where they run at an
 //     installation or upgrade. NOTES.txt and hooks for tests are left out.
 //
-// Values may be secret, so no error repeats one. Of an error in a template it
-// tells the place and, in words of its own, the kind. What fail and required say
-// is repeated where it stands as it is in the chart, and left out where it was
+// Values may be secret, so no error repeats one. Of an error in a template they
+// name the place and, in words of our own, the kind. The message of fail and
+// required is repeated if it is a literal in the chart, and left out if it was
 // put together.
 //
 // Archive, files, loops, and output are bounded. A chart is held in memory while

@@ -17,7 +17,7 @@ import (
 type failure struct {
 	// function is the one that was called.
 	function string
-	// message is what the template gave to fail or required.
+	// message that the template gave to fail or required.
 	message string
 	// err is an error of a function of this package, nil for fail and required.
 	err error
@@ -189,7 +189,7 @@ func (c *calls) dateIn(function string) func(layout string, date any) (string, e
 }
 
 // dateInZone returns the function that writes a date in a zone. That of sprig
-// takes the time of the day for whatever is no date.
+// takes the current time for a value that is no date.
 func (c *calls) dateInZone(function string) func(layout string, date any, zone string) (string, error) {
 	return func(layout string, date any, zone string) (string, error) {
 		switch date.(type) {

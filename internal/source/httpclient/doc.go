@@ -1,6 +1,6 @@
-// Package httpclient holds what all downloads over HTTP have in common, whatever they
-// are for: how connections are made, which redirects are followed, what a status
-// means, when a body ends early, and how an error of the network reads.
+// Package httpclient holds what all downloads over HTTP have in common: how
+// connections are made, which redirects are followed, what a status means, when a
+// body ends early, and how an error of the network reads.
 //
 //	NewTransport -> Redirects.Follow -> status -> NewBody
 //	                      |               |          |

@@ -16,7 +16,7 @@ import (
 
 // Blob opens the bytes of a layer from offset on, and returns the offset that
 // they begin at: 0 where the server does not resume. Content is named by its
-// digest, so a resumed download has the same bytes, from whatever mirror. The
+// digest, so a resumed download has the same bytes, from any mirror. The
 // caller verifies the digest of the whole; that of a mirror's bytes is verified
 // here too, and after an error of its body the next call begins elsewhere.
 //

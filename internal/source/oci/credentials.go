@@ -16,10 +16,10 @@ import (
 // redacted replaces what is secret wherever it is printed.
 const redacted = "[redacted]"
 
-// Credentials are what is sent to a registry, and what it is verified with. They
-// print as a placeholder.
+// Credentials authenticate us to a registry and the registry to us. They print as
+// a placeholder.
 type Credentials struct {
-	// Logins are who we are, by registry. The longest prefix that fits is used.
+	// Logins are sent to registries. The longest prefix that fits is used.
 	Logins []Login
 
 	// ClientCertificate is shown to the registry that a Bundle names; not to its

@@ -32,8 +32,8 @@ const (
 // Errors of this and of all methods have a class and a reason: FetchFailed when
 // trying again may help, Throttled with the time to wait when a server asked for
 // it, and the stalling SourceInvalid, SourceDenied, ArtifactInvalid,
-// DigestMismatch, LimitExceeded and ConstraintInvalid. One that says that the
-// registry does not have what was asked for satisfies
+// DigestMismatch, LimitExceeded and ConstraintInvalid. That of a registry
+// that does not have what was asked for satisfies
 // errors.Is(err, fs.ErrNotExist).
 func (c *Client) Resolve(ctx context.Context, ref Reference, creds Credentials) (digest.Digest, error) {
 	if err := ref.validate(); err != nil {

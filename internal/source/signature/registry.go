@@ -15,9 +15,9 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
-// Registry is where the signatures of an artifact are stored. An error that says
-// that something does not exist satisfies errors.Is(err, fs.ErrNotExist); what
-// other errors have as class and reason is kept.
+// Registry is where the signatures of an artifact are stored. The error for
+// something that does not exist satisfies errors.Is(err, fs.ErrNotExist); other
+// errors keep their class and reason.
 type Registry interface {
 	// Referrers returns what refers to the artifact with digest d, of the given
 	// type of artifact only. Without any, or where the registry does not know the
@@ -81,8 +81,8 @@ func (s search) bundles(ctx context.Context) iter.Seq2[*signed, error] {
 	}
 }
 
-// referrers returns the bundles that refer to the artifact, from the tag that
-// stands in for the referrers API where there are none. See
+// referrers returns the bundles that refer to the artifact, or those that
+// the tag lists which replaces the referrers API where there are none. See
 // https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema
 func (s search) referrers(ctx context.Context) ([]ocispec.Descriptor, error) {
 	found, err := s.registry.Referrers(ctx, s.repository, s.digest, BundleType)
@@ -194,7 +194,7 @@ func overLimit(what string, size, limit int64) error {
 		"%s: %d bytes are more than the limit of %d bytes", what, size, limit)
 }
 
-// unlessMissing returns err unless it says that something does not exist.
+// unlessMissing returns err unless it is that of something that does not exist.
 func unlessMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -202,7 +202,8 @@ func unlessMissing(err error) error {
 	return err
 }
 
-// ifMissing returns err, or what it means that something named does not exist.
+// ifMissing returns err, or an error with the message where err is that of
+// something that does not exist.
 func ifMissing(err error, message string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return invalidf("%s", message)

@@ -54,7 +54,7 @@ func (k Key) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: k.public})
 }
 
-// Name is what results and messages call the key.
+// Name returns the name of the key in results and messages.
 func (k Key) Name() string { return "key " + digest.FromBytes(k.public).String() }
 
 // Bundle returns the signature of the artifact with digest d in a sigstore bundle
@@ -79,7 +79,7 @@ func (k Key) Bundle(t testing.TB, d digest.Digest) ocitest.Artifact {
 }
 
 // List returns the index of what refers to an artifact, for the tag of ListTag:
-// it stands in for the referrers API where a registry does not know it.
+// it replaces the referrers API where a registry does not know it.
 func List(t testing.TB, bundles ...ocitest.Artifact) ocitest.Artifact {
 	t.Helper()
 	index := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
