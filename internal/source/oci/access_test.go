@@ -484,13 +484,16 @@ func tunnel(w http.ResponseWriter, host string) {
 		return
 	}
 	defer there.Close()
-	w.WriteHeader(http.StatusOK)
-	here, _, err := http.NewResponseController(w).Hijack()
+	// The server reads ahead: what it has read is in buffered and not in here.
+	here, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
 	}
 	defer here.Close()
-	go func() { _, _ = io.Copy(there, here) }()
+	if _, err := io.WriteString(here, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
+		return
+	}
+	go func() { _, _ = io.Copy(there, buffered) }()
 	_, _ = io.Copy(here, there)
 }
 
