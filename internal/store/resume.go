@@ -55,9 +55,6 @@ type OpenFunc func(ctx context.Context, have Partial) (Body, error)
 func (s *Store) Resume(
 	ctx context.Context, want digest.Digest, open OpenFunc, limit int64,
 ) (size int64, err error) {
-	if _, err := blobPath(want); err != nil {
-		return 0, err
-	}
 	if size, ok, err := s.present(want, limit); ok || err != nil {
 		return size, err
 	}
@@ -73,9 +70,6 @@ func (s *Store) Resume(
 func (s *Store) resume(
 	ctx context.Context, want digest.Digest, open OpenFunc, limit int64,
 ) (size int64, err error) {
-	if _, err := blobPath(want); err != nil {
-		return 0, err
-	}
 	if size, ok, err := s.present(want, limit); ok || err != nil {
 		return size, err
 	}

@@ -126,12 +126,16 @@ func (s *Store) publish(op string, f interface{ Sync() error }, temp, name strin
 // present returns the size of the blob with digest d when the store has it,
 // which counts as a use, or an error when it is larger than limit.
 func (s *Store) present(d digest.Digest, limit int64) (size int64, ok bool, err error) {
+	name, err := blobPath(d)
+	if err != nil {
+		return 0, false, err
+	}
 	size, ok = s.Has(d)
 	if ok && size > limit {
 		return 0, true, fmt.Errorf("blob %s: %w", d, overLimit(limit))
 	}
 	if ok {
-		s.touch(d, path.Join(blobDir, d.Encoded()))
+		s.touch(d, name)
 	}
 	return size, ok, nil
 }
