@@ -8,7 +8,7 @@ import (
 
 func TestOwner(t *testing.T) {
 	t.Parallel()
-	ours := ParentOf("default", "cni").ID()
+	us := ParentOf("default", "cni")
 	tests := map[string]struct {
 		givenLabels, givenAnnotations map[string]string
 		want                          string
@@ -17,9 +17,9 @@ func TestOwner(t *testing.T) {
 		"labels that claim nothing": {
 			givenLabels: map[string]string{"app.kubernetes.io/managed-by": "Helm", "helm.sh/chart": "calico"},
 		},
-		"our own": {givenLabels: map[string]string{PartOfLabel: ours}},
+		"our own": {givenLabels: map[string]string{PartOfLabel: us.ID()}},
 		"our own, that came from Helm once": {
-			givenLabels:      map[string]string{PartOfLabel: ours},
+			givenLabels:      map[string]string{PartOfLabel: us.ID()},
 			givenAnnotations: map[string]string{"meta.helm.sh/release-name": "calico"},
 		},
 		"another ApplySet": {
@@ -61,7 +61,7 @@ func TestOwner(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			live := &metav1.ObjectMeta{Labels: test.givenLabels, Annotations: test.givenAnnotations}
-			if got := Owner(live, ours); got != test.want {
+			if got := ViewOf(live, us, nil).Owner; got != test.want {
 				t.Errorf("want %q, got %q", test.want, got)
 			}
 		})
