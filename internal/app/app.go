@@ -11,7 +11,9 @@ import (
 // name of the provider: of its lease, its user agent and its events.
 const name = "caapb-controller-manager"
 
-// Run runs the manager against the management cluster of cfg until ctx is done.
+// Run runs the manager against the management cluster of cfg until ctx is done. It
+// returns an error when an option is invalid, the cache directory cannot be used,
+// or the manager does not start or stop, such as when it loses its lease.
 func Run(ctx context.Context, cfg *rest.Config, opts Options) error {
 	mgr, err := newManager(cfg, opts)
 	if err != nil {

@@ -35,7 +35,8 @@ type ClusterCacheOptions struct {
 }
 
 // SetupClusterCache adds CAPI's ClusterCache to the manager. It connects only
-// the Clusters that Selects selects.
+// the Clusters that Selects selects. It returns an error if the manager does not
+// take the ClusterCache or its controller cannot watch the source of changes.
 func SetupClusterCache(
 	ctx context.Context, mgr ctrl.Manager, options ClusterCacheOptions,
 ) (clustercache.ClusterCache, error) {
@@ -80,7 +81,7 @@ func (s *controllerSeen) Add(runnable manager.Runnable) error {
 }
 
 // KeepNames is a transform for a cache of metadata: it drops all that is not
-// needed to see that an object changed.
+// needed to see that an object changed. The error is always nil.
 func KeepNames(object any) (any, error) {
 	if m, ok := object.(metav1.Object); ok {
 		m.SetManagedFields(nil)
@@ -92,7 +93,7 @@ func KeepNames(object any) (any, error) {
 }
 
 // KeepKubeconfigs is a transform for a cache of Secrets: it drops the content of
-// those that are not kubeconfigs of Clusters.
+// those that are not kubeconfigs of Clusters. The error is always nil.
 func KeepKubeconfigs(object any) (any, error) {
 	if s, ok := object.(*corev1.Secret); ok {
 		s.ManagedFields = nil

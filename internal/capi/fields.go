@@ -23,7 +23,7 @@ const (
 const SetBundleField = "spec.bundle.name"
 
 // IndexFields adds the indices of all controllers to the manager's cache. Call
-// it once, before the manager starts.
+// it once, before the manager starts: a second call is an error.
 func IndexFields(ctx context.Context, indexer client.FieldIndexer) error {
 	for field, value := range map[string]func(*v1alpha1.ClusterBundle) string{
 		ClusterField: func(cb *v1alpha1.ClusterBundle) string { return cb.Spec.ClusterName },
@@ -46,7 +46,8 @@ func IndexFields(ctx context.Context, indexer client.FieldIndexer) error {
 	return nil
 }
 
-// ClusterBundlesBy lists the ClusterBundles of a namespace whose field has the value.
+// ClusterBundlesBy lists the ClusterBundles of a namespace whose field, one of
+// those of IndexFields, has the value. Errors are those of the reader.
 func ClusterBundlesBy(
 	ctx context.Context, reader client.Reader, field, namespace, value string,
 ) ([]v1alpha1.ClusterBundle, error) {
@@ -55,7 +56,8 @@ func ClusterBundlesBy(
 	return list.Items, err
 }
 
-// SetsOf lists the ClusterBundleSets that deliver the named Bundle.
+// SetsOf lists the ClusterBundleSets that deliver the named Bundle. Errors are those
+// of the reader.
 func SetsOf(
 	ctx context.Context, reader client.Reader, bundle types.NamespacedName,
 ) ([]v1alpha1.ClusterBundleSet, error) {

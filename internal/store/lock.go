@@ -31,7 +31,7 @@ func (s *Store) LockDigest(ctx context.Context, d digest.Digest) (*Lock, error) 
 // Unlock lets the next caller have the lock. It is called once.
 func (l *Lock) Unlock() { l.unlock() }
 
-// Resume is Store.Resume for the holder of the digest's lock.
+// Resume is Store.Resume for the holder of the digest's lock, with the same errors.
 func (l *Lock) Resume(ctx context.Context, open OpenFunc, limit int64) (size int64, err error) {
 	return l.store.resume(ctx, l.digest, open, limit)
 }

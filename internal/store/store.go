@@ -117,7 +117,8 @@ func (s *Store) open() error {
 	return s.probe()
 }
 
-// Close releases the directory. Files that were opened stay open.
+// Close releases the directory. Files that were opened stay open. The error is that
+// of the file system.
 func (s *Store) Close() error {
 	if s.root == nil {
 		return nil

@@ -45,6 +45,12 @@ var (
 
 // Client talks to the API server of one workload cluster. It is safe for
 // concurrent use.
+//
+// The errors of its requests have a class and a reason, and name the object. A
+// request that fails, or is not answered within 30 seconds, is a fault.Retry with
+// ApplyFailedReason, of an HTTP 400 or 422 with ObjectInvalidReason. HTTP 413 is a
+// fault.Stall. HTTP 429, a kind that is not served and a Namespace that is being
+// deleted are a fault.Wait.
 type Client struct {
 	rest     rest.Interface
 	metadata metadata.Interface
@@ -55,8 +61,8 @@ type Client struct {
 	versionAge time.Time
 }
 
-// NewClient returns a client for the given configuration. Its rate limits and
-// its timeout are not used.
+// NewClient returns a client for the given configuration, or an error if it makes
+// no HTTP client. Its rate limits and its timeout are not used.
 func NewClient(cfg *rest.Config) (*Client, error) {
 	cfg = rest.CopyConfig(cfg)
 	cfg.QPS, cfg.RateLimiter = -1, nil

@@ -166,7 +166,7 @@ func (s *watched) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// has tells whether exactly these watches are open, each once.
+// has reports whether exactly these watches are open, each once.
 func (s *watched) has(paths ...string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

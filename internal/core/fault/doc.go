@@ -3,5 +3,8 @@
 // something changes. A controller turns them into conditions and a result at
 // one place, and no code reads the text of an error.
 //
+//	place that knows: Retry, Wait, Stall -> Wrap, Join on the way up
+//	  -> ClassOf, ReasonOf, AfterOf -> conditions, result of a reconcile
+//
 // The package is pure.
 package fault

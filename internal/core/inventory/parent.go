@@ -123,7 +123,8 @@ func (p Progress) Complete(now time.Time) Progress {
 
 // Update returns the parent as it is to be stored, made of the one that was read:
 // what others wrote on it stays, and so does its resource version. phases are the
-// names of the phases of the release, for the annotation that people read.
+// names of the phases of the release, for the annotation that people read. It
+// returns an error if the progress cannot be encoded.
 func (p Parent) Update(read *corev1.ConfigMap, r Record, phases []string) (*corev1.ConfigMap, error) {
 	progress, err := json.Marshal(r.Progress)
 	if err != nil {

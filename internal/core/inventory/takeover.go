@@ -20,6 +20,7 @@ var ErrChanged = errors.New("it was changed after it was read")
 //
 // Those of other living sets, which share the object, of controllers of the
 // workload cluster, of people who edited single fields and of subresources stay.
+// It returns an error if the fields of an entry cannot be read.
 func TakeOverFields(live metav1.Object, us Parent, living Living) ([]metav1.ManagedFieldsEntry, bool, error) {
 	before := ownerOf(live, us, living)
 	others := living.managers(us.ID())

@@ -121,6 +121,7 @@ func (s *Sources) Open(ctx context.Context, src v1alpha1.Source) (io.ReadCloser,
 // It is 0 when the server has another version now, or does not resume in the
 // middle, when validator is empty, and for files and inline manifests, which are
 // here already. A file that the server compresses on the way has no validator.
+// Errors are those of Open.
 func (s *Sources) OpenAt(
 	ctx context.Context, src v1alpha1.Source, offset int64, validator string,
 ) (body io.ReadCloser, actual int64, newValidator string, err error) {
