@@ -22,12 +22,12 @@ func (s *Sources) openHTTPS(ctx context.Context, rawURL string, at span) (opened
 		return opened{}, fault.Stallf(v1alpha1.SourceInvalidReason, "%s: not an absolute http or https URL", name)
 	}
 	total, stopTotal := httpclient.WithTimeout(ctx, s.cfg.DownloadTimeout)
-	ctx, cut := context.WithCancelCause(total)
-	stop := func() { cut(context.Canceled); stopTotal() }
+	ctx, cancel := context.WithCancelCause(total)
+	stop := func() { cancel(context.Canceled); stopTotal() }
 
-	file, err := s.download(ctx, u, at, cut)
+	file, err := s.download(ctx, u, at, cancel)
 	if errors.Is(err, errFromStart) {
-		file, err = s.download(ctx, u, span{}, cut)
+		file, err = s.download(ctx, u, span{}, cancel)
 	}
 	if err != nil {
 		stop()
@@ -39,13 +39,13 @@ func (s *Sources) openHTTPS(ctx context.Context, rawURL string, at span) (opened
 
 // download follows the redirects from u on and returns the body of the response
 // that ends them.
-func (s *Sources) download(ctx context.Context, u *url.URL, at span, cut context.CancelCauseFunc) (opened, error) {
+func (s *Sources) download(ctx context.Context, u *url.URL, at span, cancel context.CancelCauseFunc) (opened, error) {
 	redirects := httpclient.Redirects{Max: s.cfg.MaxRedirects, Advice: "use the url that it leads to"}
 	resp, end, err := redirects.Follow(ctx, u, func(u *url.URL) (*http.Response, error) { return s.get(ctx, u, at) })
 	if err != nil {
 		return opened{}, err
 	}
-	file, err := s.body(ctx, resp, at, cut)
+	file, err := s.body(ctx, resp, at, cancel)
 	return file, httpclient.AtRedirect(u, end, err)
 }
 
@@ -68,14 +68,14 @@ func (s *Sources) get(ctx context.Context, u *url.URL, at span) (*http.Response,
 
 // body returns the body of resp, decoded, or what its status means.
 func (s *Sources) body(
-	ctx context.Context, resp *http.Response, at span, cut context.CancelCauseFunc,
+	ctx context.Context, resp *http.Response, at span, cancel context.CancelCauseFunc,
 ) (opened, error) {
 	file, err := s.checkResponse(resp, at)
 	if err != nil {
 		_ = resp.Body.Close()
 		return opened{}, err
 	}
-	raw := httpclient.NewBody(ctx, resp.Body, s.cfg.StallTimeout, cut)
+	raw := httpclient.NewBody(ctx, resp.Body, s.cfg.StallTimeout, cancel)
 	raw.Expect(file.from, resp.ContentLength)
 	file.ReadCloser, err = decode(raw, resp.Header.Get("Content-Encoding"), s.cfg.MaxRatio)
 	if err != nil {

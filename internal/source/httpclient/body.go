@@ -34,19 +34,19 @@ type Body struct {
 	body     io.ReadCloser
 	stall    time.Duration
 	timer    *time.Timer
-	cut      context.CancelCauseFunc
+	cancel   context.CancelCauseFunc
 	from     int64
 	read     int64
 	expected int64
 }
 
-// NewBody returns the body of a response to a request with ctx. It calls cut,
+// NewBody returns the body of a response to a request with ctx. It calls cancel,
 // which cancels ctx, when it waits longer than stall for the next byte, and when
 // it is closed.
-func NewBody(ctx context.Context, body io.ReadCloser, stall time.Duration, cut context.CancelCauseFunc) *Body {
-	timer := time.AfterFunc(stall, func() { cut(fmt.Errorf("%w: no byte for %v", ErrStalled, stall)) })
+func NewBody(ctx context.Context, body io.ReadCloser, stall time.Duration, cancel context.CancelCauseFunc) *Body {
+	timer := time.AfterFunc(stall, func() { cancel(fmt.Errorf("%w: no byte for %v", ErrStalled, stall)) })
 	timer.Stop()
-	return &Body{ctx: ctx, body: body, stall: stall, timer: timer, cut: cut, expected: -1}
+	return &Body{ctx: ctx, body: body, stall: stall, timer: timer, cancel: cancel, expected: -1}
 }
 
 // Expect sets, for the messages of the body, at which byte of a file it begins and
@@ -75,7 +75,7 @@ func (b *Body) Read(p []byte) (int, error) {
 // Close ends the download.
 func (b *Body) Close() error {
 	b.timer.Stop()
-	b.cut(context.Canceled)
+	b.cancel(context.Canceled)
 	return b.body.Close()
 }
 

@@ -30,7 +30,7 @@ func (r *repository) Do(req *http.Request) (*http.Response, error) {
 // exchange sends req as the session's identity and returns the response if its
 // status is success. Its body ends with an error when it stalls.
 func (r *repository) exchange(req *http.Request) (*http.Response, error) {
-	ctx, cut := context.WithCancelCause(req.Context())
+	ctx, cancel := context.WithCancelCause(req.Context())
 	got, err := r.authorized(req.WithContext(ctx))
 	if err == nil {
 		if err = r.check(req.URL, got); err != nil {
@@ -38,10 +38,10 @@ func (r *repository) exchange(req *http.Request) (*http.Response, error) {
 		}
 	}
 	if err != nil {
-		cut(context.Canceled)
+		cancel(context.Canceled)
 		return nil, httpclient.Failed(err)
 	}
-	got.Body = httpclient.NewBody(ctx, got.Body, r.cfg.StallTimeout, cut)
+	got.Body = httpclient.NewBody(ctx, got.Body, r.cfg.StallTimeout, cancel)
 	return got.Response, nil
 }
 
