@@ -44,7 +44,7 @@ func Compile(readyWhen v1alpha1.ReadyWhen) (*Expression, error) {
 	}
 	ast, issues := env.Compile(e.text)
 	if issues.Err() != nil {
-		return nil, e.invalid(located(issues.Errors()[0]))
+		return nil, e.invalid(withPosition(issues.Errors()[0]))
 	}
 	if name := refused(ast); name != "" {
 		return nil, e.invalid(fmt.Errorf("the function %s is not available", name))
@@ -64,8 +64,8 @@ func (e *Expression) invalid(err error) error {
 	return fault.Stallf(v1alpha1.ExpressionInvalidReason, "readyWhen of %s: %s", e.title(), line(err.Error()))
 }
 
-// located returns a compile error with its place, if it has one, counted from 1.
-func located(err *cel.Error) error {
+// withPosition returns a compile error with its position, if it has one, counted from 1.
+func withPosition(err *cel.Error) error {
 	if err.Location.Line() < 1 || err.Location.Column() < 0 {
 		return errors.New(err.Message)
 	}
