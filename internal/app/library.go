@@ -32,7 +32,7 @@ func newLibrary(
 	if err != nil {
 		return nil, nil, err
 	}
-	cached, err := store.OpenWith(opts.Cache.Dir, store.Options{MaxBytes: opts.Cache.MaxBytes})
+	cached, err := store.Open(opts.Cache.Dir, store.Options{MaxBytes: opts.Cache.MaxBytes})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -187,7 +187,7 @@ type library struct {
 
 func newLibrary(t testing.TB, dir string, sources opener, changes ...func(*Config)) *library {
 	t.Helper()
-	kept, err := store.Open(dir)
+	kept, err := store.Open(dir, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -372,7 +372,7 @@ func TestSourcesOfAllKindsAreOpened(t *testing.T) {
 func TestABundleThatIsHeldIsNotEvicted(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	kept, err := store.OpenWith(dir, store.Options{MaxBytes: 6000})
+	kept, err := store.Open(dir, store.Options{MaxBytes: 6000})
 	if err != nil {
 		t.Fatal(err)
 	}

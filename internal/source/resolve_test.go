@@ -29,7 +29,7 @@ const namespace = "default"
 // newResolver returns a Resolver over a cluster that holds the objects.
 func newResolver(t *testing.T, objects ...client.Object) *source.Resolver {
 	t.Helper()
-	kept, err := store.Open(t.TempDir())
+	kept, err := store.Open(t.TempDir(), store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -264,7 +264,7 @@ func TestStoresOfOneDirectoryStayBelowTheLimit(t *testing.T) {
 
 func TestOpenWithRefusesANegativeLimit(t *testing.T) {
 	t.Parallel()
-	if _, err := OpenWith(t.TempDir(), Options{MaxBytes: -1}); err == nil || !strings.Contains(err.Error(), "-1 bytes") {
+	if _, err := Open(t.TempDir(), Options{MaxBytes: -1}); err == nil || !strings.Contains(err.Error(), "-1 bytes") {
 		t.Errorf("want an error that names the limit, got %v", err)
 	}
 }
@@ -308,9 +308,9 @@ func opens(contents ...string) func(*testing.T, *Store) {
 
 func openWith(t *testing.T, dir string, opts Options) *Store {
 	t.Helper()
-	s, err := OpenWith(dir, opts)
+	s, err := Open(dir, opts)
 	if err != nil {
-		t.Fatalf("OpenWith: %v", err)
+		t.Fatalf("Open: %v", err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	return s

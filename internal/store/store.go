@@ -33,7 +33,7 @@ const (
 // kindPattern matches the kinds of derived files: one plain element of a path.
 var kindPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
-// Options are the optional settings of OpenWith.
+// Options are the optional settings of Open.
 type Options struct {
 	// MaxBytes bounds the blobs and what is derived from them, together (flag
 	// --cache-max-bytes). Files in the making, partial downloads and scratch
@@ -68,14 +68,11 @@ type Store struct {
 	uses map[digest.Digest]usage // guarded by mu
 }
 
-// Open is OpenWith without options: no limit.
-func Open(dir string) (*Store, error) { return OpenWith(dir, Options{}) }
-
-// OpenWith returns the Store in dir. It creates what is missing, checks that
+// Open returns the Store in dir. It creates what is missing, checks that
 // files can be written, and removes what killed processes left half written and
 // partial downloads that were not resumed for a day. An error has the reason
 // StoreFailed, unless MaxBytes is negative.
-func OpenWith(dir string, opts Options) (*Store, error) {
+func Open(dir string, opts Options) (*Store, error) {
 	if opts.MaxBytes < 0 {
 		return nil, fmt.Errorf("cache directory %s: the limit of %d bytes is negative", dir, opts.MaxBytes)
 	}

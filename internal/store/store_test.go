@@ -163,7 +163,7 @@ func TestOpenReportsADirectoryThatCannotBeUsed(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := Open(tc.givenDir)
+			_, err := Open(tc.givenDir, Options{})
 			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason, "cache directory "+tc.givenDir)
 		})
 	}
@@ -180,7 +180,7 @@ func TestOpenReportsADirectoryThatIsNotWritable(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dir, "tmp"), 0o700) })
-	_, err := Open(dir)
+	_, err := Open(dir, Options{})
 	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason, "permission denied", "let the provider's user write")
 }
 
@@ -205,7 +205,7 @@ func TestFilesAreForTheProviderAlone(t *testing.T) {
 
 func open(t *testing.T, dir string) *Store {
 	t.Helper()
-	s, err := Open(dir)
+	s, err := Open(dir, Options{})
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}

@@ -364,7 +364,7 @@ func TestOpenHTTPSRefusesAURLThatIsNone(t *testing.T) {
 
 func TestADownloadWithAnotherDigestIsNotStored(t *testing.T) {
 	t.Parallel()
-	cache, err := store.Open(t.TempDir())
+	cache, err := store.Open(t.TempDir(), store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -183,7 +183,7 @@ func (f *webFile) resume(t *testing.T, cache *store.Store, address string, cfg C
 
 func openStore(t *testing.T, dir string) *store.Store {
 	t.Helper()
-	cache, err := store.Open(dir)
+	cache, err := store.Open(dir, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
