@@ -82,7 +82,7 @@ func (o *options) addManagerFlags(fs *pflag.FlagSet) {
 		"Time between the attempts of leader election.")
 	fs.DurationVar(&m.SyncPeriod, "sync-period", m.SyncPeriod,
 		"Time after which every object is reconciled again though no event came; placements and ClusterBundles "+
-			"after 1 to 1.5 times of it.")
+			"after 1 to 1.5 times of it. 0: never.")
 	fs.Float32Var(&m.KubeAPIQPS, "kube-api-qps", m.KubeAPIQPS, "Requests per second to the management cluster.")
 	fs.IntVar(&m.KubeAPIBurst, "kube-api-burst", m.KubeAPIBurst, "Requests at once to the management cluster.")
 }

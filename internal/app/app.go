@@ -15,6 +15,9 @@ const name = "caapb-controller-manager"
 // returns an error when an option is invalid, the cache directory cannot be used,
 // or the manager does not start or stop, such as when it loses its lease.
 func Run(ctx context.Context, cfg *rest.Config, opts Options) error {
+	if err := opts.validate(); err != nil {
+		return err
+	}
 	mgr, err := newManager(cfg, opts)
 	if err != nil {
 		return err

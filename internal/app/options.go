@@ -42,14 +42,16 @@ type ManagerOptions struct {
 	RetryPeriod    time.Duration
 
 	// SyncPeriod is the time after which every object is reconciled again though no
-	// event came: placements and ClusterBundles after 1 to 1.5 times of it.
+	// event came: placements and ClusterBundles after 1 to 1.5 times of it. 0 for never.
 	SyncPeriod time.Duration
-	// KubeAPIQPS and KubeAPIBurst bound the requests to the management cluster.
+	// KubeAPIQPS and KubeAPIBurst bound the requests to the management cluster, per
+	// second and at once. Both must be positive.
 	KubeAPIQPS   float32
 	KubeAPIBurst int
 }
 
-// Concurrency is how many items of a controller are worked on at once.
+// Concurrency is how many items of a controller are worked on at once. Each must be
+// positive.
 type Concurrency struct {
 	Bundles, Placements, Sets, ClusterBundles, ClusterCache int
 }
