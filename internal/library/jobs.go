@@ -113,11 +113,11 @@ func (j *jobs[S, R]) finish(known *job[S, R], key fingerprint, result R, err err
 	return known.sortedOwners()
 }
 
-// sameText reports whether two errors, or none, read the same: a source that fails
-// as it did before is no news to everybody who uses it.
+// sameText reports whether two errors have the same message, or both are nil: nobody
+// is notified of a source that fails as it did before.
 func sameText(a, b error) bool {
 	if a == nil || b == nil {
-		return a == b
+		return a == nil && b == nil
 	}
 	return a.Error() == b.Error()
 }
