@@ -119,7 +119,9 @@ type ClusterBundleSetStatus struct {
 	// +optional
 	Ready *int32 `json:"ready,omitempty"`
 
-	// failed is the number of them whose ClusterBundle is Stalled.
+	// failed is the number of them whose ClusterBundle is Stalled, or that keep the
+	// release that they have since the one that they should get cannot be chosen or
+	// fetched (UpToDate is False).
 	// +optional
 	Failed *int32 `json:"failed,omitempty"`
 }
@@ -136,7 +138,7 @@ type ClusterBundleSetStatus struct {
 // +kubebuilder:printcolumn:name="Matched",type=integer,JSONPath=`.status.matched`,description="Clusters selected"
 // +kubebuilder:printcolumn:name="Applied",type=integer,JSONPath=`.status.applied`,description="Clusters with every object applied"
 // +kubebuilder:printcolumn:name="Ready",type=integer,JSONPath=`.status.ready`,description="Clusters whose ClusterBundle is Ready"
-// +kubebuilder:printcolumn:name="Failed",type=integer,JSONPath=`.status.failed`,description="Clusters whose ClusterBundle is Stalled"
+// +kubebuilder:printcolumn:name="Failed",type=integer,JSONPath=`.status.failed`,description="Clusters whose ClusterBundle is Stalled or cannot get its release"
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,description="What is missing",priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type ClusterBundleSet struct {
