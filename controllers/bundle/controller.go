@@ -60,15 +60,8 @@ func (r *Reconciler) SetupWithManager(
 // Reconcile opens every release of a Bundle and reports what it found.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	bundle := &v1alpha1.Bundle{}
-	if err := r.Client.Get(ctx, req.NamespacedName, bundle); err != nil {
-		r.Status.Forget(req.NamespacedName)
-		return ctrl.Result{}, client.IgnoreNotFound(err)
-	}
-	if r.Status.IsStale(bundle) {
-		return ctrl.Result{RequeueAfter: status.StaleRetry}, nil
-	}
-	if !bundle.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, nil
+	if found, result, err := r.Status.Read(ctx, r.Client, req.NamespacedName, bundle); !found {
+		return result, err
 	}
 	before := bundle.DeepCopy()
 	releases, err := r.open(req.NamespacedName, bundle.Spec)

@@ -10,6 +10,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 )
 
@@ -50,33 +51,22 @@ func (r *Reconciler) choose(
 		return release.Selection{}, err
 	}
 	kubernetes, unknown := r.Connections.Version(ctx, clusterKey(cb))
-	return release.Select(release.Query{
-		Bundle: bundle.Spec, Constraint: set.Spec.Bundle.Version, Kubernetes: kubernetes, Unknown: unknown,
-		Digest: func(candidate v1alpha1.Release) (v1alpha1.Digest, error) {
-			opened, err := r.Library.Open(bundleKey(cb), candidate, kubernetes)
-			if err != nil {
-				return "", err
-			}
-			return opened.Digest, nil
-		},
-	})
+	return r.Library.Select(bundle, set.Spec.Bundle.Version, library.Kubernetes{Version: kubernetes, Unknown: unknown})
 }
 
 // setUpToDate sets the condition UpToDate. While it is not known what the Cluster
-// would get, what was found before stays.
+// would get, or another release is about to be pinned, what was found before stays.
 func setUpToDate(cb *v1alpha1.ClusterBundle, found *choice) {
 	if found == nil || fault.ClassOf(found.err) == fault.ClassWait {
 		return
 	}
-	switch pinned := (release.Selection{Version: cb.Spec.Version, Digest: cb.Spec.Digest}); {
+	pinned := release.Selection{Version: cb.Spec.Version, Digest: cb.Spec.Digest}
+	switch {
 	case found.err != nil:
 		status.SetCondition(cb, v1alpha1.UpToDateCondition, false,
 			fault.ReasonOf(found.err, v1alpha1.InternalErrorReason),
 			fmt.Sprintf("release %s stays: %s", cb.Spec.Version, found.err))
-	case found.Selection != pinned:
-		status.SetCondition(cb, v1alpha1.UpToDateCondition, false, v1alpha1.ProgressingReason,
-			fmt.Sprintf("release %s is about to be pinned", found.Version))
-	default:
+	case found.Selection == pinned:
 		status.SetCondition(cb, v1alpha1.UpToDateCondition, true, v1alpha1.UpToDateReason, "")
 	}
 }

@@ -11,14 +11,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/trigger"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
 )
 
-// opener opens releases without blocking.
-type opener interface {
+// releases chooses and opens releases without blocking.
+type releases interface {
+	Select(bundle *v1alpha1.Bundle, constraint string, kubernetes library.Kubernetes) (release.Selection, error)
 	Open(bundle types.NamespacedName, release v1alpha1.Release, kubernetes string) (*library.Bundle, error)
 }
 
@@ -26,7 +28,7 @@ type opener interface {
 type Reconciler struct {
 	Client      client.Client
 	Status      *status.Writer
-	Library     opener
+	Library     releases
 	Connections *workload.Connections
 	Watches     *workload.Watches
 	// Budget bounds the bytes of objects in memory over all passes.

@@ -19,15 +19,8 @@ type Reconciler struct {
 // Reconcile computes the status of a set from its ClusterBundles.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	set := &v1alpha1.ClusterBundleSet{}
-	if err := r.Client.Get(ctx, req.NamespacedName, set); err != nil {
-		r.Status.Forget(req.NamespacedName)
-		return ctrl.Result{}, client.IgnoreNotFound(err)
-	}
-	if r.Status.IsStale(set) {
-		return ctrl.Result{RequeueAfter: status.StaleRetry}, nil
-	}
-	if !set.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, nil
+	if found, result, err := r.Status.Read(ctx, r.Client, req.NamespacedName, set); !found {
+		return result, err
 	}
 	gathered, err := r.gather(ctx, set)
 	if err != nil {

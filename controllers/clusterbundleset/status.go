@@ -71,7 +71,7 @@ func (r *Reconciler) invalid(ctx context.Context, set *v1alpha1.ClusterBundleSet
 
 // counted is what the ClusterBundles of a set add up to.
 type counted struct {
-	applied, ready, failed int32
+	applied, ready, stalled, failed int32
 	// missing are the Clusters that are not ready, behind those that stay at the
 	// release that they have, since the one that they should get cannot be chosen or
 	// fetched. Both are sorted.
@@ -92,7 +92,11 @@ func count(g gathered) counted {
 		if meta.IsStatusConditionTrue(conditions, v1alpha1.AppliedCondition) {
 			c.applied++
 		}
-		if meta.IsStatusConditionTrue(conditions, v1alpha1.StalledCondition) || why != "" {
+		stalled := meta.IsStatusConditionTrue(conditions, v1alpha1.StalledCondition)
+		if stalled {
+			c.stalled++
+		}
+		if stalled || why != "" {
 			c.failed++
 		}
 		if meta.IsStatusConditionTrue(conditions, v1alpha1.ReadyCondition) {
@@ -108,7 +112,7 @@ func count(g gathered) counted {
 // the one to have, or about to be.
 func behind(conditions []metav1.Condition) string {
 	c := meta.FindStatusCondition(conditions, v1alpha1.UpToDateCondition)
-	if c == nil || c.Status != metav1.ConditionFalse || c.Reason == v1alpha1.ProgressingReason {
+	if c == nil || c.Status != metav1.ConditionFalse {
 		return ""
 	}
 	return c.Message
@@ -137,7 +141,7 @@ func notReady(set *v1alpha1.ClusterBundleSet, g gathered, c counted) error {
 		return fault.Wait(v1alpha1.SuspendedReason, 0, errors.New("spec.suspend is true"))
 	case len(c.missing) > 0:
 		return fault.Wait(v1alpha1.ProgressingReason, 0, fmt.Errorf("%d of %d Clusters are not ready, %d of them stalled: %s",
-			len(c.missing), len(g.clusters), c.failed, text.List(c.missing, maxNamed, ", ")))
+			len(c.missing), len(g.clusters), c.stalled, text.List(c.missing, maxNamed, ", ")))
 	case len(c.behind) > 0:
 		return fault.Wait(v1alpha1.NotUpToDateReason, 0, fmt.Errorf(
 			"%d of %d Clusters do not get the release that they should have: %s: %s",

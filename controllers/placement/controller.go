@@ -11,6 +11,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/trigger"
@@ -37,16 +38,16 @@ type versions interface {
 	Forget(cluster client.ObjectKey)
 }
 
-// opener opens releases without blocking.
-type opener interface {
-	Open(bundle types.NamespacedName, release v1alpha1.Release, kubernetes string) (*library.Bundle, error)
+// selector chooses releases without blocking.
+type selector interface {
+	Select(bundle *v1alpha1.Bundle, constraint string, kubernetes library.Kubernetes) (release.Selection, error)
 }
 
 // Reconciler reconciles placements. All fields but SyncPeriod are required.
 type Reconciler struct {
 	Client   client.Client
 	Versions versions
-	Library  opener
+	Library  selector
 	// BundleEvents names the Bundles of which a source was resolved or fetched.
 	BundleEvents *trigger.Channel
 	// VersionEvents names the Clusters whose Kubernetes version changed.

@@ -13,7 +13,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 )
 
 // withdraw deletes a ClusterBundle that is no longer asked for. What was applied
@@ -95,18 +95,8 @@ func (r *Reconciler) choose(
 	if unknown != nil && fault.ClassOf(unknown) != fault.ClassWait {
 		return unknown
 	}
-	chosen, err := release.Select(release.Query{
-		Bundle: bundle.Spec, Constraint: set.Spec.Bundle.Version, Kubernetes: kubernetes, Unknown: unknown,
-		Digest: func(candidate v1alpha1.Release) (v1alpha1.Digest, error) {
-			// Only what can be opened is pinned: a tag that moved to something that
-			// cannot be fetched or read must not touch what is delivered.
-			opened, err := r.Library.Open(key, candidate, kubernetes)
-			if err != nil {
-				return "", err
-			}
-			return opened.Digest, nil
-		},
-	})
+	chosen, err := r.Library.Select(bundle, set.Spec.Bundle.Version,
+		library.Kubernetes{Version: kubernetes, Unknown: unknown})
 	if err != nil {
 		return err
 	}

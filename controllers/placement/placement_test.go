@@ -20,6 +20,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 )
 
@@ -208,11 +209,16 @@ func (f *forgetful) Forget(cluster client.ObjectKey) { f.forgotten = append(f.fo
 // digestOf is the digest of a release of that version.
 func digestOf(version string) v1alpha1.Digest { return v1alpha1.Digest("sha256:" + version) }
 
-// shelf opens releases with digests by version, or returns an error.
+// shelf chooses releases with digests by version, or returns an error.
 type shelf struct{ err error }
 
-func (s shelf) Open(_ types.NamespacedName, r v1alpha1.Release, _ string) (*library.Bundle, error) {
-	return &library.Bundle{Digest: digestOf(r.Version)}, s.err
+func (s shelf) Select(
+	bundle *v1alpha1.Bundle, constraint string, kubernetes library.Kubernetes,
+) (release.Selection, error) {
+	return release.Select(release.Query{
+		Bundle: bundle.Spec, Constraint: constraint, Kubernetes: kubernetes.Version, Unknown: kubernetes.Unknown,
+		Digest: func(r v1alpha1.Release) (v1alpha1.Digest, error) { return digestOf(r.Version), s.err },
+	})
 }
 
 // reconcilerWith returns a Reconciler whose cluster holds the objects.

@@ -256,6 +256,12 @@ func (l *library) part(src v1alpha1.Source) source.Part {
 	return part
 }
 
+// Digest is the digest of what a release stands for now, without opening it.
+func (l *library) Digest(owner types.NamespacedName, r v1alpha1.Release, kubernetes string) (v1alpha1.Digest, error) {
+	resolved, err := l.resolutions.resolve(owner, r, kubernetes)
+	return resolved.digest(), err
+}
+
 // hear waits for the next notification.
 func (l *library) hear(t testing.TB) types.NamespacedName {
 	t.Helper()

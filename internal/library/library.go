@@ -97,17 +97,6 @@ func (c Config) validate() error {
 // first Open, and notify must not block for long.
 func (l *Library) Subscribe(notify func(bundle types.NamespacedName)) { l.subscribers.add(notify) }
 
-// Digest returns the digest of a release of the named Bundle, for a workload
-// cluster of the given Kubernetes version. Until the sources that can change are
-// resolved the error wraps ErrFetching.
-func (l *Library) Digest(owner types.NamespacedName, r v1alpha1.Release, kubernetes string) (v1alpha1.Digest, error) {
-	resolved, err := l.resolutions.resolve(owner, r, kubernetes)
-	if err != nil {
-		return "", err
-	}
-	return resolved.digest(), nil
-}
-
 // Open returns a release of the named Bundle, for a workload cluster of the
 // given Kubernetes version. It never waits: it starts to fetch what is not on
 // disk yet, all sources side by side, and until they are there the error wraps

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/tools/events"
@@ -39,6 +40,25 @@ type Writer struct {
 type write struct {
 	resourceVersion string
 	at              time.Time
+}
+
+// Read reads an object that is to be reconciled from the cache. It reports whether
+// there is anything to do; if not, result and err are those of the reconcile. There
+// is nothing to do with an object that is gone or being deleted. One that is older
+// in the cache than its last write is read again a moment later.
+func (w *Writer) Read(
+	ctx context.Context, cache client.Reader, key types.NamespacedName, object Object,
+) (found bool, result reconcile.Result, err error) {
+	if err := cache.Get(ctx, key, object); err != nil {
+		if apierrors.IsNotFound(err) {
+			w.Forget(key)
+		}
+		return false, reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	if w.IsStale(object) {
+		return false, reconcile.Result{RequeueAfter: StaleRetry}, nil
+	}
+	return object.GetDeletionTimestamp().IsZero(), reconcile.Result{}, nil
 }
 
 // NewWriter returns a Writer that writes statuses with the client, whose reads
