@@ -123,16 +123,17 @@ func (p *pass) allowed() error {
 // context is done.
 func (p *pass) forEach(ctx context.Context, n int, do func(context.Context, int) error) error {
 	errs := make([]error, n)
+	var begun atomic.Int32
 	var stopped atomic.Bool
+	mayBegin := func() bool { return !stopped.Load() && ctx.Err() == nil && p.slice.Err() == nil }
 	var calls errgroup.Group
 	calls.SetLimit(parallel)
-	begun := 0
-	for i := range n {
-		if stopped.Load() || ctx.Err() != nil || p.slice.Err() != nil {
-			break
-		}
-		begun++
+	for i := 0; i < n && mayBegin(); i++ {
 		calls.Go(func() error {
+			if !mayBegin() { // it may have waited for one of the others
+				return nil
+			}
+			begun.Add(1)
 			errs[i] = do(ctx, i)
 			if endsPass(errs[i]) {
 				stopped.Store(true)
@@ -144,7 +145,7 @@ func (p *pass) forEach(ctx context.Context, n int, do func(context.Context, int)
 	if i := slices.IndexFunc(errs, isStopped); i >= 0 {
 		return errs[i]
 	}
-	if begun < n && ctx.Err() == nil && p.slice.Err() != nil {
+	if int(begun.Load()) < n && ctx.Err() == nil && p.slice.Err() != nil {
 		errs = append(errs, fault.Wait(v1alpha1.ProgressingReason, soon, errSlice))
 	}
 	return fault.Join(append(errs, ctx.Err())...)

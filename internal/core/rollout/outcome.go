@@ -1,6 +1,8 @@
 package rollout
 
 import (
+	"errors"
+
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
@@ -30,7 +32,7 @@ func (p *pass) phaseOutcome(i int, phase plan.Phase, err error) PhaseOutcome {
 			o.State, o.Message = regressedState(regressed), regressed.Error()
 		}
 	case i == progress.Phase && p.loaded:
-		applied := len(objectsOf(phase.Steps, func(object *plan.Object) bool { return p.current[object] }))
+		applied := p.countCurrent(phase.Steps)
 		o.AllApplied = applied == o.Objects
 		o.Ready = max(0, applied-p.notReady[i])
 		o.State = currentState(err)
@@ -41,8 +43,16 @@ func (p *pass) phaseOutcome(i int, phase plan.Phase, err error) PhaseOutcome {
 	return o
 }
 
+// countCurrent returns how many objects of the steps are as the release wants them.
+func (p *pass) countCurrent(steps []plan.Step) int {
+	return len(objectsOf(steps, func(object *plan.Object) bool { return p.current[object] }))
+}
+
 // currentState returns the state of the phase in which a pass ended.
 func currentState(err error) v1alpha1.PhaseState {
+	if errors.Is(err, errSlice) {
+		return v1alpha1.ApplyingPhaseState
+	}
 	switch fault.ClassOf(err) {
 	case fault.ClassWait:
 		return v1alpha1.WaitingPhaseState

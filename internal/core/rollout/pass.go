@@ -61,7 +61,7 @@ func (p *pass) walk(ctx context.Context) error {
 	p.verify(ctx, phases[:first])
 	for i := first; i < len(phases); i++ {
 		if err := p.advance(ctx, i); err != nil {
-			return fault.Wrap("phase "+phases[i].Name, p.enforceTimeout(i, err))
+			return fault.Wrap("phase "+phases[i].Name, p.enforceTimeout(i, p.withProgress(i, err)))
 		}
 	}
 	return p.health(ctx, phases[:first])
@@ -157,6 +157,15 @@ func (p *pass) health(ctx context.Context, phases []plan.Phase) error {
 		p.regressed[i] = fault.Wrap("phase "+phase.Name, fault.Join(found...))
 	}
 	return fault.Join(p.regressed...)
+}
+
+// withProgress adds to the error of a pass whose slice is over how far the phase is.
+func (p *pass) withProgress(i int, err error) error {
+	if !errors.Is(err, errSlice) {
+		return err
+	}
+	steps := p.Release.Plan.Phases[i].Steps
+	return fmt.Errorf("%d of %d objects are applied: %w", p.countCurrent(steps), count(steps), err)
 }
 
 // enforceTimeout turns what took longer than the phase's timeout into a
