@@ -28,13 +28,15 @@ const (
 // nothing. It is used by one pass at a time.
 type Memory struct {
 	digest string
-	// parent is the parent as it was read or written last, at seen.
+	// parent is the parent as it was read or written last; seen is when it was read.
 	parent *corev1.ConfigMap
 	seen   time.Time
 	// current are the objects that are as the release wants them, since seen.
 	current map[*plan.Object]bool
 	// verified is when the objects of the complete phases were looked at last.
 	verified time.Time
+	// inProgress is true while the release is.
+	inProgress bool
 }
 
 // recall returns what is remembered of a release at a time; nothing when it is
@@ -46,8 +48,11 @@ func (m *Memory) recall(digest string, now time.Time) (parent *corev1.ConfigMap,
 	if now.Sub(m.seen) > memoryLife {
 		m.parent, m.current = nil, nil
 	}
+	if m.parent == nil {
+		m.seen = now
+	}
 	if m.current == nil {
-		m.current, m.seen = make(map[*plan.Object]bool), now
+		m.current = make(map[*plan.Object]bool)
 	}
 	return m.parent, m.current
 }
@@ -56,7 +61,8 @@ func (m *Memory) recall(digest string, now time.Time) (parent *corev1.ConfigMap,
 // its objects looked at once more soon: a writer that lost may have been late.
 func (m *Memory) settle(now time.Time) {
 	m.current = nil
-	if m.verified.IsZero() {
+	if m.inProgress {
+		m.inProgress = false
 		m.verified = now.Add(verifyAfter - verifyEvery)
 	}
 }

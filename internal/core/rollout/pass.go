@@ -59,6 +59,7 @@ func (p *pass) walk(ctx context.Context) error {
 	phases := p.Release.Plan.Phases
 	first := min(p.record.Progress.Phase, len(phases))
 	p.verify(ctx, phases[:first])
+	p.Memory.inProgress = p.Memory.inProgress || first < len(phases)
 	for i := first; i < len(phases); i++ {
 		if err := p.advance(ctx, i); err != nil {
 			return fault.Wrap("phase "+phases[i].Name, p.enforceTimeout(i, p.withProgress(i, err)))
