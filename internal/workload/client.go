@@ -10,7 +10,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -129,18 +128,6 @@ func (c *Client) Object(
 		return nil, nil
 	}
 	return live, classify(ref, err)
-}
-
-// Resources reads which resources the API server serves in a group version, as
-// discovery lists them; none if it does not serve the group version.
-func (c *Client) Resources(ctx context.Context, group, version string) ([]metav1.APIResource, error) {
-	list := &metav1.APIResourceList{}
-	err := c.get(ctx, acceptJSON, list, groupVersionPath(group, version)...)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	subject := "discovery of " + schema.GroupVersion{Group: group, Version: version}.String()
-	return list.APIResources, failed(subject, false, err)
 }
 
 // Version returns the Kubernetes version of the API server, as in "v1.36.3". It

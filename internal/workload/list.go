@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
@@ -29,38 +30,70 @@ const (
 func (c *Client) List(
 	ctx context.Context, resource manifest.Resource, namespace string, each func(*metav1.PartialObjectMetadata),
 ) error {
+	l := listing{resource: resource, namespace: namespace, accept: acceptMetadataList}
+	return pages(ctx, c, l, func(page *metav1.PartialObjectMetadataList) {
+		for i := range page.Items {
+			each(&page.Items[i])
+		}
+	})
+}
+
+// Objects calls each with every whole object of a kind that a label selector
+// selects, otherwise as List does.
+func (c *Client) Objects(
+	ctx context.Context, resource manifest.Resource, namespace, label string, each func(*unstructured.Unstructured),
+) error {
+	l := listing{resource: resource, namespace: namespace, label: label, accept: acceptJSON}
+	return pages(ctx, c, l, func(page *unstructured.UnstructuredList) {
+		for i := range page.Items {
+			each(&page.Items[i])
+		}
+	})
+}
+
+// listing is what is listed, and as what.
+type listing struct {
+	resource         manifest.Resource
+	namespace, label string
+	accept           string
+}
+
+// pages calls each with all pages of a list. A kind that is not served has none.
+func pages[T any, P interface {
+	*T
+	metav1.ListInterface
+}](ctx context.Context, c *Client, l listing, each func(P)) error {
 	token := ""
 	for {
-		page := &metav1.PartialObjectMetadataList{}
-		err := c.getPage(ctx, resource, namespace, token, page)
+		page := P(new(T))
+		err := c.getPage(ctx, l, token, page)
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
 		if err != nil {
-			return failed("list of "+resource.Plural, false, err)
+			return failed("list of "+l.resource.Plural, false, err)
 		}
-		for i := range page.Items {
-			each(&page.Items[i])
-		}
-		if token = page.Continue; token == "" {
+		each(page)
+		if token = page.GetContinue(); token == "" {
 			return nil
 		}
 	}
 }
 
-func (c *Client) getPage(
-	ctx context.Context, resource manifest.Resource, namespace, token string, into *metav1.PartialObjectMetadataList,
-) error {
+func (c *Client) getPage(ctx context.Context, l listing, token string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	segments := groupVersionPath(resource.Group, resource.Version)
-	if namespace != "" {
-		segments = append(segments, "namespaces", namespace)
+	segments := groupVersionPath(l.resource.Group, l.resource.Version)
+	if l.namespace != "" {
+		segments = append(segments, "namespaces", l.namespace)
 	}
-	request := c.rest.Get().AbsPath(append(segments, resource.Plural)...).
-		SetHeader("Accept", acceptMetadataList).MaxRetries(0).Param("limit", strconv.Itoa(pageSize))
+	request := c.rest.Get().AbsPath(append(segments, l.resource.Plural)...).
+		SetHeader("Accept", l.accept).MaxRetries(0).Param("limit", strconv.Itoa(pageSize))
 	if token != "" {
 		request = request.Param("continue", token)
+	}
+	if l.label != "" {
+		request = request.Param("labelSelector", l.label)
 	}
 	body, err := answer(request.Do(ctx))
 	if err != nil {

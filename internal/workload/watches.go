@@ -89,6 +89,23 @@ func (w *Watches) Set(key types.NamespacedName, client *Client, targets []rollou
 	w.interests[key] = interest{client: client, subscriptions: wanted}
 }
 
+// Look is called before the key looks at its targets through the client. It returns
+// a function that reports whether nothing happened to a target since the last call:
+// its watch was open all the time and had no event.
+func (w *Watches) Look(key types.NamespacedName, client *Client) func(rollout.Target) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	quiet := sets.New[subscription]()
+	if from := w.interests[key]; from.client == client {
+		for _, s := range from.subscriptions {
+			if w.clusters[client].all[s.target].look(subscriber{key: key, part: s.part}) {
+				quiet.Insert(s)
+			}
+		}
+	}
+	return func(target rollout.Target) bool { return quiet.Has(subscriptionOf(target)) }
+}
+
 // Stop ends what is watched for the key.
 func (w *Watches) Stop(key types.NamespacedName) {
 	w.mu.Lock()

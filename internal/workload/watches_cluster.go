@@ -59,8 +59,9 @@ func (c *clusterStreams) join(key types.NamespacedName, to subscription) bool {
 
 // leave ends a subscription of a key, and the stream with its last one.
 func (c *clusterStreams) leave(key types.NamespacedName, from subscription) {
-	s := c.all[from.target]
-	s.subscribers.Delete(subscriber{key: key, part: from.part})
+	s, who := c.all[from.target], subscriber{key: key, part: from.part}
+	s.subscribers.Delete(who)
+	s.quiet.Delete(who)
 	if s.subscribers.Len() > 0 {
 		return
 	}

@@ -64,6 +64,9 @@ type subscriber struct {
 type stream struct {
 	target      rollout.Target
 	subscribers sets.Set[subscriber]
+	// quiet are the subscribers that looked while the stream was open, and for
+	// which it had no event since.
+	quiet sets.Set[subscriber]
 	// isOpen is true while the server sends events, wasOpen once it did.
 	isOpen, wasOpen bool
 	// stop ends a stream that runs.
@@ -71,7 +74,9 @@ type stream struct {
 }
 
 func newStream(target rollout.Target, first subscriber) *stream {
-	return &stream{target: target, subscribers: sets.New(first), stop: func() {}}
+	return &stream{
+		target: target, subscribers: sets.New(first), quiet: sets.New[subscriber](), stop: func() {},
+	}
 }
 
 // keys returns the keys that want events of the stream.
@@ -83,17 +88,30 @@ func (s *stream) keys() []types.NamespacedName {
 	return keys
 }
 
-// keysFor returns the keys that want an event of the object. An object that lost
-// the label comes with it once more, as deleted.
+// look notes that a subscriber looks at what the stream is about, and reports
+// whether it was quiet since the last time.
+func (s *stream) look(who subscriber) bool {
+	wasQuiet := s.quiet.Has(who)
+	if s.isOpen {
+		s.quiet.Insert(who)
+	}
+	return wasQuiet
+}
+
+// keysFor returns the keys that want an event of the object, for which the stream
+// is no longer quiet. An object that lost the label comes with it once more, as
+// deleted.
 func (s *stream) keysFor(object runtime.Object) []types.NamespacedName {
 	accessor, err := meta.Accessor(object)
 	if err != nil {
+		s.quiet.Clear()
 		return s.keys()
 	}
 	part := accessor.GetLabels()[inventory.PartOfLabel]
 	var keys []types.NamespacedName
 	for who := range s.subscribers {
 		if who.part == "" || who.part == part {
+			s.quiet.Delete(who)
 			keys = append(keys, who.key)
 		}
 	}
@@ -162,6 +180,7 @@ func (w *Watches) setOpen(s *stream, isOpen bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s.isOpen = isOpen
+	s.quiet.Clear()
 	if !isOpen {
 		return
 	}
