@@ -32,6 +32,7 @@ func (r *Reconciler) makePass(ctx context.Context, s *scope) error {
 	defer end()
 	rollout := r.rolloutOf(s)
 	rollout.Living, rollout.Guard = living, guard
+	rollout.IsQuiet = r.Watches.Look(key, s.workload)
 	passed := rollout.Run(ctx)
 	if passed.Err == nil {
 		r.holds.drop(key)

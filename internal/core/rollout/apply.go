@@ -36,10 +36,19 @@ func (p *pass) apply(ctx context.Context, objects []*plan.Object) error {
 	})
 	for n, object := range missing {
 		if done[n] {
-			p.current[object] = true
+			p.noteApplied(object)
 		}
 	}
 	return err
+}
+
+// noteApplied notes that an object is as the release wants it since this pass
+// applied it.
+func (p *pass) noteApplied(object *plan.Object) {
+	p.current[object], p.applied[object] = true, true
+	if f := p.found[object]; object.CRD != nil && f.decision == inventory.Apply && f.live == nil {
+		p.Memory.created[kindOf(object.CRD)] = true
+	}
 }
 
 // applyObject applies one object as a member of the inventory.

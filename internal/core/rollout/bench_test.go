@@ -136,6 +136,22 @@ func (c *instant) List(
 	return nil
 }
 
+func (c *instant) Objects(
+	context.Context, manifest.Resource, string, string, func(*unstructured.Unstructured),
+) error {
+	return nil
+}
+
+func (c *instant) Served(
+	_ context.Context, groupVersions []metav1.GroupVersion,
+) (map[metav1.GroupVersion][]metav1.APIResource, error) {
+	served := make(map[metav1.GroupVersion][]metav1.APIResource)
+	for _, gv := range groupVersions {
+		served[gv] = c.resources[gv]
+	}
+	return served, nil
+}
+
 func (c *instant) Metadata(
 	context.Context, manifest.Resource, manifest.Ref,
 ) (*metav1.PartialObjectMetadata, error) {

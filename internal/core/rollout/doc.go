@@ -3,13 +3,17 @@
 // ends the pass with a fault.Wait, and a watch on a target of the outcome or a
 // timer starts the next one.
 //
-// All that a pass remembers is in the parent ConfigMap of the workload cluster
-// (package inventory): the digest of the release and how many phases and steps
-// are done. So a pass that was killed in the middle is continued by the next,
-// and one that finds everything done sends nothing.
+// What is there, and as what, each member of the inventory says itself; how far the
+// release is, the parent ConfigMap does (package inventory). So a pass that was
+// killed in the middle is continued by the next, and one that finds everything done
+// sends nothing. Memory is what passes of one process need not ask for again.
 //
-//	parent -> record -> for each phase: owners -> for each step: apply, gate -> readyWhen -> record -> parent
+//	parent -> record -> for each phase: examine -> for each step: apply, gate -> readyWhen -> record -> parent
 //
-// The owners of all objects that a phase still has to apply are read before the
-// first of them is applied: a phase with a collision is left as it is.
+// All objects that a phase still has to apply are looked at before the first of
+// them is applied: a phase with a collision is left as it is.
+//
+// A pass asks for as little as it can: one list for each kind, nothing for what
+// cannot exist, discovery less and less often, and workloads only when a watch saw
+// something of them.
 package rollout

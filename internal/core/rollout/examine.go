@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -14,6 +15,8 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 )
+
+var namespaces = manifest.Resource{Version: "v1", Plural: "namespaces"}
 
 // found is what a pass knows of one object of the plan.
 type found struct {
@@ -48,10 +51,23 @@ func (g group) namespace() string {
 	return first
 }
 
+// addTo returns the groups with one more object, in that of its resource.
+func addTo(groups []group, resource manifest.Resource, w wanted) []group {
+	n := slices.IndexFunc(groups, func(g group) bool { return g.resource == resource })
+	if n < 0 {
+		n, groups = len(groups), append(groups, group{resource: resource})
+	}
+	groups[n].objects = append(groups[n].objects, w)
+	return groups
+}
+
 // examine finds out what is to be done with the objects, those that an earlier
 // pass left as they should be excepted: one list for each kind, or one read where
 // there is one object of a kind. It returns the collisions of all of them in one
 // error, so that nothing of a phase with a collision is applied.
+//
+// An object that cannot exist is not looked for: one in a Namespace that does not,
+// or of a kind whose CustomResourceDefinition did not.
 //
 // An object that cannot be looked at keeps only itself from being applied. What
 // is applied before it may be what makes looking at it work: a Deployment behind
@@ -61,7 +77,19 @@ func (p *pass) examine(ctx context.Context, objects []*plan.Object) error {
 	if err != nil {
 		return err
 	}
-	err = p.forEach(ctx, len(groups), func(ctx context.Context, n int) error {
+	outer, inner := split(groups)
+	if err := p.lookAll(ctx, outer); err != nil {
+		return err
+	}
+	if err := p.lookAll(ctx, p.withoutAbsent(outer, inner)); err != nil {
+		return err
+	}
+	return p.collisions(objects)
+}
+
+// lookAll looks at the objects of all groups.
+func (p *pass) lookAll(ctx context.Context, groups []group) error {
+	return p.forEach(ctx, len(groups), func(ctx context.Context, n int) error {
 		err := p.look(ctx, groups[n])
 		if err != nil && !endsPass(err) {
 			p.setErr(groups[n], err)
@@ -69,18 +97,67 @@ func (p *pass) examine(ctx context.Context, objects []*plan.Object) error {
 		}
 		return err
 	})
-	if err != nil {
-		return err
+}
+
+// split returns the groups that other objects need to exist, Namespaces and
+// CustomResourceDefinitions, and the others.
+func split(groups []group) (outer, inner []group) {
+	for _, g := range groups {
+		if g.resource == namespaces || g.objects[0].object.CRD != nil {
+			outer = append(outer, g)
+		} else {
+			inner = append(inner, g)
+		}
 	}
-	return p.collisions(objects)
+	return outer, inner
+}
+
+// withoutAbsent returns the inner groups without the objects that do not exist
+// since what they need, among the outer groups, does not.
+func (p *pass) withoutAbsent(outer, inner []group) []group {
+	spaces, kinds := make(map[string]bool), make(map[schema.GroupKind]bool)
+	for _, g := range outer {
+		for _, w := range g.objects {
+			switch f := p.found[w.object]; {
+			case f.err != nil || f.live != nil:
+			case w.object.CRD != nil:
+				kinds[kindOf(w.object.CRD)] = true
+			default:
+				spaces[w.ref.Name] = true
+			}
+		}
+	}
+	var rest []group
+	for _, g := range inner {
+		g.objects = slices.DeleteFunc(g.objects, func(w wanted) bool {
+			absent := spaces[w.ref.Namespace] || kinds[w.ref.GroupKind()]
+			if absent {
+				p.decide(w, nil)
+			}
+			return absent
+		})
+		if len(g.objects) > 0 {
+			rest = append(rest, g)
+		}
+	}
+	return rest
+}
+
+// kindOf returns the kind that a CustomResourceDefinition defines.
+func kindOf(crd *manifest.CRD) schema.GroupKind {
+	return schema.GroupKind{Group: crd.Group, Kind: crd.Kind}
 }
 
 // groups returns the objects that are to be looked at, kind by kind. One whose
-// kind is not served does not exist.
+// kind is not served, or was not until now, does not exist.
 func (p *pass) groups(ctx context.Context, objects []*plan.Object) ([]group, error) {
 	var groups []group
 	for _, object := range objects {
 		if p.current[object] {
+			continue
+		}
+		if p.Memory.absent[object] || p.Memory.created[object.GroupKind()] {
+			p.set(object, found{decision: inventory.Apply})
 			continue
 		}
 		resource, ref, err := p.mapper.locate(ctx, *object)
@@ -94,11 +171,7 @@ func (p *pass) groups(ctx context.Context, objects []*plan.Object) ([]group, err
 			p.set(object, found{err: err})
 			continue
 		}
-		n := slices.IndexFunc(groups, func(g group) bool { return g.resource == resource })
-		if n < 0 {
-			n, groups = len(groups), append(groups, group{resource: resource})
-		}
-		groups[n].objects = append(groups[n].objects, wanted{object, ref})
+		groups = addTo(groups, resource, wanted{object, ref})
 	}
 	return groups, nil
 }
@@ -142,6 +215,11 @@ func (p *pass) decide(w wanted, live *metav1.PartialObjectMetadata) {
 		decision: inventory.Decide(view, w.ref.GroupKind(), w.object.SHA256, p.Adoption),
 		owner:    view.Owner, live: live,
 	})
+	if live == nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.Memory.absent[w.object] = true
+	}
 }
 
 // collisions returns the objects that belong to others, and marks those that are

@@ -217,6 +217,28 @@ func (m *memory) List(
 	})
 }
 
+// Objects calls each with the objects of a kind that have the label.
+func (m *memory) Objects(
+	ctx context.Context, r manifest.Resource, namespace, label string, each func(*unstructured.Unstructured),
+) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	prefix := path.Join(r.Group, r.Version)
+	key, value, _ := strings.Cut(label, "=")
+	return m.count(ctx, call{"objects", path.Join(prefix, namespace, r.Plural)}, func() {
+		for _, at := range slices.Sorted(maps.Keys(m.objects)) {
+			if !strings.HasPrefix(at, prefix+"/") || path.Base(path.Dir(at)) != r.Plural {
+				continue
+			}
+			live := m.read(at)
+			live.SetNamespace(path.Base(path.Dir(path.Dir(at))))
+			if live.GetLabels()[key] == value && (namespace == "" || live.GetNamespace() == namespace) {
+				each(live)
+			}
+		}
+	})
+}
+
 func (m *memory) Metadata(
 	ctx context.Context, r manifest.Resource, ref manifest.Ref,
 ) (live *metav1.PartialObjectMetadata, err error) {
@@ -241,24 +263,28 @@ func (m *memory) Object(
 	defer m.mu.Unlock()
 	at := pathOf(r, ref)
 	err = m.count(ctx, call{"object", at}, func() {
-		object := m.objects[at]
-		if object == nil {
-			return
-		}
-		live = &unstructured.Unstructured{}
-		if err := json.Unmarshal(object.body, &live.Object); err != nil {
-			m.t.Error(err)
-		}
-		m.reads[at]++
-		live.SetGeneration(1)
-		if status := m.statusOf(object, live, at); status != nil {
-			live.Object["status"] = status
+		if m.objects[at] != nil {
+			live = m.read(at)
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
 	return live, nil
+}
+
+// read returns an object with its status. It is called with the lock held.
+func (m *memory) read(at string) *unstructured.Unstructured {
+	live := &unstructured.Unstructured{}
+	if err := json.Unmarshal(m.objects[at].body, &live.Object); err != nil {
+		m.t.Error(err)
+	}
+	m.reads[at]++
+	live.SetGeneration(1)
+	if status := m.statusOf(m.objects[at], live, at); status != nil {
+		live.Object["status"] = status
+	}
+	return live
 }
 
 func (m *memory) statusOf(object *stored, live *unstructured.Unstructured, at string) map[string]any {
@@ -286,6 +312,22 @@ func (m *memory) Resources(ctx context.Context, group, version string) (list []m
 		list = m.serves(group, version)
 	})
 	return list, err
+}
+
+// Served counts as one call.
+func (m *memory) Served(
+	ctx context.Context, groupVersions []metav1.GroupVersion,
+) (map[metav1.GroupVersion][]metav1.APIResource, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	served := make(map[metav1.GroupVersion][]metav1.APIResource)
+	err := m.count(ctx, call{"served", fmt.Sprint(groupVersions)}, func() {
+		for _, gv := range groupVersions {
+			m.reads[gv.String()]++
+			served[gv] = m.serves(gv.Group, gv.Version)
+		}
+	})
+	return served, err
 }
 
 // serves lists what discovery shows of a group version.
@@ -332,6 +374,19 @@ func (m *memory) take(verb string) []string {
 	}
 	m.calls = nil
 	return paths
+}
+
+// applied returns how many applies of objects but the parent there were.
+func (m *memory) applied() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := 0
+	for at, object := range m.objects {
+		if at != parentPath {
+			n += object.applied
+		}
+	}
+	return n
 }
 
 // put stores an object as somebody else made it.

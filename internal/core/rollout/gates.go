@@ -3,13 +3,11 @@ package rollout
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -22,16 +20,13 @@ import (
 )
 
 const (
-	// Timers beside the watches: discovery has no watch and lags behind the
-	// CustomResourceDefinitions. For workloads the timer is a fallback.
-	crdRetry      = 2 * time.Second
+	// workloadRetry is when to look again at workloads and at what readyWhen names,
+	// in case a watch failed.
 	workloadRetry = time.Minute
 
-	// CustomResourceDefinitions that are not served after this time are read, at
-	// most maxDiagnosed of them, to find out why. Before it, reading them would
-	// cost more than waiting.
-	diagnoseAfter = 5 * time.Second
-	maxDiagnosed  = 3
+	// appliedRetry is when to look at workloads that were just applied, unless a
+	// watch is faster: no controller has seen them yet.
+	appliedRetry = time.Second
 
 	// maxNamed is how many objects a message names.
 	maxNamed = 3
@@ -49,106 +44,113 @@ func (p *pass) gate(ctx context.Context, i int, step plan.Step) error {
 	return nil
 }
 
-// crdGate is open when every CustomResourceDefinition of the step is
-// established and served with the names in its spec.
-func (p *pass) crdGate(ctx context.Context, i int, objects []plan.Object) error {
-	served, err := p.served(ctx, objects)
+// workloadGate is open when every workload of the step is current. Those that were
+// are not read again while a watch would have seen a change.
+func (p *pass) workloadGate(ctx context.Context, i int, objects []plan.Object) error {
+	watched, err := p.watchMembers(ctx, objects)
 	if err != nil {
 		return err
 	}
-	var closed []plan.Object
-	for _, object := range objects {
-		if object.CRD != nil && !readiness.CRDServed(*object.CRD, served[object.CRD.Group]).Ready {
-			closed = append(closed, object)
-		}
-	}
-	if len(closed) == 0 {
+	first := &objects[0]
+	if p.Memory.ready[first] != nil && !p.appliedAny(objects) {
 		return nil
 	}
-	p.notReady[i] += len(closed)
-	if err := p.watchMembers(ctx, closed); err != nil {
-		return err
-	}
-	if p.Now().Sub(p.record.Progress.Phases[i].Started) > diagnoseAfter {
-		if err := p.diagnose(ctx, closed); err != nil {
-			return err
-		}
-	}
-	return fault.Wait(v1alpha1.CRDsNotServedReason, crdRetry, fmt.Errorf(
-		"%d of %d CustomResourceDefinitions are not served yet: %s", len(closed), len(objects), names(closed)))
-}
-
-// served reads the discovery documents of the group versions that the
-// CustomResourceDefinitions define, by group and version.
-func (p *pass) served(ctx context.Context, objects []plan.Object) (map[string]map[string][]metav1.APIResource, error) {
-	var groupVersions []metav1.GroupVersion
-	for _, object := range objects {
-		if object.CRD == nil {
-			continue
-		}
-		for _, version := range object.CRD.Served {
-			groupVersions = append(groupVersions, metav1.GroupVersion{Group: object.CRD.Group, Version: version})
-		}
-	}
-	slices.SortFunc(groupVersions, func(a, b metav1.GroupVersion) int { return strings.Compare(a.String(), b.String()) })
-	groupVersions = slices.Compact(groupVersions)
-
-	var mu sync.Mutex
-	served := make(map[string]map[string][]metav1.APIResource)
-	err := p.forEach(ctx, len(groupVersions), func(ctx context.Context, n int) error {
-		gv := groupVersions[n]
-		resources, err := p.Cluster.Resources(ctx, gv.Group, gv.Version)
-		if err != nil {
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if served[gv.Group] == nil {
-			served[gv.Group] = make(map[string][]metav1.APIResource)
-		}
-		served[gv.Group][gv.Version] = resources
-		return nil
-	})
-	return served, err
-}
-
-// diagnose reads some of the CustomResourceDefinitions that are not served. It
-// returns a fault.Stall if the conditions of one show that waiting does not help.
-func (p *pass) diagnose(ctx context.Context, closed []plan.Object) error {
-	return p.forEach(ctx, min(len(closed), maxDiagnosed), func(ctx context.Context, n int) error {
-		live, _, err := p.live(ctx, closed[n])
-		if err != nil || live == nil {
-			return err
-		}
-		if found := readiness.Conditions(live); found.Stalled {
-			return fault.Stall(found.Reason, errors.New(found.Message))
-		}
-		return nil
-	})
-}
-
-// workloadGate is open when every workload of the step is current.
-func (p *pass) workloadGate(ctx context.Context, i int, objects []plan.Object) error {
-	if err := p.watchMembers(ctx, objects); err != nil {
+	delete(p.Memory.ready, first)
+	live, err := p.liveWorkloads(ctx, objects)
+	if err != nil {
 		return err
 	}
 	findings := make([]readiness.Finding, len(objects))
-	err := p.forEach(ctx, len(objects), func(ctx context.Context, n int) error {
-		live, ref, err := p.live(ctx, objects[n])
+	for n := range objects {
+		findings[n] = p.workload(&objects[n], live[&objects[n]])
+	}
+	if err := p.closed(i, v1alpha1.WorkloadsNotReadyReason, findings); err != nil {
+		return err
+	}
+	if p.areMembers(live) {
+		p.Memory.ready[first] = watched
+	}
+	return nil
+}
+
+// areMembers reports whether all objects are members of the inventory: the watches
+// do not report others, as those that another set owns.
+func (p *pass) areMembers(live map[*plan.Object]*unstructured.Unstructured) bool {
+	for _, object := range live {
+		if object.GetLabels()[inventory.PartOfLabel] != p.Parent.ID() {
+			return false
+		}
+	}
+	return true
+}
+
+// workload finds out whether a workload that is as live, nil if it does not
+// exist, is current.
+func (p *pass) workload(object *plan.Object, live *unstructured.Unstructured) readiness.Finding {
+	switch {
+	case p.applied[object]:
+		return readiness.Finding{Message: object.Ref.String() + ": not observed by its controller yet"}
+	case live == nil:
+		return readiness.Finding{Message: object.Ref.String() + " does not exist"}
+	}
+	return readiness.Workload(live)
+}
+
+// liveWorkloads reads the workloads that exist, but for those that this pass
+// applied: one list for each kind, or one read where there is one of a kind.
+func (p *pass) liveWorkloads(
+	ctx context.Context, objects []plan.Object,
+) (map[*plan.Object]*unstructured.Unstructured, error) {
+	var groups []group
+	for n := range objects {
+		if p.applied[&objects[n]] {
+			continue
+		}
+		resource, ref, err := p.mapper.locate(ctx, objects[n])
+		if err != nil {
+			return nil, err
+		}
+		groups = addTo(groups, resource, wanted{&objects[n], ref})
+	}
+	live := make(map[*plan.Object]*unstructured.Unstructured, len(objects))
+	var mu sync.Mutex
+	err := p.forEach(ctx, len(groups), func(ctx context.Context, n int) error {
+		return p.readGroup(ctx, groups[n], func(object *plan.Object, o *unstructured.Unstructured) {
+			mu.Lock()
+			defer mu.Unlock()
+			live[object] = o
+		})
+	})
+	return live, err
+}
+
+// readGroup calls each with the objects of a group that exist. Those that the
+// list of the members does not have, since another set owns them, are read.
+func (p *pass) readGroup(
+	ctx context.Context, g group, each func(*plan.Object, *unstructured.Unstructured),
+) error {
+	listed := make(map[manifest.Ref]*unstructured.Unstructured)
+	if len(g.objects) > 1 {
+		err := p.Cluster.Objects(ctx, g.resource, g.namespace(), p.memberLabel(), func(o *unstructured.Unstructured) {
+			listed[manifest.Ref{Namespace: o.GetNamespace(), Name: o.GetName()}] = o
+		})
 		if err != nil {
 			return err
 		}
-		if live == nil {
-			findings[n] = readiness.Finding{Message: ref.String() + " does not exist"}
-			return nil
-		}
-		findings[n] = readiness.Workload(live)
-		return nil
-	})
-	if err != nil {
-		return err
 	}
-	return p.closed(i, v1alpha1.WorkloadsNotReadyReason, findings)
+	for _, w := range g.objects {
+		o := listed[manifest.Ref{Namespace: w.ref.Namespace, Name: w.ref.Name}]
+		if o == nil {
+			var err error
+			if o, err = p.Cluster.Object(ctx, g.resource, w.ref); err != nil {
+				return err
+			}
+		}
+		if o != nil {
+			each(w.object, o)
+		}
+	}
+	return nil
 }
 
 // readyWhen is open when every expression of the phase holds.
@@ -156,13 +158,10 @@ func (p *pass) readyWhen(ctx context.Context, i int) error {
 	expressions := p.Release.Phases[i].ReadyWhen
 	findings := make([]readiness.Finding, 0, len(expressions))
 	for _, expression := range expressions {
-		ref := refOf(expression.Object())
-		resource, err := p.mapper.mappingFor(ctx, ref)
+		resource, ref, err := p.watchReadyWhen(ctx, expression)
 		if err != nil {
 			return err
 		}
-		ref = withPathNamespace(resource, ref)
-		p.watch(Target{Resource: resource, Namespace: ref.Namespace, Name: ref.Name})
 		live, err := p.Cluster.Object(ctx, resource, ref)
 		if err != nil {
 			return err
@@ -192,28 +191,66 @@ func (p *pass) closed(i int, reason string, findings []readiness.Finding) error 
 	if stalled {
 		return fault.Stall(reason, err)
 	}
+	if reason == v1alpha1.WorkloadsNotReadyReason && len(p.applied) > 0 {
+		return fault.Wait(reason, appliedRetry, err)
+	}
 	return fault.Wait(reason, workloadRetry, err)
 }
 
-// live reads an object of the plan; nil if it does not exist.
-func (p *pass) live(ctx context.Context, object plan.Object) (*unstructured.Unstructured, manifest.Ref, error) {
-	resource, ref, err := p.mapper.locate(ctx, object)
-	if err != nil {
-		return nil, ref, err
-	}
-	live, err := p.Cluster.Object(ctx, resource, ref)
-	return live, ref, err
-}
+// memberLabel selects the members of the inventory.
+func (p *pass) memberLabel() string { return inventory.PartOfLabel + "=" + p.Parent.ID() }
 
 // watchMembers adds a target for the members of the inventory of each kind among
-// the objects.
-func (p *pass) watchMembers(ctx context.Context, objects []plan.Object) error {
+// the objects, and returns these targets.
+func (p *pass) watchMembers(ctx context.Context, objects []plan.Object) ([]Target, error) {
+	var targets []Target
 	for _, object := range objects {
 		resource, _, err := p.mapper.locate(ctx, object)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		p.watch(Target{Resource: resource, Label: inventory.PartOfLabel + "=" + p.Parent.ID()})
+		target := Target{Resource: resource, Label: p.memberLabel()}
+		p.watch(target)
+		if !slices.Contains(targets, target) {
+			targets = append(targets, target)
+		}
+	}
+	return targets, nil
+}
+
+// watchReadyWhen adds a target for the object of an expression, and returns where
+// it is.
+func (p *pass) watchReadyWhen(
+	ctx context.Context, expression *readiness.Expression,
+) (manifest.Resource, manifest.Ref, error) {
+	ref := refOf(expression.Object())
+	resource, err := p.mapper.mappingFor(ctx, ref)
+	if err != nil {
+		return resource, ref, err
+	}
+	ref = withPathNamespace(resource, ref)
+	p.watch(Target{Resource: resource, Namespace: ref.Namespace, Name: ref.Name})
+	return resource, ref, nil
+}
+
+// watchComplete adds the targets of phases that are complete: their watches stay
+// open while later phases go on, so that nothing has to be looked at again for a
+// watch that begins anew.
+func (p *pass) watchComplete(ctx context.Context, phases []plan.Phase) error {
+	for i, phase := range phases {
+		for _, step := range phase.Steps {
+			if step.Gate != plan.GateWorkloads {
+				continue
+			}
+			if _, err := p.watchMembers(ctx, step.Objects); err != nil {
+				return err
+			}
+		}
+		for _, expression := range p.Release.Phases[i].ReadyWhen {
+			if _, _, err := p.watchReadyWhen(ctx, expression); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -60,31 +60,31 @@ func TestGateOfCRDs(t *testing.T) {
 		wantReads   int
 	}{
 		"definitions that are not served close it": {
-			givenPhase: two, wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: crdRetry,
+			givenPhase: two, wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: minPoll,
 			wantMessage: twoWait,
 		},
 		"a long list is counted": {
-			givenPhase: many, wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: crdRetry,
+			givenPhase: many, wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: minPoll,
 			wantMessage: "phase crds: 5 of 5 CustomResourceDefinitions are not served yet: " +
 				"belts.example.com, cogs.example.com, gadgets.example.com, and 2 more",
 		},
 		"a conflict of names is not looked for at once": {
-			givenPhase: two, givenStatus: conflict, givenAge: 5 * time.Second,
-			wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: crdRetry, wantMessage: twoWait,
+			givenPhase: two, givenStatus: conflict, givenAge: diagnoseAfter,
+			wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: minPoll, wantMessage: twoWait,
 		},
 		"a conflict of names is terminal after a while": {
-			givenPhase: two, givenStatus: conflict, givenAge: 6 * time.Second,
+			givenPhase: two, givenStatus: conflict, givenAge: diagnoseAfter + time.Second,
 			wantClass: fault.ClassStall, wantReason: v1alpha1.CRDNamesConflictReason, wantReads: 2,
 			wantMessage: "phase crds: CustomResourceDefinition widgets.example.com: KindConflict: \"Widget\" is already in use",
 		},
 		"definitions that are slow and not refused are waited for": {
 			givenPhase: two, givenStatus: conditions("Established", "False", "Installing", "in a moment"), givenAge: time.Minute,
-			wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: crdRetry,
+			wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: minPoll,
 			wantMessage: twoWait, wantReads: 2,
 		},
 		"only some of many are read": {
 			givenPhase: many, givenAge: time.Minute, wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason,
-			wantAfter: crdRetry, wantReads: maxDiagnosed,
+			wantAfter: minPoll, wantReads: maxDiagnosed,
 			wantMessage: "phase crds: 5 of 5 CustomResourceDefinitions are not served yet: " +
 				"belts.example.com, cogs.example.com, gadgets.example.com, and 2 more",
 		},
@@ -104,7 +104,10 @@ func TestGateOfCRDs(t *testing.T) {
 			if len(reads) != test.wantReads {
 				t.Errorf("want %d definitions read, got %v", test.wantReads, reads)
 			}
-			want := []Target{membersOf("apiextensions.k8s.io", "customresourcedefinitions", false)}
+			var want []Target // before it they are asked for by a timer
+			if test.wantReads > 0 {
+				want = append(want, membersOf("apiextensions.k8s.io", "customresourcedefinitions", false))
+			}
 			if diff := cmp.Diff(want, o.Targets); diff != "" {
 				t.Errorf("targets (-want +got):\n%s", diff)
 			}
@@ -138,7 +141,7 @@ func TestGateOfWorkloads(t *testing.T) {
 			wantMessage: "phase operator: Deployment operator/operator: Replicas: 0/1",
 		},
 		"a Deployment that is gone is applied again": {
-			givenGone: true, wantClass: fault.ClassWait, wantAfter: workloadRetry,
+			givenGone: true, wantClass: fault.ClassWait, wantAfter: appliedRetry,
 			wantMessage: "phase operator: Deployment operator/operator: not observed by its controller yet",
 		},
 		"a Deployment that gave up is terminal": {
@@ -152,7 +155,7 @@ func TestGateOfWorkloads(t *testing.T) {
 			cluster := newMemory(t)
 			cluster.workloadDelay = never
 			r := rolloutOf(cluster, releaseOf(t, "one", addOn()...))
-			r.Run(t.Context())
+			settle(t, r)
 			cluster.objects[operatorPath].status = test.givenStatus
 			if test.givenGone {
 				delete(cluster.objects, operatorPath)
@@ -219,7 +222,7 @@ func TestReadyWhen(t *testing.T) {
 			// Only the last phase is of interest.
 			phases[1].documents = phases[1].documents[3:]
 			cluster := newMemory(t)
-			o := rolloutOf(cluster, releaseOf(t, "one", phases...)).Run(t.Context())
+			o := settle(t, rolloutOf(cluster, releaseOf(t, "one", phases...)))
 			if diff := cmp.Diff(test.wantTargets, o.Targets); diff != "" {
 				t.Errorf("targets (-want +got):\n%s", diff)
 			}
@@ -265,7 +268,7 @@ func TestTimeoutOfAPhase(t *testing.T) {
 			cluster := newMemory(t)
 			cluster.workloadDelay = never
 			r := rolloutOf(cluster, releaseOf(t, "one", phases...))
-			r.Run(t.Context())
+			settle(t, r)
 			o := r.at(test.givenAge).Run(t.Context())
 			wantErr(t, o.Err, test.wantClass, test.wantReason, test.wantAfter, test.wantMessage)
 		})
@@ -291,7 +294,7 @@ func TestStalledPhaseGoesOnWhenItsGateOpens(t *testing.T) {
 	cluster := newMemory(t)
 	cluster.workloadDelay = 2
 	r := rolloutOf(cluster, releaseOf(t, "one", addOn()...))
-	r.Run(t.Context())
+	settle(t, r)
 	if o := r.at(time.Hour).Run(t.Context()); fault.ClassOf(o.Err) != fault.ClassStall {
 		t.Fatalf("want it stalled, got %v", o.Err)
 	}

@@ -1,9 +1,12 @@
 package rollout
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 )
@@ -28,39 +31,74 @@ const (
 // nothing. It is used by one pass at a time.
 type Memory struct {
 	digest string
-	// parent is the parent as it was read or written last; seen is when it was read.
-	parent *corev1.ConfigMap
-	seen   time.Time
-	// current are the objects that are as the release wants them, since seen.
-	current map[*plan.Object]bool
+	// seen is since when the fields of recent are remembered.
+	seen time.Time
+	recent
 	// verified is when the objects of the complete phases were looked at last.
 	verified time.Time
 	// inProgress is true while the release is.
 	inProgress bool
+	// ready are the workloads of steps that were current, by the first object of the
+	// step: what was watched meanwhile. They stay so until a watch sees something.
+	ready map[*plan.Object][]Target
 }
 
-// recall returns what is remembered of a release at a time; nothing when it is
-// too old.
-func (m *Memory) recall(digest string, now time.Time) (parent *corev1.ConfigMap, current map[*plan.Object]bool) {
+// recent is what is believed for memoryLife.
+type recent struct {
+	// parent is the parent as it was read or written last; nil if it was not.
+	parent *corev1.ConfigMap
+	// current are the objects that are as the release wants them.
+	current map[*plan.Object]bool
+	// absent are the objects that did not exist when they were looked for.
+	absent map[*plan.Object]bool
+	// created are the kinds whose CustomResourceDefinition did not exist before the
+	// release brought it: nobody else has objects of them.
+	created map[schema.GroupKind]bool
+	// polls are those of the CustomResourceDefinitions of a step, by its first object.
+	polls map[*plan.Object]*poll
+}
+
+// recall forgets what belongs to another release, or is too old at a time.
+func (m *Memory) recall(digest string, now time.Time) {
 	if m.digest != digest {
 		*m = Memory{digest: digest}
 	}
 	if now.Sub(m.seen) > memoryLife {
-		m.parent, m.current = nil, nil
+		m.recent = recent{}
 	}
 	if m.parent == nil {
 		m.seen = now
 	}
 	if m.current == nil {
-		m.current = make(map[*plan.Object]bool)
+		m.current, m.absent = make(map[*plan.Object]bool), make(map[*plan.Object]bool)
+		m.created, m.polls = make(map[schema.GroupKind]bool), make(map[*plan.Object]*poll)
 	}
-	return m.parent, m.current
+}
+
+// dropChanged forgets the workloads of which a watch may have seen something since
+// the last pass.
+func (m *Memory) dropChanged(isQuiet func(Target) bool) {
+	maps.DeleteFunc(m.ready, func(_ *plan.Object, watched []Target) bool {
+		return slices.ContainsFunc(watched, func(target Target) bool { return !isQuiet(target) })
+	})
+	if m.ready == nil {
+		m.ready = make(map[*plan.Object][]Target)
+	}
+}
+
+// pollOf returns the poll of the CustomResourceDefinitions of a step.
+func (m *Memory) pollOf(step []plan.Object) *poll {
+	first := &step[0]
+	if m.polls[first] == nil {
+		m.polls[first] = &poll{}
+	}
+	return m.polls[first]
 }
 
 // settle drops what is not needed of a release that completed at a time, and has
 // its objects looked at once more soon: a writer that lost may have been late.
 func (m *Memory) settle(now time.Time) {
-	m.current = nil
+	m.recent = recent{parent: m.parent}
 	if m.inProgress {
 		m.inProgress = false
 		m.verified = now.Add(verifyAfter - verifyEvery)

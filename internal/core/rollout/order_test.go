@@ -24,13 +24,15 @@ func TestNothingIsAppliedBehindAClosedGate(t *testing.T) {
 	cluster.discoveryDelay, cluster.workloadDelay = 1, 1
 	r := rolloutOf(cluster, releaseOf(t, "one", addOn()...))
 	var got [][]string
-	for range 4 {
+	for range 6 {
 		r.Run(t.Context())
 		got = append(got, cluster.take("apply"))
 	}
 	want := [][]string{
 		{parentPath, gadgetsPath, widgetsPath},
+		nil, // not served yet
 		{spacePath, accountPath, operatorPath, parentPath},
+		nil, // not ready yet
 		{webhookPath, settingsPath, widgetPath, gadgetPath, parentPath},
 		nil,
 	}

@@ -108,7 +108,7 @@ func TestOutcome(t *testing.T) {
 			cluster := newMemory(t)
 			test.given(cluster)
 			r := rolloutOf(cluster, releaseOf(t, "one", addOn()...))
-			o := r.Run(t.Context())
+			o := settle(t, r)
 			if test.givenAge > 0 {
 				o = r.at(test.givenAge).Run(t.Context())
 			}
@@ -147,7 +147,7 @@ func TestAppliedStaysWhenOnlyTheLastGateIsLeft(t *testing.T) {
 			r := rolloutOf(cluster, releaseOf(t, "one", written{
 				name: "operator", documents: []string{object("apps/v1", "Deployment", "operator", "operator")},
 			}))
-			r.Run(t.Context())
+			settle(t, r)
 			o := r.at(test.givenAge).Run(t.Context())
 			if !o.Applied() || o.Phases[0].State != test.wantState || o.Phases[0].Ready != 0 {
 				t.Errorf("want it applied and %s, got %+v", test.wantState, o)
@@ -220,7 +220,7 @@ func TestCompletionKeepsWatchOnEarlierPhases(t *testing.T) {
 	phases := append(addOn(), agent)
 	r := rolloutOf(cluster, releaseOf(t, "one", phases...))
 	daemonSet := "apps/v1/operator/daemonsets/agent"
-	for range 3 {
+	for cluster.objects[daemonSet] == nil && t.Context().Err() == nil {
 		r.Run(t.Context())
 	}
 	cluster.objects[daemonSet].status = map[string]any{"observedGeneration": int64(1), "desiredNumberScheduled": int64(0)}
@@ -248,7 +248,7 @@ func TestCompletionLooksAtEarlierPhases(t *testing.T) {
 		Expression: "true",
 	}}
 	r := rolloutOf(cluster, releaseOf(t, "one", phases...))
-	r.Run(t.Context())
+	settle(t, r)
 	cluster.objects[operatorPath].status = map[string]any{"observedGeneration": int64(1)}
 	cluster.put("v1/operator/secrets/done", map[string]any{"apiVersion": "v1", "kind": "Secret"})
 	o := r.Run(t.Context())

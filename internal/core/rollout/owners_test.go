@@ -24,6 +24,13 @@ func (m *memory) putHelms(at, apiVersion, kind, name string) {
 	})
 }
 
+// putSpace stores the Namespace of the operator, as nobody's.
+func (m *memory) putSpace() {
+	m.put(spacePath, map[string]any{
+		"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "operator"},
+	})
+}
+
 const advice = " is owned by the Helm release theirs: remove it there, or take it over with adoption: Always"
 
 func TestCollisionsOfAPhaseAreFoundBeforeAnythingOfItIsApplied(t *testing.T) {
@@ -52,8 +59,9 @@ func TestCollisionsOfAPhaseAreFoundBeforeAnythingOfItIsApplied(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cluster := newMemory(t)
+			cluster.putSpace()
 			test.given(cluster)
-			o := rolloutOf(cluster, releaseOf(t, "one", addOn()...)).Run(t.Context())
+			o := settle(t, rolloutOf(cluster, releaseOf(t, "one", addOn()...)))
 			wantErr(t, o.Err, fault.ClassStall, v1alpha1.CollisionReason, 0, test.wantMessage)
 			// The phase before is complete.
 			want := [][]string{{parentPath, widgetsPath, gadgetsPath, parentPath}}
@@ -69,7 +77,7 @@ func TestCollisionThatIsResolvedLetsThePhaseGoOn(t *testing.T) {
 	cluster := newMemory(t)
 	cluster.putHelms(webhookPath, "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "operator")
 	r := rolloutOf(cluster, releaseOf(t, "one", addOn()...))
-	if o := r.Run(t.Context()); fault.ClassOf(o.Err) != fault.ClassStall {
+	if o := settle(t, r); fault.ClassOf(o.Err) != fault.ClassStall {
 		t.Fatalf("want a collision, got %v", o.Err)
 	}
 	delete(cluster.objects, webhookPath)
@@ -87,7 +95,7 @@ func TestOwnerThatCannotBeReadKeepsNothingButItsObject(t *testing.T) {
 		}
 		return nil, true
 	}
-	o := rolloutOf(cluster, releaseOf(t, "one", mixed())).Run(t.Context())
+	o := settle(t, rolloutOf(cluster, releaseOf(t, "one", mixed())))
 	wantErr(t, o.Err, fault.ClassRetry, v1alpha1.ApplyFailedReason, 0, "phase all: the connection broke")
 	want := [][]string{{
 		parentPath, spacePath, widgetsPath, gadgetsPath, accountPath, settingsPath, operatorPath,
@@ -100,15 +108,24 @@ func TestOwnerThatCannotBeReadKeepsNothingButItsObject(t *testing.T) {
 func TestOwnersAreReadOnceInAPassAndOnlyBeforeAnApply(t *testing.T) {
 	t.Parallel()
 	cluster := newMemory(t)
-	cluster.workloadDelay = 2
+	cluster.workloadDelay = 1
+	// What is not looked for since it cannot exist is another test's matter.
+	converge(t, rolloutOf(cluster, releaseOf(t, "zero", written{name: "before", documents: []string{
+		crd("widgets", "Widget", "Cluster"), crd("gadgets", "Gadget", "Namespaced"), object("v1", "Namespace", "", "operator"),
+	}})))
+	cluster.put(webhookPath, map[string]any{
+		"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+		"metadata": map[string]any{"name": "operator"},
+	})
+	cluster.take("metadata")
 	r := rolloutOf(cluster, releaseOf(t, "one", mixed()))
 	r.Memory = &Memory{}
 	behind := []string{webhookPath, widgetPath, gadgetPath}
 	want := [][]string{
 		// The two CustomResourceDefinitions are listed.
 		append([]string{spacePath, accountPath, settingsPath, operatorPath}, behind...),
-		nil, // the gate of the workloads is closed: nothing is applied
-		behind,
+		nil,           // the gate of the workloads is closed: nothing is applied
+		{webhookPath}, // the others did not exist a moment ago
 		nil,
 	}
 	for i, want := range want {
@@ -145,6 +162,11 @@ func TestThrottlingEndsTheCheckOfOwners(t *testing.T) {
 		many.documents = append(many.documents, crd(fmt.Sprintf("r%02ds", i), fmt.Sprintf("R%02d", i), "Cluster"),
 			object("example.com/v1", fmt.Sprintf("R%02d", i), "", "one"))
 	}
+	crds := written{name: "crds"}
+	for i := 0; i < len(many.documents); i += 2 {
+		crds.documents = append(crds.documents, many.documents[i])
+	}
+	converge(t, rolloutOf(cluster, releaseOf(t, "zero", crds)))
 	o := rolloutOf(cluster, releaseOf(t, "one", many)).Run(t.Context())
 	if !errors.Is(o.Err, ErrThrottled) || fault.AfterOf(o.Err) != 7*time.Second {
 		t.Errorf("want to wait as long as the server asks for, got %v", o.Err)

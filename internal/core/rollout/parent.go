@@ -24,7 +24,9 @@ var configMaps = manifest.Resource{Version: "v1", Plural: "configmaps", Namespac
 // that of the release, it is written before the first object is applied.
 func (p *pass) load(ctx context.Context) (err error) {
 	now := p.Now()
-	p.parent, p.current = p.Memory.recall(p.Release.Digest, now)
+	p.Memory.recall(p.Release.Digest, now)
+	p.Memory.dropChanged(p.IsQuiet)
+	p.parent, p.current = p.Memory.parent, p.Memory.current
 	if p.parent == nil {
 		if p.parent, err = ReadParent(ctx, p.Cluster, p.Parent); err != nil {
 			return err

@@ -31,6 +31,8 @@ type pass struct {
 
 	// current are the objects that are as the release wants them.
 	current map[*plan.Object]bool
+	// applied are the objects that this pass applied.
+	applied map[*plan.Object]bool
 	mu      sync.Mutex
 	found   map[*plan.Object]found // guarded by mu while requests are open
 
@@ -44,6 +46,7 @@ func newPass(slice context.Context, r Rollout) *pass {
 		Rollout:   r,
 		slice:     slice,
 		mapper:    newMapper(r.Cluster, r.Release.Plan),
+		applied:   make(map[*plan.Object]bool),
 		found:     make(map[*plan.Object]found),
 		notReady:  make([]int, len(r.Release.Plan.Phases)),
 		regressed: make([]error, len(r.Release.Plan.Phases)),
@@ -59,7 +62,12 @@ func (p *pass) walk(ctx context.Context) error {
 	phases := p.Release.Plan.Phases
 	first := min(p.record.Progress.Phase, len(phases))
 	p.verify(ctx, phases[:first])
-	p.Memory.inProgress = p.Memory.inProgress || first < len(phases)
+	if first < len(phases) {
+		p.Memory.inProgress = true
+		if err := p.watchComplete(ctx, phases[:first]); err != nil {
+			return err
+		}
+	}
 	for i := first; i < len(phases); i++ {
 		if err := p.advance(ctx, i); err != nil {
 			return fault.Wrap("phase "+phases[i].Name, p.enforceTimeout(i, p.withProgress(i, err)))

@@ -17,7 +17,6 @@ import (
 type Cluster interface {
 	Applier
 	Reader
-	Lister
 	Discoverer
 	Keeper
 }
@@ -34,8 +33,9 @@ type Applier interface {
 	) error
 }
 
-// Reader reads single objects.
+// Reader reads objects, one or many.
 type Reader interface {
+	Lister
 	// Metadata reads the metadata of an object. It returns nil if the object does
 	// not exist, and also if its kind is not served.
 	Metadata(ctx context.Context, resource manifest.Resource, ref manifest.Ref) (*metav1.PartialObjectMetadata, error)
@@ -51,6 +51,12 @@ type Lister interface {
 	List(
 		ctx context.Context, resource manifest.Resource, namespace string, each func(*metav1.PartialObjectMetadata),
 	) error
+	// Objects calls each with every whole object of a kind that a label selector
+	// selects, in a namespace or, if that is empty, in all of them. A kind that is
+	// not served has none.
+	Objects(
+		ctx context.Context, resource manifest.Resource, namespace, label string, each func(*unstructured.Unstructured),
+	) error
 }
 
 // Discoverer reads which kinds are served.
@@ -58,6 +64,9 @@ type Discoverer interface {
 	// Resources reads what discovery lists in a group version. It returns none if
 	// the group version is not served.
 	Resources(ctx context.Context, group, version string) ([]metav1.APIResource, error)
+	// Served reads what discovery lists in each of the group versions; nothing in
+	// one that is not served. It is one request where the server allows that.
+	Served(ctx context.Context, groupVersions []metav1.GroupVersion) (map[metav1.GroupVersion][]metav1.APIResource, error)
 }
 
 // Keeper keeps the parent of an inventory.

@@ -153,3 +153,19 @@ func converge(t *testing.T, r Rollout) Outcome {
 	t.Fatalf("still not ready after %d passes: %v", enough, o.Err)
 	return o
 }
+
+// settle makes passes until one applies nothing more, and returns its outcome: a
+// pass does not look at a gate whose objects it has just applied.
+func settle(t *testing.T, r Rollout) Outcome {
+	t.Helper()
+	const enough = 50
+	for range enough {
+		before := r.Cluster.(*memory).applied()
+		o := r.Run(t.Context())
+		if r.Cluster.(*memory).applied() == before {
+			return o
+		}
+	}
+	t.Fatalf("still applying after %d passes", enough)
+	return Outcome{}
+}

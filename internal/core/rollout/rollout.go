@@ -57,6 +57,9 @@ type Rollout struct {
 	// paused meanwhile. It is asked before every write and must not block. Nil
 	// stands for none.
 	Guard func() error
+	// IsQuiet reports whether a watch of the target saw nothing since the last pass
+	// began, and missed nothing. Nil stands for a watch that is never sure.
+	IsQuiet func(Target) bool
 	// Memory is what the passes of this process over the workload cluster remember.
 	// Nil stands for one that is empty.
 	Memory *Memory
@@ -126,6 +129,9 @@ const (
 func (r Rollout) Run(ctx context.Context) Outcome {
 	if r.Memory == nil {
 		r.Memory = &Memory{}
+	}
+	if r.IsQuiet == nil {
+		r.IsQuiet = func(Target) bool { return false }
 	}
 	slice, cancel := context.WithTimeout(ctx, sliceTime)
 	defer cancel()

@@ -1,0 +1,153 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/readiness"
+)
+
+const (
+	// Discovery has no watch and lags behind the CustomResourceDefinitions: a server
+	// takes some 20 ms for each. It is read firstPoll and eachPoll for each of them
+	// after they were applied, and then with twice the delay each time.
+	firstPoll = 250 * time.Millisecond
+	eachPoll  = 25 * time.Millisecond
+	minPoll   = 500 * time.Millisecond
+	maxPoll   = 2 * time.Second
+
+	// CustomResourceDefinitions that are not served after this time are watched,
+	// and read, at most maxDiagnosed of them, to find out why. Before it, that would
+	// cost more than waiting: a server may take ten seconds under load.
+	diagnoseAfter = 15 * time.Second
+	maxDiagnosed  = 3
+)
+
+// poll is what is known of the CustomResourceDefinitions of a step.
+type poll struct {
+	// open is true when they were served: they stay so.
+	open bool
+	// closed are those that are not served, as far as is known.
+	closed []plan.Object
+	// delay before the last poll, and when the next one is due.
+	delay time.Duration
+	due   time.Time
+}
+
+// begin sets the time of the first poll for definitions that were just applied.
+func (p *poll) begin(now time.Time, applied []plan.Object) {
+	p.closed, p.delay = applied, 0
+	p.due = now.Add(firstPoll + time.Duration(len(applied))*eachPoll)
+}
+
+// next sets the time of the poll after one at which some were not served.
+func (p *poll) next(now time.Time, closed []plan.Object) {
+	p.closed, p.delay = closed, min(max(minPoll, 2*p.delay), maxPoll)
+	p.due = now.Add(p.delay)
+}
+
+// crdGate is open when every CustomResourceDefinition of the step is
+// established and served with the names in its spec.
+func (p *pass) crdGate(ctx context.Context, i int, objects []plan.Object) error {
+	poll, now := p.Memory.pollOf(objects), p.Now()
+	if p.appliedAny(objects) {
+		poll.begin(now, definitions(objects))
+	}
+	if !poll.open && !now.Before(poll.due) {
+		closed, err := p.notServed(ctx, definitions(objects))
+		if err != nil {
+			return err
+		}
+		poll.open = len(closed) == 0
+		poll.next(now, closed)
+	}
+	if poll.open {
+		return nil
+	}
+	p.notReady[i] += len(poll.closed)
+	if now.Sub(p.record.Progress.Phases[i].Started) > diagnoseAfter {
+		if err := p.diagnose(ctx, poll.closed); err != nil {
+			return err
+		}
+	}
+	return fault.Wait(v1alpha1.CRDsNotServedReason, poll.due.Sub(now), fmt.Errorf(
+		"%d of %d CustomResourceDefinitions are not served yet: %s", len(poll.closed), len(objects), names(poll.closed)))
+}
+
+// appliedAny reports whether this pass applied one of the objects.
+func (p *pass) appliedAny(objects []plan.Object) bool {
+	for n := range objects {
+		if p.applied[&objects[n]] {
+			return true
+		}
+	}
+	return false
+}
+
+// definitions returns those of the objects that are CustomResourceDefinitions.
+func definitions(objects []plan.Object) []plan.Object {
+	return slices.DeleteFunc(slices.Clone(objects), func(o plan.Object) bool { return o.CRD == nil })
+}
+
+// notServed returns those of the CustomResourceDefinitions that discovery does
+// not list as their specs define them.
+func (p *pass) notServed(ctx context.Context, crds []plan.Object) ([]plan.Object, error) {
+	served, err := p.Cluster.Served(ctx, groupVersions(crds))
+	if err != nil {
+		return nil, err
+	}
+	byGroup := make(map[string]map[string][]metav1.APIResource)
+	for gv, resources := range served {
+		if byGroup[gv.Group] == nil {
+			byGroup[gv.Group] = make(map[string][]metav1.APIResource)
+		}
+		byGroup[gv.Group][gv.Version] = resources
+	}
+	return slices.DeleteFunc(slices.Clone(crds), func(o plan.Object) bool {
+		return readiness.CRDServed(*o.CRD, byGroup[o.CRD.Group]).Ready
+	}), nil
+}
+
+// groupVersions returns those that the CustomResourceDefinitions define, sorted.
+func groupVersions(crds []plan.Object) []metav1.GroupVersion {
+	var all []metav1.GroupVersion
+	for _, crd := range crds {
+		for _, version := range crd.CRD.Served {
+			all = append(all, metav1.GroupVersion{Group: crd.CRD.Group, Version: version})
+		}
+	}
+	slices.SortFunc(all, func(a, b metav1.GroupVersion) int { return strings.Compare(a.String(), b.String()) })
+	return slices.Compact(all)
+}
+
+// diagnose watches the CustomResourceDefinitions that are not served and reads
+// some of them. It returns a fault.Stall if the conditions of one show that
+// waiting does not help.
+func (p *pass) diagnose(ctx context.Context, closed []plan.Object) error {
+	if _, err := p.watchMembers(ctx, closed); err != nil {
+		return err
+	}
+	return p.forEach(ctx, min(len(closed), maxDiagnosed), func(ctx context.Context, n int) error {
+		resource, ref, err := p.mapper.locate(ctx, closed[n])
+		if err != nil {
+			return err
+		}
+		live, err := p.Cluster.Object(ctx, resource, ref)
+		if err != nil || live == nil {
+			return err
+		}
+		if found := readiness.Conditions(live); found.Stalled {
+			return fault.Stall(found.Reason, errors.New(found.Message))
+		}
+		return nil
+	})
+}
