@@ -1,0 +1,104 @@
+package test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
+)
+
+const (
+	// calicoObjects is how many objects Calico v3.32.1 has. The parent of the
+	// inventory is one more that is written.
+	calicoObjects = 43
+
+	// besideObjects is how many requests an install may need beside one for each
+	// object that is written.
+	besideObjects = 15
+)
+
+func TestRequestsOfAFreshInstallOfCalico(t *testing.T) {
+	t.Parallel()
+	s := newScenario(t)
+	bundle := s.catalogue("calico")
+	workload := testenv.NewWorkload(t, testenv.WorkloadOptions{Nodes: 1})
+	seen := testenv.NewProxy(t, workload.APIServer)
+	s.create(bundle)
+	s.set("calico")
+	s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(Equal(isReady))
+
+	cluster := s.cluster("oslo", "nobody", seen)
+	seen.Reset() // what the test asked for
+	begin := time.Now()
+	s.change(cluster, func() { cluster.Labels = optIn("calico") })
+	s.Eventually(s.ready("calico-oslo")).Should(Equal(waitsForTigeraStatus))
+	waits := time.Since(begin)
+	s.tigeraStatusAvailable(workload)
+	s.Eventually(s.ready("calico-oslo")).Should(Equal(isReady))
+	ready := time.Since(begin)
+
+	ours, others, polls := ofInstall(seen.Requests())
+	t.Logf("Calico waits for its status after %.1f s and is ready after %.1f s: %d requests\n%s\nand %d to connect\n%s",
+		waits.Seconds(), ready.Seconds(), len(ours), counted(ours), len(others), counted(others))
+	// A server under load takes longer until it serves the definitions.
+	late := max(0, polls-1)
+	s.Expect(len(ours) - late).To(BeNumerically("<=", calicoObjects+1+besideObjects))
+	s.Expect(late).To(BeNumerically("<", 10))
+	for _, r := range ours {
+		s.Expect(hasFailed(r)).To(BeFalse(), "no request fails: %s %s: %d", r.Verb, r.Path, r.Status)
+	}
+}
+
+// ofInstall returns the requests of an install, those that connect and how often
+// discovery was read. The ClusterCache and its RESTMapper, whose requests have a
+// timeout in their query, connect; so does who reads the version to choose a release.
+func ofInstall(requests []testenv.Request) (ours, others []testenv.Request, polls int) {
+	for _, r := range requests {
+		connects := r.Resource == "" && (strings.Contains(r.Query, "timeout=") || r.Path == "/version")
+		switch {
+		case connects:
+			others = append(others, r)
+			continue
+		case r.Resource == "":
+			polls++
+		}
+		ours = append(ours, r)
+	}
+	return ours, others, polls
+}
+
+// hasFailed reports whether a request failed. That an object does not exist is an
+// answer to the question whether it does; a watch has no status before it ends.
+func hasFailed(r testenv.Request) bool {
+	if r.Verb == "get" && r.Resource != "" && r.Status == 404 {
+		return false
+	}
+	return r.Status >= 300 || r.Status == 0 && r.Verb != "watch"
+}
+
+// counted returns how often there was each verb, resource and failure, by lines.
+func counted(requests []testenv.Request) string {
+	counts := make(map[string]int)
+	for _, r := range requests {
+		subject := r.Resource
+		if subject == "" {
+			subject = r.Path
+		}
+		if r.Status >= 300 {
+			subject += fmt.Sprintf(" (%d)", r.Status)
+		}
+		counts[r.Verb+" "+subject]++
+	}
+	lines := make([]string, 0, len(counts))
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		lines = append(lines, fmt.Sprintf("%3d %s", counts[what], what))
+	}
+	return strings.Join(lines, "\n")
+}
