@@ -83,7 +83,15 @@ func (p *pass) applyObject(ctx context.Context, object *plan.Object) error {
 			return err
 		}
 	}
+	p.noteSent(object)
 	return p.Cluster.Apply(ctx, resource, ref, body, p.Parent.FieldManager())
+}
+
+// noteSent notes that an object may exist from now on, whatever the answer is.
+func (p *pass) noteSent(object *plan.Object) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.Memory.sent[object] = true
 }
 
 // body returns the bytes of an object with the marks of a member. One that is

@@ -156,7 +156,7 @@ func (p *pass) groups(ctx context.Context, objects []*plan.Object) ([]group, err
 		if p.current[object] {
 			continue
 		}
-		if p.Memory.absent[object] || p.Memory.created[object.GroupKind()] {
+		if p.isKnownAbsent(object) {
 			p.set(object, found{decision: inventory.Apply})
 			continue
 		}
@@ -174,6 +174,11 @@ func (p *pass) groups(ctx context.Context, objects []*plan.Object) ([]group, err
 		groups = addTo(groups, resource, wanted{object, ref})
 	}
 	return groups, nil
+}
+
+// isKnownAbsent reports whether an object does not exist by what is remembered.
+func (p *pass) isKnownAbsent(object *plan.Object) bool {
+	return !p.Memory.sent[object] && (p.Memory.absent[object] || p.Memory.created[object.GroupKind()])
 }
 
 // look looks at all objects of one kind.

@@ -51,6 +51,8 @@ type recent struct {
 	current map[*plan.Object]bool
 	// absent are the objects that did not exist when they were looked for.
 	absent map[*plan.Object]bool
+	// sent are the objects that were sent: those whose answer was lost may exist.
+	sent map[*plan.Object]bool
 	// created are the kinds whose CustomResourceDefinition did not exist before the
 	// release brought it: nobody else has objects of them.
 	created map[schema.GroupKind]bool
@@ -72,6 +74,7 @@ func (m *Memory) recall(digest string, now time.Time) {
 	if m.current == nil {
 		m.current, m.absent = make(map[*plan.Object]bool), make(map[*plan.Object]bool)
 		m.created, m.polls = make(map[schema.GroupKind]bool), make(map[*plan.Object]*poll)
+		m.sent = make(map[*plan.Object]bool)
 	}
 }
 
