@@ -69,5 +69,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.reportPhases(clusterBundle, before)
 		observePhases(clusterBundle, before)
 	})
+	if err == nil && result.IsZero() {
+		result.RequeueAfter = found.again()
+	}
 	return status.Resync(result, err, r.SyncPeriod)
 }

@@ -21,7 +21,7 @@ const (
 	verifyEvery = 5 * time.Minute
 
 	// verifyAfter is when the objects are looked at once more after the release
-	// became complete.
+	// became complete: longer than a request of a writer that lost can be under way.
 	verifyAfter = time.Minute
 )
 
@@ -36,8 +36,6 @@ type Memory struct {
 	recent
 	// verified is when the objects of the complete phases were looked at last.
 	verified time.Time
-	// inProgress is true while the release is.
-	inProgress bool
 	// ready are the workloads of steps that were current, by the first object of the
 	// step: what was watched meanwhile. They stay so until a watch sees something.
 	ready map[*plan.Object][]Target
@@ -98,15 +96,8 @@ func (m *Memory) pollOf(step []plan.Object) *poll {
 	return m.polls[first]
 }
 
-// settle drops what is not needed of a release that completed at a time, and has
-// its objects looked at once more soon: a writer that lost may have been late.
-func (m *Memory) settle(now time.Time) {
-	m.recent = recent{parent: m.parent}
-	if m.inProgress {
-		m.inProgress = false
-		m.verified = now.Add(verifyAfter - verifyEvery)
-	}
-}
+// settle drops what is not needed of a release that is complete.
+func (m *Memory) settle() { m.recent = recent{parent: m.parent} }
 
 // forget drops everything: what is there may not be what was left.
 func (m *Memory) forget() { *m = Memory{} }

@@ -14,6 +14,10 @@ func (p *pass) outcome(err error) Outcome {
 	for i, phase := range p.Release.Plan.Phases {
 		o.Phases = append(o.Phases, p.phaseOutcome(i, phase, err))
 	}
+	if err == nil && !p.Once {
+		// At most verifyAfter: the clock of another manager may be ahead.
+		o.Again = min(max(0, p.settled().Sub(p.Now())), verifyAfter)
+	}
 	return o
 }
 

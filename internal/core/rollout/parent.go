@@ -79,7 +79,7 @@ func (p *pass) saveAtEnd(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
 	defer cancel()
 	if p.record.Progress.Phase >= len(p.Release.Plan.Phases) {
-		p.Memory.settle(p.Now())
+		p.Memory.settle()
 	}
 	return p.save(ctx)
 }

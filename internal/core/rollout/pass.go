@@ -63,7 +63,6 @@ func (p *pass) walk(ctx context.Context) error {
 	first := min(p.record.Progress.Phase, len(phases))
 	p.verify(ctx, phases[:first])
 	if first < len(phases) {
-		p.Memory.inProgress = true
 		if err := p.watchComplete(ctx, phases[:first]); err != nil {
 			return err
 		}
@@ -81,7 +80,7 @@ func (p *pass) walk(ctx context.Context) error {
 // only is left alone.
 func (p *pass) verify(ctx context.Context, phases []plan.Phase) {
 	now := p.Now()
-	if p.Once || now.Sub(p.Memory.verified) < verifyEvery {
+	if p.Once || now.Sub(p.Memory.verified) < verifyEvery && !p.verifiesOnceMore(now) {
 		return
 	}
 	for i, phase := range phases {
@@ -90,6 +89,23 @@ func (p *pass) verify(ctx context.Context, phases []plan.Phase) {
 	if !slices.ContainsFunc(p.regressed, func(err error) bool { return err != nil }) {
 		p.Memory.verified = now
 	}
+}
+
+// verifiesOnceMore reports whether the release has been complete for verifyAfter
+// and was not looked at since.
+func (p *pass) verifiesOnceMore(now time.Time) bool {
+	settled := p.settled()
+	return !settled.IsZero() && !now.Before(settled) && p.Memory.verified.Before(settled)
+}
+
+// settled returns when no writer that lost can be late any more; zero while the
+// release is not complete.
+func (p *pass) settled() time.Time {
+	phases := p.record.Progress.Phases
+	if p.record.Progress.Phase < len(p.Release.Plan.Phases) || len(phases) == 0 {
+		return time.Time{}
+	}
+	return phases[len(phases)-1].Completed.Add(verifyAfter)
 }
 
 // repair applies, step by step, what is not as the release wants it.

@@ -140,10 +140,12 @@ func (r Rollout) at(after time.Duration) Rollout {
 	return r
 }
 
+// enough passes for any release of a test.
+const enough = 50
+
 // converge makes passes until nothing is left to do.
 func converge(t *testing.T, r Rollout) Outcome {
 	t.Helper()
-	const enough = 50
 	var o Outcome
 	for range enough {
 		if o = r.Run(t.Context()); o.Err == nil {

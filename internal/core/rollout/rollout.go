@@ -81,6 +81,9 @@ type Outcome struct {
 	Targets []Target
 	// Err is why the release is not ready; nil when it is.
 	Err error
+	// Again is when to make another pass though nothing happens and Err is nil. 0
+	// stands for no such time.
+	Again time.Duration
 }
 
 // Applied reports whether every object of the release was applied.
