@@ -17,19 +17,24 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
 )
 
-// connected has one workload cluster for all Clusters.
+// connected has one workload cluster for all Clusters, or none.
 type connected struct{ cfg *rest.Config }
 
 func (c connected) GetRESTConfig(context.Context, client.ObjectKey) (*rest.Config, error) {
+	if c.cfg == nil {
+		return nil, clustercache.ErrClusterNotConnected
+	}
 	return c.cfg, nil
 }
 
@@ -48,15 +53,21 @@ func completeParent(t *testing.T, digest v1alpha1.Digest) *rest.Config {
 	return &rest.Config{Host: server.URL}
 }
 
-// reconcilerOf returns a Reconciler whose management cluster holds the objects.
+// reconcilerOf returns a Reconciler whose management cluster holds the objects, and
+// to whose Cluster the given configuration leads, nil for none.
 func reconcilerOf(t *testing.T, workloadCluster *rest.Config, objects ...client.Object) *Reconciler {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	if err := errors.Join(v1alpha1.AddToScheme(scheme), clusterv1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(
+		v1alpha1.AddToScheme(scheme), clusterv1.AddToScheme(scheme), corev1.AddToScheme(scheme),
+	); err != nil {
 		t.Fatal(err)
 	}
 	management := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
-		WithStatusSubresource(&v1alpha1.ClusterBundle{}).Build()
+		WithStatusSubresource(&v1alpha1.ClusterBundle{}).
+		WithIndex(&v1alpha1.ClusterBundle{}, capi.ClusterField, func(o client.Object) []string {
+			return []string{o.(*v1alpha1.ClusterBundle).Spec.ClusterName}
+		}).Build()
 	return &Reconciler{
 		Client:      management,
 		Status:      status.NewWriter(management, events.NewFakeRecorder(10), clock.RealClock{}),
