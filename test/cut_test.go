@@ -206,15 +206,18 @@ func (s *scenario) install(w *testenv.Workload, n int, fault testenv.Fault) *cut
 	return run
 }
 
-// delivered returns the version that each set has delivered, for sets whose
-// ClusterBundle is up to date and ready, else what it says.
-func (s *scenario) delivered(version string) func() []string {
+// undelivered returns a function that returns which of so many ClusterBundles have
+// not delivered the version yet.
+func (s *scenario) undelivered(version string, of int) func() []string {
 	return func() []string {
 		list := &v1alpha1.ClusterBundleList{}
 		if err := s.management.Client.List(s.t.Context(), list, client.InNamespace(s.namespace)); err != nil {
 			return []string{err.Error()}
 		}
 		var late []string
+		if len(list.Items) != of {
+			late = append(late, fmt.Sprintf("there are %d ClusterBundles", len(list.Items)))
+		}
 		for _, cb := range list.Items {
 			ready := meta.FindStatusCondition(cb.Status.Conditions, v1alpha1.ReadyCondition)
 			if cb.Spec.Version != version || cb.Status.ObservedGeneration != cb.Generation || ready == nil || ready.Status != metav1.ConditionTrue {
@@ -229,18 +232,13 @@ func (s *scenario) delivered(version string) func() []string {
 // release.
 func (s *scenario) handOver(runs ...*cutRun) {
 	s.t.Helper()
-	s.Eventually(func() int {
-		list := &v1alpha1.ClusterBundleList{}
-		_ = s.management.Client.List(s.t.Context(), list, client.InNamespace(s.namespace)) // Then there are none.
-		return len(list.Items)
-	}).Should(Equal(len(runs)))
-	s.Eventually(s.delivered("1.0.0")).Should(BeEmpty())
+	s.Eventually(s.undelivered("1.0.0", len(runs))).Should(BeEmpty())
 	for _, run := range runs {
 		s.change(run.bundle, func() {
 			run.bundle.Spec.Releases = []v1alpha1.Release{operatorTwo(run.id), operatorOne(run.id)}
 		})
 	}
-	s.Eventually(s.delivered("2.0.0")).Should(BeEmpty())
+	s.Eventually(s.undelivered("2.0.0", len(runs))).Should(BeEmpty())
 }
 
 // wantHandedOver checks what a run has left and what it took.

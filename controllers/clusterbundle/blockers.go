@@ -26,13 +26,30 @@ func (r *Reconciler) getCluster(ctx context.Context, s *scope) error {
 	return err
 }
 
+// getSet reads the set of a ClusterBundle.
+func (r *Reconciler) getSet(ctx context.Context, s *scope) (err error) {
+	s.set, err = r.setOf(ctx, s.clusterBundle)
+	return err
+}
+
+// setOf returns the set of a ClusterBundle as it is in the cache; nil if it does
+// not exist: then the ClusterBundle goes as well.
+func (r *Reconciler) setOf(ctx context.Context, cb *v1alpha1.ClusterBundle) (*v1alpha1.ClusterBundleSet, error) {
+	set := &v1alpha1.ClusterBundleSet{}
+	err := r.Client.Get(ctx, setKey(cb), set)
+	if apierrors.IsNotFound(err) {
+		return nil, nil //nolint:nilnil // as documented
+	}
+	return set, err
+}
+
 // blocker returns why a pass must not happen now, or nil. It is a fault.Wait that
 // a watch ends.
-type blocker func(*clusterv1.Cluster, *v1alpha1.ClusterBundle) error
+type blocker func(*scope) error
 
 // blockers are asked in order; the first that has a reason is reported.
 var blockers = []blocker{
-	paused,           // by the Cluster or by annotation: its owner works on it, or clusterctl moves it
+	paused,           // by the Cluster or by an annotation: its owner works on it, or clusterctl moves it
 	clusterDeleting,  // what is in the cluster goes with its machines
 	suspended,        // by the set
 	noControlPlaneUp, // nobody would answer
@@ -40,50 +57,51 @@ var blockers = []blocker{
 
 // checkBlockers returns the reason of the first blocker that has one.
 func checkBlockers(_ context.Context, s *scope) error {
-	err := blockedBy(s.cluster, s.clusterBundle)
+	err := blockedBy(s)
 	s.checked = err == nil
 	return err
 }
 
 // blockedBy returns the reason of the first blocker that has one.
-func blockedBy(cluster *clusterv1.Cluster, cb *v1alpha1.ClusterBundle) error {
+func blockedBy(s *scope) error {
 	for _, blocked := range blockers {
-		if err := blocked(cluster, cb); err != nil {
+		if err := blocked(s); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-var errPaused = fault.Wait(v1alpha1.PausedReason, 0, errors.New("the Cluster or this object is paused"))
+var errPaused = fault.Wait(v1alpha1.PausedReason, 0, errors.New("the Cluster, its set or this object is paused"))
 
-func paused(cluster *clusterv1.Cluster, cb *v1alpha1.ClusterBundle) error {
-	if capi.IsPaused(cluster, cb) {
+func paused(s *scope) error {
+	if capi.IsPaused(s.cluster, s.clusterBundle) || s.set != nil && capi.IsPaused(nil, s.set) {
 		return errPaused
 	}
 	return nil
 }
 
-func clusterDeleting(cluster *clusterv1.Cluster, _ *v1alpha1.ClusterBundle) error {
-	if cluster.DeletionTimestamp.IsZero() {
+func clusterDeleting(s *scope) error {
+	if s.cluster.DeletionTimestamp.IsZero() {
 		return nil
 	}
-	return fault.Wait(v1alpha1.ClusterNotFoundReason, 0, fmt.Errorf("Cluster %s is being deleted", cluster.Name))
+	return fault.Wait(v1alpha1.ClusterNotFoundReason, 0, fmt.Errorf("Cluster %s is being deleted", s.cluster.Name))
 }
 
-func suspended(_ *clusterv1.Cluster, cb *v1alpha1.ClusterBundle) error {
-	if cb.Spec.Suspend == nil || !*cb.Spec.Suspend {
+func suspended(s *scope) error {
+	spec := s.clusterBundle.Spec
+	if spec.Suspend == nil || !*spec.Suspend {
 		return nil
 	}
-	return fault.Wait(v1alpha1.SuspendedReason, 0, fmt.Errorf("ClusterBundleSet %s is suspended", cb.Spec.SetName))
+	return fault.Wait(v1alpha1.SuspendedReason, 0, fmt.Errorf("ClusterBundleSet %s is suspended", spec.SetName))
 }
 
-func noControlPlaneUp(cluster *clusterv1.Cluster, _ *v1alpha1.ClusterBundle) error {
-	if capi.IsControlPlaneInitialized(cluster) {
+func noControlPlaneUp(s *scope) error {
+	if capi.IsControlPlaneInitialized(s.cluster) {
 		return nil
 	}
 	return fault.Wait(v1alpha1.ControlPlaneNotInitializedReason, 0,
-		fmt.Errorf("the control plane of Cluster %s is not initialized yet", cluster.Name))
+		fmt.Errorf("the control plane of Cluster %s is not initialized yet", s.cluster.Name))
 }
 
 func clusterKey(cb *v1alpha1.ClusterBundle) types.NamespacedName {

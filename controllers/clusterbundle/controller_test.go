@@ -87,18 +87,24 @@ func TestAClusterBundleThatNothingIsTheMatterWithComesBack(t *testing.T) {
 	bundle := &v1alpha1.Bundle{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "calico"}}
 	tests := map[string]struct {
 		givenCluster *clusterv1.Cluster
+		givenSet     *v1alpha1.ClusterBundleSet
 		givenDigest  v1alpha1.Digest // that is complete in the workload cluster
 		want         string
 	}{
-		"it is ready":             {prepared(), "sha256:1", "True Ready"},
-		"it is paused":            {prepared(pausedBySpec), "", "False Paused: the Cluster or this object is paused"},
-		"its release has changed": {prepared(), "sha256:2", "False ReleaseChanged: " + releaseChanged(once).Error()},
+		"it is ready":             {prepared(), nil, "sha256:1", "True Ready"},
+		"it is paused":            {prepared(pausedBySpec), nil, "", "False Paused: the Cluster, its set or this object is paused"},
+		"its set is paused":       {prepared(), pausedSet(), "", "False Paused: the Cluster, its set or this object is paused"},
+		"its release has changed": {prepared(), nil, "sha256:2", "False ReleaseChanged: " + releaseChanged(once).Error()},
 	}
 	const period = 10 * time.Minute
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := reconcilerOf(t, completeParent(t, tc.givenDigest), once.DeepCopy(), bundle.DeepCopy(), tc.givenCluster)
+			objects := []client.Object{once.DeepCopy(), bundle.DeepCopy(), tc.givenCluster}
+			if tc.givenSet != nil {
+				objects = append(objects, tc.givenSet)
+			}
+			r := reconcilerOf(t, completeParent(t, tc.givenDigest), objects...)
 			r.SyncPeriod = period
 			key := client.ObjectKeyFromObject(once)
 			// Twice: what is found again has nothing to write.

@@ -25,18 +25,19 @@ func (r *Reconciler) guard(ctx context.Context, s *scope) func() error {
 	return func() error {
 		cluster, cb := &clusterv1.Cluster{}, &v1alpha1.ClusterBundle{}
 		clusterErr := r.Client.Get(ctx, clusterKey(began), cluster)
+		set, setErr := r.setOf(ctx, began)
 		cbErr := r.Client.Get(ctx, client.ObjectKeyFromObject(began), cb)
 		switch {
 		case apierrors.IsNotFound(clusterErr) || clusterErr == nil && cluster.UID != clusterUID:
 			return changedMeanwhile("Cluster " + began.Spec.ClusterName + " is gone")
 		case apierrors.IsNotFound(cbErr) || cbErr == nil && (cb.UID != began.UID || !cb.DeletionTimestamp.IsZero()):
 			return changedMeanwhile("the ClusterBundle is gone")
-		case clusterErr != nil || cbErr != nil:
+		case errors.Join(clusterErr, setErr, cbErr) != nil:
 			return nil // not the cache's word: the next pass looks again
 		case cb.Spec.Digest != began.Spec.Digest:
 			return changedMeanwhile("another release is pinned")
 		}
-		return blockedBy(cluster, cb)
+		return blockedBy(&scope{cluster: cluster, set: set, clusterBundle: cb})
 	}
 }
 

@@ -50,6 +50,13 @@ func pausedByAnnotation(cb *v1alpha1.ClusterBundle) {
 	cb.Annotations = map[string]string{clusterv1.PausedAnnotation: "true"}
 }
 
+// pausedSet is the set cni, which is paused.
+func pausedSet() *v1alpha1.ClusterBundleSet {
+	return &v1alpha1.ClusterBundleSet{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "default", Name: "cni", Annotations: map[string]string{clusterv1.PausedAnnotation: ""},
+	}}
+}
+
 func TestAGuardStopsAPass(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -98,6 +105,10 @@ func TestAGuardStopsAPass(t *testing.T) {
 			[]client.Object{prepared(), bundleOf("cni", "prod", pausedByAnnotation)},
 			v1alpha1.PausedReason, errPaused.Error(),
 		},
+		"when the set is paused": {
+			[]client.Object{prepared(), bundleOf("cni", "prod"), pausedSet()},
+			v1alpha1.PausedReason, errPaused.Error(),
+		},
 		"when the set is suspended": {
 			[]client.Object{prepared(), bundleOf("cni", "prod", suspendedBySet)},
 			v1alpha1.SuspendedReason, "ClusterBundleSet cni is suspended",
@@ -144,7 +155,8 @@ func TestAGuardIsAskedWhenThePassWasEnded(t *testing.T) {
 func TestAGuardDoesNotStopAPassWhenTheCacheCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for name, broken := range map[string]client.Object{
-		"of the Cluster": &clusterv1.Cluster{}, "of the ClusterBundle": &v1alpha1.ClusterBundle{},
+		"of the Cluster": &clusterv1.Cluster{}, "of the set": &v1alpha1.ClusterBundleSet{},
+		"of the ClusterBundle": &v1alpha1.ClusterBundle{},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

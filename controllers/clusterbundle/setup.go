@@ -41,7 +41,7 @@ func (r *Reconciler) SetupWithManager(
 	}
 	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 	specChanged := builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)
-	byCluster, byBundle := r.requestsBy(capi.ClusterField), r.requestsBy(capi.BundleField)
+	byCluster, byBundle, bySet := r.requestsBy(capi.ClusterField), r.requestsBy(capi.BundleField), r.requestsBy(capi.SetField)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("clusterbundle").
 		For(&v1alpha1.ClusterBundle{}, builder.WithPredicates(changed)).
@@ -50,7 +50,8 @@ func (r *Reconciler) SetupWithManager(
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(byCluster),
 			builder.WithPredicates(clusterChanged(), watched)).
 		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(byBundle), specChanged).
-		Watches(&v1alpha1.ClusterBundleSet{}, handler.EnqueueRequestsFromMapFunc(r.requestsBy(capi.SetField)), specChanged).
+		Watches(&v1alpha1.ClusterBundleSet{}, handler.EnqueueRequestsFromMapFunc(bySet),
+			builder.WithPredicates(changed, watched)).
 		WatchesRawSource(capi.Connections(cache, "clusterbundle", byCluster)).
 		WatchesRawSource(trigger.Source(r.BundleEvents, 0, capi.RequestsBy(r.Client, capi.BundleField))).
 		WatchesRawSource(trigger.Source(r.ClusterEvents, debounce, trigger.Itself)).
@@ -80,11 +81,11 @@ func clusterChanged() predicate.Predicate {
 	})
 }
 
-// stopOnChanges has passes that are under way end as soon as their Cluster or
-// their ClusterBundle changes so that they must not write any more: the queue
-// would only tell the next pass.
+// stopOnChanges has passes that are under way end as soon as their Cluster, their
+// set or their ClusterBundle changes so that they must not write any more: the
+// queue would only tell the next pass.
 func (r *Reconciler) stopOnChanges(ctx context.Context, cache ctrlcache.Cache) error {
-	for _, object := range []client.Object{&clusterv1.Cluster{}, &v1alpha1.ClusterBundle{}} {
+	for _, object := range []client.Object{&clusterv1.Cluster{}, &v1alpha1.ClusterBundleSet{}, &v1alpha1.ClusterBundle{}} {
 		informer, err := cache.GetInformer(ctx, object)
 		if err != nil {
 			return err

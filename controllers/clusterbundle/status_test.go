@@ -64,7 +64,7 @@ func TestStatus(t *testing.T) {
 		"paused": {
 			given: findings{paused: true, err: errPaused},
 			want: map[string]string{
-				"Ready": "False Paused: the Cluster or this object is paused", "Stalled": "False Progressing",
+				"Ready": "False Paused: the Cluster, its set or this object is paused", "Stalled": "False Progressing",
 				"Paused": "True Paused", "Deleting": notDeleting, "Applied": "True Applied",
 			},
 			wantPhase: "before",

@@ -20,6 +20,8 @@ type scope struct {
 	clusterBundle *v1alpha1.ClusterBundle
 	// cluster is set by getCluster.
 	cluster *clusterv1.Cluster
+	// set is set by getSet; nil if it does not exist.
+	set *v1alpha1.ClusterBundleSet
 	// checked is true when no blocker has a reason; set by checkBlockers.
 	checked bool
 	// choice is the release to have; set by checkChoice unless that does not matter.
@@ -41,6 +43,7 @@ type step func(context.Context, *scope) error
 func (r *Reconciler) steps() []step {
 	return []step{
 		r.getCluster,  // the Cluster that the ClusterBundle is for
+		r.getSet,      // the set that it is of
 		checkBlockers, // no step behind this one runs while the Cluster is to be left alone
 		r.checkChoice, // whether the release that is pinned is the one to have
 		r.getRelease,  // the release that is pinned, or why there is none
