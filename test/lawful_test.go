@@ -161,7 +161,7 @@ func TestNothingIsWrittenOnceAnInstallMustStop(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t)
 	workload := testenv.SharedWhole(t)
-	const requests = 27 // of an install, at least
+	const requests = 21 // of an install, at least
 	var runs []*stoppedRun
 	for n := 1; n <= requests; n++ {
 		runs = append(runs, s.installUntil(workload, n, "paused"))
@@ -317,7 +317,7 @@ func TestASecondManagerLeavesItsReleaseAndNoOther(t *testing.T) {
 	}
 	var runs []run
 	// Each request of an install may be the last that comes through in time.
-	for n := 1; n <= 27; n += 2 {
+	for n := 1; n <= 21; n += 2 {
 		set := fmt.Sprintf("set-%d", n)
 		id := first.namespace + "-" + set
 		seen := testenv.NewProxy(t, workload.APIServer)

@@ -16,8 +16,8 @@ import (
 )
 
 // guard returns a function that returns why a pass that is under way must not
-// write any more: its Cluster or its ClusterBundle is gone or another one, a
-// blocker has a reason, or another release is pinned. It reads from the cache.
+// write any more: its Cluster, its set or its ClusterBundle is gone or another one,
+// a blocker has a reason, or another release is pinned. It reads from the cache.
 func (r *Reconciler) guard(ctx context.Context, s *scope) func() error {
 	ctx = context.WithoutCancel(ctx) // it is also asked when the pass was ended
 	began := s.clusterBundle.DeepCopy()
@@ -34,11 +34,19 @@ func (r *Reconciler) guard(ctx context.Context, s *scope) func() error {
 			return changedMeanwhile("the ClusterBundle is gone")
 		case errors.Join(clusterErr, setErr, cbErr) != nil:
 			return nil // not the cache's word: the next pass looks again
+		case isSetGone(s.set, set):
+			return changedMeanwhile("ClusterBundleSet " + began.Spec.SetName + " is gone")
 		case cb.Spec.Digest != began.Spec.Digest:
 			return changedMeanwhile("another release is pinned")
 		}
 		return blockedBy(&scope{cluster: cluster, set: set, clusterBundle: cb})
 	}
+}
+
+// isSetGone reports whether the set that a pass began with is gone, another one or
+// being deleted. Its ClusterBundle goes, too, but later.
+func isSetGone(began, now *v1alpha1.ClusterBundleSet) bool {
+	return began != nil && (now == nil || now.UID != began.UID || !now.DeletionTimestamp.IsZero())
 }
 
 func changedMeanwhile(what string) error {

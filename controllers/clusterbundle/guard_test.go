@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -50,15 +51,26 @@ func pausedByAnnotation(cb *v1alpha1.ClusterBundle) {
 	cb.Annotations = map[string]string{clusterv1.PausedAnnotation: "true"}
 }
 
+// setNamed returns the set cni, after the given changes.
+func setNamed(changes ...func(*v1alpha1.ClusterBundleSet)) *v1alpha1.ClusterBundleSet {
+	set := &v1alpha1.ClusterBundleSet{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "cni", UID: "set"}}
+	for _, change := range changes {
+		change(set)
+	}
+	return set
+}
+
 // pausedSet is the set cni, which is paused.
 func pausedSet() *v1alpha1.ClusterBundleSet {
-	return &v1alpha1.ClusterBundleSet{ObjectMeta: metav1.ObjectMeta{
-		Namespace: "default", Name: "cni", Annotations: map[string]string{clusterv1.PausedAnnotation: ""},
-	}}
+	return setNamed(func(set *v1alpha1.ClusterBundleSet) {
+		set.Annotations = map[string]string{clusterv1.PausedAnnotation: ""}
+	})
 }
 
 func TestAGuardStopsAPass(t *testing.T) {
 	t.Parallel()
+	const setIsGone = "ClusterBundleSet cni is gone: the pass was ended"
+	isSet := func(object client.Object) bool { _, ok := object.(*v1alpha1.ClusterBundleSet); return ok }
 	tests := map[string]struct {
 		given       []client.Object // that are there while the pass is under way
 		wantReason  string
@@ -105,6 +117,18 @@ func TestAGuardStopsAPass(t *testing.T) {
 			[]client.Object{prepared(), bundleOf("cni", "prod", pausedByAnnotation)},
 			v1alpha1.PausedReason, errPaused.Error(),
 		},
+		"when the set is gone": {
+			[]client.Object{prepared(), bundleOf("cni", "prod")},
+			v1alpha1.ProgressingReason, setIsGone,
+		},
+		"when the set is another one": {
+			[]client.Object{prepared(), bundleOf("cni", "prod"), setNamed(func(o *v1alpha1.ClusterBundleSet) { another(o) })},
+			v1alpha1.ProgressingReason, setIsGone,
+		},
+		"when the set is being deleted": {
+			[]client.Object{prepared(), bundleOf("cni", "prod"), setNamed(func(o *v1alpha1.ClusterBundleSet) { held(o) })},
+			v1alpha1.ProgressingReason, setIsGone,
+		},
 		"when the set is paused": {
 			[]client.Object{prepared(), bundleOf("cni", "prod"), pausedSet()},
 			v1alpha1.PausedReason, errPaused.Error(),
@@ -121,8 +145,11 @@ func TestAGuardStopsAPass(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if tc.wantMessage != setIsGone && !slices.ContainsFunc(tc.given, isSet) {
+				tc.given = append(tc.given, setNamed())
+			}
 			r := reconcilerOf(t, nil, tc.given...)
-			guard := r.guard(t.Context(), &scope{cluster: prepared(), clusterBundle: bundleOf("cni", "prod")})
+			guard := r.guard(t.Context(), &scope{cluster: prepared(), set: setNamed(), clusterBundle: bundleOf("cni", "prod")})
 			wantWaiting(t, guard(), tc.wantReason, tc.wantMessage)
 		})
 	}
