@@ -38,12 +38,19 @@ func (c connected) GetRESTConfig(context.Context, client.ObjectKey) (*rest.Confi
 	return c.cfg, nil
 }
 
-// completeParent serves the parent of a release that is complete, whatever is asked for.
+// incomplete stands for the digest of a release that is not complete.
+const incomplete v1alpha1.Digest = "sha256:0"
+
+// completeParent serves the parent of a release that is complete, unless it is
+// incomplete, whatever is asked for.
 func completeParent(t *testing.T, digest v1alpha1.Digest) *rest.Config {
 	t.Helper()
 	parent := &corev1.ConfigMap{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}}
 	parent.Annotations = map[string]string{
 		"addons.cluster.x-k8s.io/digest": string(digest), "addons.cluster.x-k8s.io/phase": "complete",
+	}
+	if digest == incomplete {
+		parent.Annotations["addons.cluster.x-k8s.io/phase"] = "crds"
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -94,7 +101,7 @@ func TestAClusterBundleThatNothingIsTheMatterWithComesBack(t *testing.T) {
 		"it is ready":             {prepared(), nil, "sha256:1", "True Ready"},
 		"it is paused":            {prepared(pausedBySpec), nil, "", "False Paused: the Cluster, its set or this object is paused"},
 		"its set is paused":       {prepared(), pausedSet(), "", "False Paused: the Cluster, its set or this object is paused"},
-		"its release has changed": {prepared(), nil, "sha256:2", "False ReleaseChanged: " + releaseChanged(once).Error()},
+		"its release has changed": {prepared(), nil, incomplete, "False ReleaseChanged: " + releaseChanged(once).Error()},
 	}
 	const period = 10 * time.Minute
 	for name, tc := range tests {

@@ -76,7 +76,7 @@ func (r *Reconciler) openRelease(ctx context.Context, s *scope) error {
 }
 
 // ignoreIfComplete returns the problem unless the release that is pinned is
-// complete in the workload cluster.
+// complete in the workload cluster; by the strategy ApplyOnce, any release.
 func (r *Reconciler) ignoreIfComplete(ctx context.Context, cb *v1alpha1.ClusterBundle, problem error) error {
 	cluster, err := r.Connections.Client(ctx, clusterKey(cb))
 	if err != nil {
@@ -86,7 +86,8 @@ func (r *Reconciler) ignoreIfComplete(ctx context.Context, cb *v1alpha1.ClusterB
 	if err != nil {
 		return err
 	}
-	if !inventory.IsComplete(parent, string(cb.Spec.Digest)) {
+	once := cb.Spec.Strategy == v1alpha1.ApplyOnceStrategy && inventory.IsSettled(parent)
+	if !once && !inventory.IsComplete(parent, string(cb.Spec.Digest)) {
 		return problem
 	}
 	return nil

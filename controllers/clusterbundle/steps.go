@@ -111,7 +111,7 @@ func (r *Reconciler) explain(ctx context.Context, s *scope, err error) error {
 // Bundle, else that a source, a registry or the cache is away.
 func (s *scope) doesNotMatterWhenComplete(err error) bool {
 	switch {
-	case s.checked && s.clusterBundle.Spec.Strategy == v1alpha1.ApplyOnceStrategy:
+	case s.checked && s.clusterBundle.Spec.Strategy == v1alpha1.ApplyOnceStrategy && s.clusterBundle.Spec.Version != "":
 		return !errors.Is(err, workload.ErrNotConnected)
 	case s.release.Version != "" && s.bundle == nil:
 		return !errors.Is(err, errReleaseChanged) && !errors.Is(err, workload.ErrNotConnected)

@@ -63,7 +63,8 @@ func TestWhatIsCompleteStaysReady(t *testing.T) {
 		"applied once, its content has changed":    {once, prepared(), calico("1.0.0"), moved, complete, "True Ready"},
 		"its registry is away":                     {always, prepared(), calico("1.0.0"), away, complete, "True Ready"},
 		"its content is being fetched":             {always, prepared(), calico("1.0.0"), fetching, complete, "True Ready"},
-		"unless, applied once, it is not complete": {once, prepared(), nil, away, other, "False BundleNotFound"},
+		"applied once, as another release":         {once, prepared(), calico("1.0.0"), moved, other, "True Ready"},
+		"unless, applied once, it is not complete": {once, prepared(), nil, away, incomplete, "False BundleNotFound"},
 		"unless, applied once, it is paused":       {once, prepared(pausedBySpec), nil, away, complete, "False Paused"},
 		"unless, applied once, it is not connected": {
 			once, prepared(), nil, away, "", "False ClusterNotConnected",

@@ -42,9 +42,15 @@ func (c *Client) MoveFields(
 		Body(patch).
 		Do(ctx))
 	if isChanged(err) {
-		return fault.Wait(v1alpha1.ApplyFailedReason, changedRetry, fmt.Errorf("%s: %w", ref, inventory.ErrChanged))
+		return changed(ref)
 	}
 	return classify(ref, err)
+}
+
+// changed returns the error of a write that was not done since the object is not
+// as it was read, or made, by another writer.
+func changed(ref manifest.Ref) error {
+	return fault.Wait(v1alpha1.ApplyFailedReason, changedRetry, fmt.Errorf("%s: %w", ref, inventory.ErrChanged))
 }
 
 // operation is one operation of a JSON patch (RFC 6902).

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -84,6 +85,20 @@ func NewClient(cfg *rest.Config) (*Client, error) {
 	return &Client{rest: restClient, metadata: metadataClient}, nil
 }
 
+// Create sends body, the JSON of an object that did not exist, as a server-side
+// apply of the field manager. If another field manager made the object meanwhile
+// with other content, nothing is written, and the error is a fault.Wait of one
+// second with inventory.ErrChanged in its chain: of two sets only one may win.
+func (c *Client) Create(
+	ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte, manager string,
+) error {
+	err := c.apply(ctx, resource, ref, body, manager, false)
+	if apierrors.IsConflict(err) {
+		return changed(ref)
+	}
+	return classify(ref, err)
+}
+
 // Apply sends body, the JSON of the object, as a server-side apply of the field
 // manager. It takes fields over from other field managers, as upstream projects
 // tell their users to do with --force-conflicts; whether the object may be taken
@@ -91,17 +106,23 @@ func NewClient(cfg *rest.Config) (*Client, error) {
 func (c *Client) Apply(
 	ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte, manager string,
 ) error {
+	return classify(ref, c.apply(ctx, resource, ref, body, manager, true))
+}
+
+func (c *Client) apply(
+	ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte, manager string, force bool,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	_, err := answer(c.rest.Patch(types.ApplyPatchType).
 		AbsPath(path(resource, ref)...).
 		Param("fieldManager", manager).
-		Param("force", "true").
+		Param("force", strconv.FormatBool(force)).
 		SetHeader("Accept", acceptMetadata).
 		MaxRetries(0).
 		Body(body).
 		Do(ctx))
-	return classify(ref, err)
+	return err
 }
 
 // Metadata reads the metadata of an object. It returns nil if the object does not

@@ -139,8 +139,3 @@ func closedByServer(err error) bool {
 	_, away := errors.AsType[http2.GoAwayError](err)
 	return stream || away || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
-
-// conflict returns the error for a write that another writer was faster than.
-func conflict(ref manifest.Ref, err error) error {
-	return fault.Retry(v1alpha1.ApplyFailedReason, fmt.Errorf("%s: %w: %w", ref, rollout.ErrConflict, stable(err)))
-}

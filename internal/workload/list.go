@@ -104,7 +104,7 @@ func (c *Client) getPage(ctx context.Context, l listing, token string, into any)
 
 // SaveParent creates the parent of an inventory, or replaces the one with the
 // resource version that it has, and returns it as it is stored. If another writer
-// was faster, the error is rollout.ErrConflict in a fault.Retry.
+// was faster, the error is inventory.ErrChanged in a fault.Wait.
 func (c *Client) SaveParent(ctx context.Context, parent *corev1.ConfigMap) (*corev1.ConfigMap, error) {
 	ref := manifest.Ref{Version: "v1", Kind: "ConfigMap", Namespace: parent.Namespace, Name: parent.Name}
 	body, err := json.Marshal(parent)
@@ -121,7 +121,7 @@ func (c *Client) SaveParent(ctx context.Context, parent *corev1.ConfigMap) (*cor
 	stored, err := answer(request.Param("fieldManager", inventory.FieldManager).
 		SetHeader("Accept", acceptJSON).SetHeader("Content-Type", acceptJSON).MaxRetries(0).Body(body).Do(ctx))
 	if isConflict(err, parent.ResourceVersion) {
-		return nil, conflict(ref, err)
+		return nil, changed(ref)
 	}
 	if err != nil {
 		return nil, classify(ref, err)

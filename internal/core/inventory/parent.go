@@ -86,6 +86,12 @@ func IsComplete(parent metav1.Object, digest string) bool {
 	return annotations[digestAnnotation] == digest && annotations[phaseAnnotation] == complete
 }
 
+// IsSettled reports, of a parent as it was read, whether the release that it is of
+// is complete, whichever that is.
+func IsSettled(parent metav1.Object) bool {
+	return parent.GetAnnotations()[phaseAnnotation] == complete
+}
+
 // Progress is how far a release is on a workload cluster.
 type Progress struct {
 	// Phase is the index of the first phase that is not complete, or the number

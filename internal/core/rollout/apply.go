@@ -84,6 +84,9 @@ func (p *pass) applyObject(ctx context.Context, object *plan.Object) error {
 		}
 	}
 	p.noteSent(object)
+	if f.live == nil {
+		return p.Cluster.Create(ctx, resource, ref, body, p.Parent.FieldManager())
+	}
 	return p.Cluster.Apply(ctx, resource, ref, body, p.Parent.FieldManager())
 }
 

@@ -193,6 +193,12 @@ type gauged struct {
 	wanted int
 }
 
+func (g gauged) Create(
+	ctx context.Context, r manifest.Resource, ref manifest.Ref, body []byte, manager string,
+) error {
+	return g.Apply(ctx, r, ref, body, manager)
+}
+
 func (g gauged) Apply(
 	ctx context.Context, r manifest.Resource, ref manifest.Ref, body []byte, manager string,
 ) error {

@@ -112,6 +112,10 @@ func newInstant(p *plan.Plan) *instant {
 	return c
 }
 
+func (c *instant) Create(context.Context, manifest.Resource, manifest.Ref, []byte, string) error {
+	return nil
+}
+
 func (c *instant) Apply(context.Context, manifest.Resource, manifest.Ref, []byte, string) error {
 	return nil
 }

@@ -17,10 +17,6 @@ var (
 	// there are too many (HTTP 429). A pass that gets it starts no more requests.
 	ErrThrottled = errors.New("rate-limited")
 
-	// ErrConflict is in the error of a write that another writer was faster than
-	// (HTTP 409). Of the parent it ends the pass.
-	ErrConflict = errors.New("changed by another writer")
-
 	// errStopped is in the error of a pass that its Guard ended.
 	errStopped = errors.New("the pass was stopped")
 
@@ -35,9 +31,6 @@ const (
 
 	// goneRetry is when to look again for an object that is being deleted.
 	goneRetry = 5 * time.Second
-
-	// conflictRetry is when to look again at a parent that somebody else wrote.
-	conflictRetry = time.Second
 
 	// soon is when to go on where nothing has to be waited for.
 	soon = time.Millisecond

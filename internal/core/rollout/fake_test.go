@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -87,6 +88,19 @@ func (m *memory) count(ctx context.Context, c call, effect func()) error {
 		m.done(n, c)
 	}
 	return err
+}
+
+// Create is Apply of an object that is not there, or is the caller's.
+func (m *memory) Create(
+	ctx context.Context, r manifest.Resource, ref manifest.Ref, body []byte, manager string,
+) error {
+	m.mu.Lock()
+	existing := m.objects[pathOf(r, ref)]
+	m.mu.Unlock()
+	if existing != nil && !bytes.Equal(existing.body, body) {
+		return fault.Wait(v1alpha1.ApplyFailedReason, time.Second, fmt.Errorf("%s: %w", ref, inventory.ErrChanged))
+	}
+	return m.Apply(ctx, r, ref, body, manager)
 }
 
 func (m *memory) Apply(
@@ -169,7 +183,7 @@ func (m *memory) SaveParent(ctx context.Context, parent *corev1.ConfigMap) (kept
 		object.body = encode(m.t, kept)
 	})
 	if err == nil && conflict {
-		err = fault.Retry(v1alpha1.ApplyFailedReason, fmt.Errorf("the parent: %w", ErrConflict))
+		err = fault.Wait(v1alpha1.ApplyFailedReason, time.Second, fmt.Errorf("the parent: %w", inventory.ErrChanged))
 	}
 	return kept, err
 }

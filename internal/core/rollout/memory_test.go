@@ -10,6 +10,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 )
 
 // takeAll returns all calls since the last take, in their order, and forgets them.
@@ -180,7 +181,7 @@ func TestConflictOfTheParentForgetsAll(t *testing.T) {
 	r.Run(t.Context())
 	cluster.objects[parentPath].version++ // somebody else wrote it
 	o := r.at(time.Second).Run(t.Context())
-	faulttest.Want(t, o.Err, fault.ClassWait, v1alpha1.WorkloadsNotReadyReason, ErrConflict.Error())
+	faulttest.Want(t, o.Err, fault.ClassWait, v1alpha1.WorkloadsNotReadyReason, inventory.ErrChanged.Error())
 	cluster.takeAll()
 	r.at(2 * time.Second).Run(t.Context())
 	calls := cluster.takeAll()

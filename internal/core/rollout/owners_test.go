@@ -198,3 +198,35 @@ func TestKindThatIsNotServedHasNoOwner(t *testing.T) {
 		t.Errorf("applied %v", got)
 	}
 }
+
+func TestOfTwoSetsThatMakeAnObjectAtOnceOneLooksAgain(t *testing.T) {
+	t.Parallel()
+	cluster := newMemory(t)
+	r := rolloutOf(cluster, releaseOf(t, "one", written{name: "all", documents: []string{object("v1", "Secret", "", "taken")}}))
+	const at = "v1/default/secrets/taken"
+	// Another set makes it between the look and the apply.
+	cluster.done = func(_ int, c call) {
+		if c.verb == "metadata" && c.path == at {
+			cluster.putHelms(at, "v1", "Secret", "taken")
+		}
+	}
+	wantErr(t, r.Run(t.Context()).Err, fault.ClassWait, v1alpha1.ApplyFailedReason, time.Second,
+		"phase all: Secret default/taken: it was changed after it was read")
+	cluster.done = nil
+	wantErr(t, r.Run(t.Context()).Err, fault.ClassStall, v1alpha1.CollisionReason, 0, "phase all: Secret default/taken"+advice)
+}
+
+func TestWhatWasAppliedOnceIsNotTouchedByAnotherRelease(t *testing.T) {
+	t.Parallel()
+	cluster := newMemory(t)
+	converge(t, rolloutOf(cluster, releaseOf(t, "one", addOn()...)))
+	cluster.take("apply")
+	r := rolloutOf(cluster, releaseOf(t, "two", written{name: "all", documents: []string{object("v1", "Secret", "", "new")}}))
+	r.Once = true
+	if o := r.at(24 * time.Hour).Run(t.Context()); o.Err != nil || o.Current != 1 {
+		t.Errorf("want it complete, got %+v", o)
+	}
+	if got := cluster.take("apply"); len(got) > 0 {
+		t.Errorf("want no writes, got %v", got)
+	}
+}

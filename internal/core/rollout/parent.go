@@ -11,8 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
@@ -42,6 +40,12 @@ func (p *pass) load(ctx context.Context) (err error) {
 	if p.saved.Digest == p.Release.Digest {
 		p.record.Progress = p.saved.Progress
 	}
+	if p.Once && inventory.IsSettled(p.parent) {
+		// Whatever release it was: what was applied once is never touched again.
+		p.record = p.saved
+		p.record.Progress.Phase = len(p.Release.Plan.Phases)
+		p.saved = p.record
+	}
 	err = p.save(ctx)
 	p.loaded = err == nil
 	return err
@@ -62,9 +66,8 @@ func (p *pass) save(ctx context.Context) error {
 		return err
 	}
 	stored, err := p.Cluster.SaveParent(ctx, parent)
-	if errors.Is(err, ErrConflict) {
+	if errors.Is(err, inventory.ErrChanged) {
 		p.Memory.forget()
-		return fault.Wait(v1alpha1.ProgressingReason, conflictRetry, err)
 	}
 	if err != nil {
 		return err

@@ -23,7 +23,12 @@ type Cluster interface {
 
 // Applier writes objects.
 type Applier interface {
-	// Apply sends the JSON of an object as a server-side apply of the field manager.
+	// Create sends the JSON of an object that did not exist as a server-side apply of
+	// the field manager. If another field manager made it meanwhile with other
+	// content, nothing is written, and inventory.ErrChanged is in the error.
+	Create(ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte, manager string) error
+	// Apply is Create for an object that exists: it takes fields over from other
+	// field managers.
 	Apply(ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte, manager string) error
 	// MoveFields replaces the managed fields of a live object, if it is still the
 	// one that was read.
@@ -73,6 +78,6 @@ type Discoverer interface {
 type Keeper interface {
 	// SaveParent creates the parent, or replaces the one with the resource version
 	// that it has, and returns it as it is stored. If another writer was faster, the
-	// error is ErrConflict.
+	// error is inventory.ErrChanged in a fault.Wait.
 	SaveParent(ctx context.Context, parent *corev1.ConfigMap) (*corev1.ConfigMap, error)
 }

@@ -17,6 +17,10 @@ const applyTime = 1500 * time.Millisecond
 // slow is a cluster in which an apply takes applyTime.
 type slow struct{ *memory }
 
+func (s slow) Create(ctx context.Context, r manifest.Resource, ref manifest.Ref, body []byte, manager string) error {
+	return s.Apply(ctx, r, ref, body, manager)
+}
+
 func (s slow) Apply(ctx context.Context, r manifest.Resource, ref manifest.Ref, body []byte, manager string) error {
 	<-time.After(applyTime)
 	return s.memory.Apply(ctx, r, ref, body, manager)
