@@ -55,13 +55,13 @@ type Rollout struct {
 	Budget *semaphore.Weighted
 	// Guard returns why nothing may be written any more, as when the Cluster was
 	// paused meanwhile. It is asked before every write and must not block. Nil
-	// stands for none.
+	// means that everything may be written.
 	Guard func() error
 	// IsQuiet reports whether a watch of the target saw nothing since the last pass
-	// began, and missed nothing. Nil stands for a watch that is never sure.
+	// began, and missed nothing. Nil means that no watch can tell.
 	IsQuiet func(Target) bool
 	// Memory is what the passes of this process over the workload cluster remember.
-	// Nil stands for one that is empty.
+	// Nil means an empty one.
 	Memory *Memory
 	// Now returns the time.
 	Now func() time.Time
@@ -82,7 +82,7 @@ type Outcome struct {
 	// Err is why the release is not ready; nil when it is.
 	Err error
 	// Again is when to make another pass though nothing happens and Err is nil. 0
-	// stands for no such time.
+	// means that none is needed.
 	Again time.Duration
 }
 
