@@ -259,6 +259,5 @@ func TestAnObjectThatTheServerRefusesIsNamedWithWhatItSaid(t *testing.T) {
 	cb, err := s.clusterBundle("invalid-lodz")
 	s.Expect(err).NotTo(HaveOccurred())
 	s.Expect(phasesOf(cb)).To(Equal([]string{"all Applying 1/2"}))
-	s.Expect(slices.ContainsFunc(s.events("invalid-lodz"), func(e string) bool { return strings.HasPrefix(e, "Warning ObjectInvalid") })).
-		To(BeTrue())
+	s.Eventually(s.events("invalid-lodz")).Should(ContainElement("Warning ObjectInvalid"))
 }

@@ -215,5 +215,5 @@ func TestAClusterBundleIsNamedAndOwnedSoThatItCanMove(t *testing.T) {
 	s.Expect(cb.Finalizers).To(BeEmpty())
 	s.Expect(cb.OwnerReferences).To(ConsistOf(
 		HaveField("UID", set.UID), HaveField("UID", cluster.UID)))
-	s.Expect(s.events("own-lima")).To(ContainElements("Normal PhaseReady", "Normal Ready"))
+	s.Eventually(s.events("own-lima")).Should(ContainElements("Normal PhaseReady", "Normal Ready"))
 }

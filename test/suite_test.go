@@ -326,18 +326,20 @@ func (s *scenario) decode(manifest string, object any) {
 	s.Expect(yaml.Unmarshal([]byte(manifest), object)).To(Succeed())
 }
 
-// events returns the Kubernetes events about a ClusterBundle: type and reason.
-func (s *scenario) events(clusterBundle string) []string {
-	s.t.Helper()
-	list := &eventsv1.EventList{}
-	s.Expect(s.management.Client.List(s.t.Context(), list, client.InNamespace(s.namespace))).To(Succeed())
-	var events []string
-	for _, e := range list.Items {
-		if e.Regarding.Name == clusterBundle {
-			events = append(events, e.Type+" "+e.Reason)
+// events returns a function that reads the Kubernetes events about a ClusterBundle:
+// type and reason. They are written in the background, some time after the status.
+func (s *scenario) events(clusterBundle string) func() ([]string, error) {
+	return func() ([]string, error) {
+		list := &eventsv1.EventList{}
+		err := s.management.Client.List(s.t.Context(), list, client.InNamespace(s.namespace))
+		var events []string
+		for _, e := range list.Items {
+			if e.Regarding.Name == clusterBundle {
+				events = append(events, e.Type+" "+e.Reason)
+			}
 		}
+		return events, err
 	}
-	return events
 }
 
 func seconds(n int) *metav1.Duration {
