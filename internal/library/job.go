@@ -18,6 +18,9 @@ const (
 
 	// stalledRetry is for errors that only a change upstream resolves.
 	stalledRetry = 10 * time.Minute
+
+	// fetchingRetry is when to ask again about a job that runs after a Wait.
+	fetchingRetry = 30 * time.Second
 )
 
 // job is work in the background on behalf of Bundles. It remembers how it went.
@@ -52,23 +55,34 @@ func (p *progress) isDue(now time.Time) bool { return !p.running && !now.Before(
 
 // pending returns the error that describes a job without a result.
 func (p *progress) pending(now time.Time, from string) error {
-	if p.err == nil || p.running && fault.ClassOf(p.err) == fault.ClassWait {
-		return fault.Wait(v1alpha1.FetchingReason, 0, fmt.Errorf("%s %w", from, ErrFetching))
+	if p.err == nil || p.waitsAndRuns() {
+		return fault.Wait(v1alpha1.FetchingReason, p.left(now), fmt.Errorf("%s %w", from, ErrFetching))
 	}
 	return p.failure(now)
 }
 
-// failure returns the error of the last attempt, with the time that is left until
-// the next one; nil if it succeeded.
+// failure returns the error of the last attempt, with the time until it is to be
+// asked about again; nil if it succeeded.
 func (p *progress) failure(now time.Time) error {
 	if p.err == nil {
 		return nil
 	}
 	return &fault.Error{
 		Class: fault.ClassOf(p.err), Reason: fault.ReasonOf(p.err, v1alpha1.FetchFailedReason),
-		After: max(p.dueAt.Sub(now), 0), Err: p.err,
+		After: p.left(now), Err: p.err,
 	}
 }
+
+// left returns when to ask again. A job that runs after a Wait and ends in the
+// same way is no news, and nothing else would have its owners ask.
+func (p *progress) left(now time.Time) time.Duration {
+	if p.waitsAndRuns() {
+		return fetchingRetry
+	}
+	return max(p.dueAt.Sub(now), 0)
+}
+
+func (p *progress) waitsAndRuns() bool { return p.running && fault.ClassOf(p.err) == fault.ClassWait }
 
 // done records how the job went and when it is due again: after the interval, or
 // after a back-off.
