@@ -56,13 +56,14 @@ func (p *pass) workloadGate(ctx context.Context, i int, objects []plan.Object) e
 		return nil
 	}
 	delete(p.Memory.ready, first)
-	live, err := p.liveWorkloads(ctx, objects)
+	waited := p.waitedFor(i, objects)
+	live, err := p.liveWorkloads(ctx, waited)
 	if err != nil {
 		return err
 	}
-	findings := make([]readiness.Finding, len(objects))
-	for n := range objects {
-		findings[n] = p.workload(&objects[n], live[&objects[n]])
+	findings := make([]readiness.Finding, len(waited))
+	for n, object := range waited {
+		findings[n] = p.workload(object, live[object])
 	}
 	if err := p.closed(i, v1alpha1.WorkloadsNotReadyReason, findings); err != nil {
 		return err
@@ -71,6 +72,18 @@ func (p *pass) workloadGate(ctx context.Context, i int, objects []plan.Object) e
 		p.Memory.ready[first] = watched
 	}
 	return nil
+}
+
+// waitedFor returns the objects that the gate of a phase waits for: all of them, but
+// for the Jobs of a phase that was complete before. They are done, and may be gone.
+func (p *pass) waitedFor(i int, objects []plan.Object) []*plan.Object {
+	waited := make([]*plan.Object, 0, len(objects))
+	for n := range objects {
+		if i >= p.complete || isRepaired(&objects[n]) {
+			waited = append(waited, &objects[n])
+		}
+	}
+	return waited
 }
 
 // areMembers reports whether all objects are members of the inventory: the watches
@@ -99,18 +112,18 @@ func (p *pass) workload(object *plan.Object, live *unstructured.Unstructured) re
 // liveWorkloads reads the workloads that exist, but for those that this pass
 // applied: one list for each kind, or one read where there is one of a kind.
 func (p *pass) liveWorkloads(
-	ctx context.Context, objects []plan.Object,
+	ctx context.Context, objects []*plan.Object,
 ) (map[*plan.Object]*unstructured.Unstructured, error) {
 	var groups []group
-	for n := range objects {
-		if p.applied[&objects[n]] {
+	for _, object := range objects {
+		if p.applied[object] {
 			continue
 		}
-		resource, ref, err := p.mapper.locate(ctx, objects[n])
+		resource, ref, err := p.mapper.locate(ctx, *object)
 		if err != nil {
 			return nil, err
 		}
-		groups = addTo(groups, resource, wanted{&objects[n], ref})
+		groups = addTo(groups, resource, wanted{object, ref})
 	}
 	live := make(map[*plan.Object]*unstructured.Unstructured, len(objects))
 	var mu sync.Mutex

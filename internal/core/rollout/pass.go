@@ -36,6 +36,7 @@ type pass struct {
 	mu      sync.Mutex
 	found   map[*plan.Object]found // guarded by mu while requests are open
 
+	complete  int     // how many phases were complete before this pass
 	notReady  []int   // objects of each phase that are applied and not ready
 	regressed []error // of each complete phase: what is no longer ready
 	targets   []Target
@@ -61,6 +62,7 @@ func (p *pass) walk(ctx context.Context) error {
 	}
 	phases := p.Release.Plan.Phases
 	first := min(p.record.Progress.Phase, len(phases))
+	p.complete = first
 	p.verify(ctx, phases[:first])
 	if first < len(phases) {
 		if err := p.watchComplete(ctx, phases[:first]); err != nil {

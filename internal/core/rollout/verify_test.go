@@ -46,6 +46,35 @@ func TestCompletePhasesAreVerifiedFromTimeToTime(t *testing.T) {
 	}
 }
 
+func TestPhaseThatIsCompleteDoesNotNeedItsJobs(t *testing.T) {
+	t.Parallel()
+	const jobPath = "batch/v1/operator/jobs/migrate"
+	tests := map[string]func(*memory){
+		"one that is gone, by its TTL": func(m *memory) { delete(m.objects, jobPath) },
+		"one that was run again and failed": func(m *memory) {
+			m.objects[jobPath].status = conditions("Failed", "True", "BackoffLimitExceeded", "")
+		},
+	}
+	for name, given := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := newMemory(t)
+			phases := addOn()
+			phases[1].documents = append(phases[1].documents, object("batch/v1", "Job", "operator", "migrate"))
+			r := remembering(cluster, releaseOf(t, "one", phases...))
+			complete := completeJob(t, cluster, r, jobPath)
+			given(cluster)
+			if o := r.at(complete + time.Second).Run(t.Context()); o.Err != nil {
+				t.Errorf("want it ready, got %v", o.Err)
+			}
+			r.Memory = &Memory{}
+			if o := r.at(complete + time.Hour).Run(t.Context()); o.Err != nil {
+				t.Errorf("want it ready after a restart, got %v", o.Err)
+			}
+		})
+	}
+}
+
 // completeJob makes passes until the release is complete, whose Job finishes, and
 // returns when that was.
 func completeJob(t *testing.T, cluster *memory, r Rollout, jobPath string) time.Duration {
