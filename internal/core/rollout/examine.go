@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,13 +79,12 @@ func (p *pass) examine(ctx context.Context, objects []*plan.Object) error {
 		return err
 	}
 	outer, inner := split(groups)
-	if err := p.lookAll(ctx, outer); err != nil {
-		return err
+	err = p.lookAll(ctx, outer)
+	if err == nil {
+		err = p.lookAll(ctx, p.withoutAbsent(outer, inner))
 	}
-	if err := p.lookAll(ctx, p.withoutAbsent(outer, inner)); err != nil {
-		return err
-	}
-	return p.collisions(objects)
+	// What was looked at before an error is known nevertheless.
+	return cmp.Or(err, p.collisions(objects))
 }
 
 // lookAll looks at the objects of all groups.

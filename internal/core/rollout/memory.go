@@ -36,6 +36,11 @@ type Memory struct {
 	recent
 	// verified is when the objects of the complete phases were looked at last.
 	verified time.Time
+	// checked are those that are as the release wants them by the look that goes on
+	// since checking. They are not looked at again before its end, so that an object
+	// that never stays as it was applied is not applied in each pass.
+	checked  map[*plan.Object]bool
+	checking time.Time
 	// ready are the workloads of steps that were current, by the first object of the
 	// step: what was watched meanwhile. They stay so until a watch sees something.
 	ready map[*plan.Object][]Target
@@ -85,6 +90,17 @@ func (m *Memory) dropChanged(isQuiet func(Target) bool) {
 	if m.ready == nil {
 		m.ready = make(map[*plan.Object][]Target)
 	}
+}
+
+// beginVerify begins a look at the objects of the complete phases, unless one goes
+// on, and returns those that it is done with. One that began before settled, when
+// there may have been a late writer, begins anew once that is over.
+func (m *Memory) beginVerify(now, settled time.Time) map[*plan.Object]bool {
+	late := m.checking.Before(settled) && !now.Before(settled)
+	if m.checked == nil || late || now.Sub(m.checking) >= verifyEvery {
+		m.checked, m.checking = make(map[*plan.Object]bool), now
+	}
+	return m.checked
 }
 
 // pollOf returns the poll of the CustomResourceDefinitions of a step.

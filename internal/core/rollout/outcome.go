@@ -49,7 +49,7 @@ func (p *pass) phaseOutcome(i int, phase plan.Phase, err error) PhaseOutcome {
 
 // countCurrent returns how many objects of the steps are as the release wants them.
 func (p *pass) countCurrent(steps []plan.Step) int {
-	return len(objectsOf(steps, func(object *plan.Object) bool { return p.current[object] }))
+	return len(objectsOf(steps, p.isCurrent))
 }
 
 // currentState returns the state of the phase in which a pass ended.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -79,17 +80,25 @@ func (p *pass) walk(ctx context.Context) error {
 
 // verify looks, from time to time, at the objects of phases that are complete, and
 // applies what is missing or is not as the release wants it. What was applied once
-// only is left alone.
+// only is left alone. One that ends with an error goes on in the next pass with the
+// objects that are left.
 func (p *pass) verify(ctx context.Context, phases []plan.Phase) {
 	now := p.Now()
 	if p.Once || now.Sub(p.Memory.verified) < verifyEvery && !p.verifiesOnceMore(now) {
 		return
 	}
+	maps.Copy(p.current, p.Memory.beginVerify(now, p.settled()))
 	for i, phase := range phases {
 		p.regressed[i] = p.repair(ctx, phase.Steps)
 	}
 	if !slices.ContainsFunc(p.regressed, func(err error) bool { return err != nil }) {
-		p.Memory.verified = now
+		p.Memory.verified, p.Memory.checked = now, nil
+		return
+	}
+	for _, phase := range phases {
+		for _, object := range objectsOf(phase.Steps, p.isCurrent) {
+			p.Memory.checked[object] = true
+		}
 	}
 }
 
@@ -159,12 +168,15 @@ func (p *pass) advance(ctx context.Context, i int) error {
 // isApplied reports whether all objects of a step are as the release wants them.
 func (p *pass) isApplied(step plan.Step) bool {
 	for i := range step.Objects {
-		if !p.current[&step.Objects[i]] {
+		if !p.isCurrent(&step.Objects[i]) {
 			return false
 		}
 	}
 	return true
 }
+
+// isCurrent reports whether an object is as the release wants it.
+func (p *pass) isCurrent(object *plan.Object) bool { return p.current[object] }
 
 // health checks the phases that were complete before this pass: what they applied
 // may no longer be ready. CustomResourceDefinitions stay served.
