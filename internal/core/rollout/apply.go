@@ -46,8 +46,12 @@ func (p *pass) apply(ctx context.Context, objects []*plan.Object) error {
 // applied it.
 func (p *pass) noteApplied(object *plan.Object) {
 	p.current[object], p.applied[object] = true, true
-	if f := p.found[object]; object.CRD != nil && f.decision == inventory.Apply && f.live == nil {
+	f := p.found[object]
+	if object.CRD != nil && f.decision == inventory.Apply && f.live == nil {
 		p.Memory.created[kindOf(object.CRD)] = true
+	}
+	if f.ofSet && f.decision == inventory.TakeOver {
+		p.Memory.noteTaken(object)
 	}
 }
 

@@ -24,6 +24,8 @@ type found struct {
 	decision inventory.Decision
 	// owner is who owns the object, for messages; empty if nobody else does.
 	owner string
+	// ofSet is whether that is another living set.
+	ofSet bool
 	// live is the object as it is, for a decision that needs it; nil if there is none.
 	live *metav1.PartialObjectMetadata
 	// err is why the object could not be looked at. It is not applied then.
@@ -218,7 +220,7 @@ func (p *pass) decide(w wanted, live *metav1.PartialObjectMetadata) {
 	}
 	p.set(w.object, found{
 		decision: inventory.Decide(view, w.ref.GroupKind(), w.object.SHA256, p.Adoption),
-		owner:    view.Owner, live: live,
+		owner:    view.Owner, ofSet: view.Claim == inventory.OtherSet, live: live,
 	})
 	if live == nil {
 		p.mu.Lock()
@@ -237,17 +239,22 @@ func (p *pass) collisions(objects []*plan.Object) error {
 		case inventory.Keep:
 			p.current[object] = true
 		case inventory.Collide:
-			errs = append(errs, collision(object, f))
-		case inventory.Apply, inventory.Share, inventory.TakeOver, inventory.WaitGone:
+			errs = append(errs, collision(object, f, "remove it there, or take it over with adoption: Always"))
+		case inventory.TakeOver:
+			// Two sets that take an object from each other would do so for ever.
+			if f.ofSet && p.Memory.taken[object] {
+				errs = append(errs, collision(object, f, "it was taken over and taken back, and only one of the two may bring it"))
+			}
+		case inventory.Apply, inventory.Share, inventory.WaitGone:
 		}
 	}
 	return fault.Join(errs...)
 }
 
-// collision returns a fault.Stall that names the owner of the live object.
-func collision(object *plan.Object, f found) error {
-	return fault.Stall(v1alpha1.CollisionReason, fmt.Errorf(
-		"%s is owned by %s: remove it there, or take it over with adoption: Always", object.Ref, f.owner))
+// collision returns a fault.Stall that names the owner of the live object, with
+// advice.
+func collision(object *plan.Object, f found, advice string) error {
+	return fault.Stall(v1alpha1.CollisionReason, fmt.Errorf("%s is owned by %s: %s", object.Ref, f.owner, advice))
 }
 
 func (p *pass) set(object *plan.Object, f found) {

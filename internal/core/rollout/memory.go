@@ -41,6 +41,8 @@ type Memory struct {
 	// that never stays as it was applied is not applied in each pass.
 	checked  map[*plan.Object]bool
 	checking time.Time
+	// taken are the objects that were taken over from another living set.
+	taken map[*plan.Object]bool
 	// ready are the workloads of steps that were current, by the first object of the
 	// step: what was watched meanwhile. They stay so until a watch sees something.
 	ready map[*plan.Object][]Target
@@ -101,6 +103,14 @@ func (m *Memory) beginVerify(now, settled time.Time) map[*plan.Object]bool {
 		m.checked, m.checking = make(map[*plan.Object]bool), now
 	}
 	return m.checked
+}
+
+// noteTaken remembers that an object was taken over from another living set.
+func (m *Memory) noteTaken(object *plan.Object) {
+	if m.taken == nil {
+		m.taken = make(map[*plan.Object]bool)
+	}
+	m.taken[object] = true
 }
 
 // pollOf returns the poll of the CustomResourceDefinitions of a step.
