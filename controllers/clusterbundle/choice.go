@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
@@ -56,7 +57,12 @@ func (r *Reconciler) choose(
 
 // setUpToDate sets the condition UpToDate. While it is not known what the Cluster
 // would get, or another release is about to be pinned, what was found before stays.
+// With the strategy ApplyOnce no other release is to have, and there is none.
 func setUpToDate(cb *v1alpha1.ClusterBundle, found *choice) {
+	if cb.Spec.Strategy == v1alpha1.ApplyOnceStrategy {
+		meta.RemoveStatusCondition(&cb.Status.Conditions, v1alpha1.UpToDateCondition)
+		return
+	}
 	if found == nil || fault.ClassOf(found.err) == fault.ClassWait {
 		return
 	}

@@ -54,3 +54,16 @@ func TestUpToDate(t *testing.T) {
 		})
 	}
 }
+
+// The set would count the Cluster as behind for ever.
+func TestWhatWasFoundBeforeGoesWithTheStrategyApplyOnce(t *testing.T) {
+	t.Parallel()
+	cb := &v1alpha1.ClusterBundle{Spec: v1alpha1.ClusterBundleSpec{Version: "1.0.0", Strategy: v1alpha1.ApplyOnceStrategy}}
+	cb.Status.Conditions = []metav1.Condition{{
+		Type: v1alpha1.UpToDateCondition, Status: metav1.ConditionFalse, Reason: v1alpha1.NoReleaseFitsReason,
+	}}
+	setStatus(cb, findings{})
+	if got, found := statuses(cb)[v1alpha1.UpToDateCondition]; found {
+		t.Errorf("want no condition, got %q", got)
+	}
+}
