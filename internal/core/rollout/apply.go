@@ -50,6 +50,9 @@ func (p *pass) noteApplied(object *plan.Object) {
 	if object.CRD != nil && f.decision == inventory.Apply && f.live == nil {
 		p.Memory.created[kindOf(object.CRD)] = true
 	}
+	if isJob(object) {
+		p.Memory.noteJob(object, false)
+	}
 	if f.ofSet && f.decision == inventory.TakeOver {
 		p.Memory.noteTaken(object)
 	}

@@ -222,11 +222,16 @@ func (p *pass) decide(w wanted, live *metav1.PartialObjectMetadata) {
 		decision: inventory.Decide(view, w.ref.GroupKind(), w.object.SHA256, p.Adoption),
 		owner:    view.Owner, ofSet: view.Claim == inventory.OtherSet, live: live,
 	})
-	if live == nil {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.Memory.absent[w.object] = true
+	if live != nil {
+		return
 	}
+	if p.isJobDone(w.object) {
+		p.set(w.object, found{decision: inventory.Keep})
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.Memory.absent[w.object] = true
 }
 
 // collisions returns the objects that belong to others, and marks those that are
@@ -238,6 +243,9 @@ func (p *pass) collisions(objects []*plan.Object) error {
 		switch f.decision {
 		case inventory.Keep:
 			p.current[object] = true
+			if isJob(object) {
+				p.Memory.noteJob(object, false)
+			}
 		case inventory.Collide:
 			errs = append(errs, collision(object, f, "remove it there, or take it over with adoption: Always"))
 		case inventory.TakeOver:

@@ -103,10 +103,16 @@ func (p *pass) workload(object *plan.Object, live *unstructured.Unstructured) re
 	switch {
 	case p.applied[object]:
 		return readiness.Finding{Message: object.Ref.String() + ": not observed by its controller yet"}
+	case live == nil && p.isJobDone(object):
+		return readiness.Finding{Ready: true}
 	case live == nil:
 		return readiness.Finding{Message: object.Ref.String() + " does not exist"}
 	}
-	return readiness.Workload(live)
+	finding := readiness.Workload(live)
+	if finding.Ready && isJob(object) {
+		p.Memory.noteJob(object, true)
+	}
+	return finding
 }
 
 // liveWorkloads reads the workloads that exist, but for those that this pass

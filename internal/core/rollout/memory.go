@@ -41,6 +41,8 @@ type Memory struct {
 	// that never stays as it was applied is not applied in each pass.
 	checked  map[*plan.Object]bool
 	checking time.Time
+	// jobs are the Jobs that were in the cluster, and whether they were complete.
+	jobs map[*plan.Object]bool
 	// taken are the objects that were taken over from another living set.
 	taken map[*plan.Object]bool
 	// ready are the workloads of steps that were current, by the first object of the

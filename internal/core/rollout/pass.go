@@ -132,10 +132,6 @@ func (p *pass) repair(ctx context.Context, steps []plan.Step) error {
 	return nil
 }
 
-// isRepaired reports whether an object of a complete phase is applied again when
-// it is missing. A Job that finished may have been removed by its TTL: it is done.
-func isRepaired(object *plan.Object) bool { return object.Group != "batch" || object.Kind != "Job" }
-
 // advance takes the current phase as far as its gates allow.
 func (p *pass) advance(ctx context.Context, i int) error {
 	p.record.Progress = p.record.Progress.Begin(p.Now())
