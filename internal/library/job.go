@@ -14,7 +14,7 @@ import (
 
 const (
 	firstRetry = time.Second
-	maxRetry   = 5 * time.Minute
+	maxRetry   = 2 * time.Minute
 
 	// stalledRetry is for errors that only a change upstream resolves.
 	stalledRetry = 10 * time.Minute

@@ -25,7 +25,7 @@ func TestWhoWaitsLearnsThatASourceIsBack(t *testing.T) {
 		given error
 		want  time.Duration // after which the release is open at the latest
 	}{
-		"a server that does not answer": {given: away, want: maxRetry},
+		"a server that does not answer": {given: away, want: 2 * time.Minute},
 		"a server that throttles":       {given: fault.Wait(v1alpha1.ThrottledReason, time.Minute, away), want: time.Minute},
 		"a Secret that does not exist":  {given: fault.Wait(v1alpha1.ReferenceNotFoundReason, time.Second, away), want: fetchingRetry},
 		"an answer that only a change mends": {
