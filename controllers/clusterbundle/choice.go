@@ -2,6 +2,7 @@ package clusterbundle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -52,8 +53,17 @@ func (r *Reconciler) choose(
 		return release.Selection{}, err
 	}
 	kubernetes, unknown := r.Connections.Version(ctx, clusterKey(cb))
-	return r.Library.Select(bundle, set.Spec.Bundle.Version, library.Kubernetes{Version: kubernetes, Unknown: unknown})
+	selected, err := r.Library.Select(bundle, set.Spec.Bundle.Version,
+		library.Kubernetes{Version: kubernetes, Unknown: unknown})
+	if err != nil && errors.Is(err, unknown) && fault.ClassOf(err) != fault.ClassWait {
+		err = fmt.Errorf("%w: %w", errVersionUnknown, err)
+	}
+	return selected, err
 }
+
+// errVersionUnknown is in the error of a choice that depends on the version of a
+// workload cluster that does not answer: no reason to call a release outdated.
+var errVersionUnknown = errors.New("the version of Kubernetes is not known")
 
 // setUpToDate sets the condition UpToDate. While it is not known what the Cluster
 // would get, or another release is about to be pinned, what was found before stays.
@@ -63,7 +73,7 @@ func setUpToDate(cb *v1alpha1.ClusterBundle, found *choice) {
 		meta.RemoveStatusCondition(&cb.Status.Conditions, v1alpha1.UpToDateCondition)
 		return
 	}
-	if found == nil || fault.ClassOf(found.err) == fault.ClassWait {
+	if found == nil || fault.ClassOf(found.err) == fault.ClassWait || errors.Is(found.err, errVersionUnknown) {
 		return
 	}
 	pinned := release.Selection{Version: cb.Spec.Version, Digest: cb.Spec.Digest}

@@ -3,14 +3,18 @@ package clusterbundle
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 )
 
 func TestUpToDate(t *testing.T) {
@@ -65,5 +69,37 @@ func TestWhatWasFoundBeforeGoesWithTheStrategyApplyOnce(t *testing.T) {
 	setStatus(cb, findings{})
 	if got, found := statuses(cb)[v1alpha1.UpToDateCondition]; found {
 		t.Errorf("want no condition, got %q", got)
+	}
+}
+
+// needsVersion has releases that depend on the version of Kubernetes.
+type needsVersion struct{ releases }
+
+func (needsVersion) Select(
+	_ *v1alpha1.Bundle, _ string, kubernetes library.Kubernetes,
+) (release.Selection, error) {
+	return release.Selection{}, kubernetes.Unknown
+}
+
+func TestAWorkloadClusterThatDoesNotAnswerIsNotBehind(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(server.Close)
+	cb := &v1alpha1.ClusterBundle{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "cni-prod"}}
+	cb.Spec = v1alpha1.ClusterBundleSpec{ClusterName: "prod", SetName: "cni", BundleName: "calico", Version: "1.0.0"}
+	r := reconcilerOf(t, &rest.Config{Host: server.URL},
+		&v1alpha1.Bundle{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "calico"}},
+		&v1alpha1.ClusterBundleSet{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "cni"}})
+	r.Library = needsVersion{}
+	s := &scope{clusterBundle: cb}
+	if err := r.checkChoice(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	status.SetCondition(cb, v1alpha1.UpToDateCondition, true, v1alpha1.UpToDateReason, "")
+	setUpToDate(cb, s.choice)
+	if got, want := statuses(cb)[v1alpha1.UpToDateCondition], "True UpToDate"; s.choice.err == nil || got != want {
+		t.Errorf("want %q, got %q by the choice %v", want, got, s.choice.err)
 	}
 }
