@@ -43,6 +43,7 @@ type neighbours struct {
 }
 
 func newNeighbours(t *testing.T, g *WithT, adoption v1alpha1.Adoption) *neighbours {
+	t.Helper()
 	n := &neighbours{proxy: testenv.NewProxy(t, testenv.SharedWorkload(t).APIServer), now: time.Now()}
 	client, err := workload.NewClient(n.proxy.Config)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -59,6 +60,7 @@ func newNeighbours(t *testing.T, g *WithT, adoption v1alpha1.Adoption) *neighbou
 
 // settle makes verification rounds of both sets, and returns the writes of the last ten.
 func (n *neighbours) settle(t *testing.T) (writes []string, errs [2]error) {
+	t.Helper()
 	for round := range 12 {
 		if round == 2 {
 			n.proxy.Reset()

@@ -43,6 +43,7 @@ func TestWhoWaitsLearnsThatASourceIsBack(t *testing.T) {
 }
 
 func testOutage(t *testing.T, how string, given error, want time.Duration) {
+	t.Helper()
 	l := newLibrary(t, t.TempDir(), newShelf(), func(cfg *Config) { cfg.Clock = clock.RealClock{} })
 	src := l.shelf.put("https://example.com/a", configMap("a"))
 	wanted := src
