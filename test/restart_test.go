@@ -206,10 +206,13 @@ func TestARestartWithTwentyCompleteClustersChangesNothing(t *testing.T) {
 	s.Consistently(f.writes, quiet, time.Second).Should(BeEmpty())
 	t.Log("after a restart:\n" + f.summary())
 	for _, proxy := range f.clusters {
-		s.Expect(asked(proxy)).To(Equal(map[string]int{
-			readsParent: 1, looksAtObjects: 1, looksAtAccount: 1, looksAtAll: 1,
-			// Once for the pass, and once after the watch began.
-			readsWorkloads: 2, watches: 1,
+		asked := asked(proxy)
+		// Once for the pass and once after the watch began; on a busy machine another
+		// pass may fall between the two.
+		s.Expect(asked[readsWorkloads]).To(And(BeNumerically(">=", 2), BeNumerically("<=", 3)))
+		delete(asked, readsWorkloads)
+		s.Expect(asked).To(Equal(map[string]int{
+			readsParent: 1, looksAtObjects: 1, looksAtAccount: 1, looksAtAll: 1, watches: 1,
 		}))
 	}
 	s.Expect(seen.list()).To(BeEmpty(), "Ready stays")
