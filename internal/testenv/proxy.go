@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -152,10 +153,22 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if fault := p.fault.Load(); fault != nil && (*fault)(counted, r, *seen) {
 		return
 	}
+	if err := receive(r); err != nil {
+		panic(http.ErrAbortHandler) // The client is gone.
+	}
 	if counted.lost {
 		counted.ResponseWriter = discarded{http.Header{}}
 		p.forward.ServeHTTP(counted, r)
 		panic(http.ErrAbortHandler)
 	}
 	p.forward.ServeHTTP(counted, r)
+}
+
+// receive reads the body of a request to its end. An API server may respond before
+// it has read all of a body; over HTTP/2 the rest of a body that streams through two
+// connections can then keep the end of the response from the client.
+func receive(r *http.Request) error {
+	body, err := io.ReadAll(r.Body)
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return err
 }
