@@ -146,13 +146,7 @@ func TestABadChartIsAClearConditionAndNothingIsApplied(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newScenario(t)
-			seen := testenv.NewProxy(t, testenv.SharedWorkload(t).APIServer)
-			bundle := s.bundle("bad", release("1.0.0", phase("all", tc.given(s))))
-			s.set("bad")
-			s.cluster("metz", "bad", seen)
-			s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp(tc.want))
-			s.Eventually(s.ready("bad-metz")).Should(MatchRegexp(tc.want))
-			s.Expect(seen.Writes()).To(BeEmpty())
+			s.isRefused(tc.given(s), tc.want)
 		})
 	}
 }

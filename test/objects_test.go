@@ -144,13 +144,7 @@ func TestAnObjectOfTheWrongFormIsAClearCondition(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newScenario(t)
-			seen := testenv.NewProxy(t, testenv.SharedWorkload(t).APIServer)
-			bundle := s.bundle("form", release("1.0.0", phase("all", tc.given(s))))
-			s.set("form")
-			s.cluster("assen", "form", seen)
-			s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp(tc.want))
-			s.Eventually(s.ready("form-assen")).Should(MatchRegexp(tc.want))
-			s.Expect(seen.Writes()).To(BeEmpty())
+			s.isRefused(tc.given(s), tc.want)
 		})
 	}
 }

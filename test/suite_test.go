@@ -326,6 +326,19 @@ func (s *scenario) decode(manifest string, object any) {
 	s.Expect(yaml.Unmarshal([]byte(manifest), object)).To(Succeed())
 }
 
+// isRefused expects that a source makes the Bundle and the ClusterBundle unready with
+// what want matches, and that nothing is written to the workload cluster.
+func (s *scenario) isRefused(source v1alpha1.Source, want string) {
+	s.t.Helper()
+	seen := testenv.NewProxy(s.t, testenv.SharedWorkload(s.t).APIServer)
+	bundle := s.bundle("refused", release("1.0.0", phase("all", source)))
+	s.set("refused")
+	s.cluster("metz", "refused", seen)
+	s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp(want))
+	s.Eventually(s.ready("refused-metz")).Should(MatchRegexp(want))
+	s.Expect(seen.Writes()).To(BeEmpty())
+}
+
 // events returns a function that reads the Kubernetes events about a ClusterBundle:
 // type and reason. They are written in the background, some time after the status.
 func (s *scenario) events(clusterBundle string) func() ([]string, error) {
