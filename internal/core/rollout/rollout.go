@@ -117,6 +117,10 @@ type Target struct {
 	Name string
 	// Label is a label selector.
 	Label string
+	// Content is true if of an object only what a set applied matters: whose it is,
+	// what was applied, whether it goes away, and the fields that sets manage.
+	// Changes of its status and of the fields of others do not count then.
+	Content bool
 }
 
 const (
