@@ -51,6 +51,16 @@ type ClusterBundleSpec struct {
 	// +kubebuilder:default=Retain
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 
+	// crds of the set.
+	// +optional
+	// +kubebuilder:default=Retain
+	CRDs CRDPolicy `json:"crds,omitempty"`
+
+	// immutableFields of the set.
+	// +optional
+	// +kubebuilder:default=Fail
+	ImmutableFields ImmutableFields `json:"immutableFields,omitempty"`
+
 	// adoption of the set.
 	// +optional
 	// +kubebuilder:default=IfUnowned

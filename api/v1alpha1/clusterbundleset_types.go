@@ -20,11 +20,42 @@ const (
 
 // DeletionPolicy defines what happens to the objects in a workload cluster when
 // its Cluster is no longer selected or the ClusterBundleSet is deleted.
-// +kubebuilder:validation:Enum=Retain
+// +kubebuilder:validation:Enum=Retain;Delete
 type DeletionPolicy string
 
-// RetainDeletionPolicy leaves the objects in the workload cluster as they are.
-const RetainDeletionPolicy DeletionPolicy = "Retain"
+const (
+	// RetainDeletionPolicy leaves the objects in the workload cluster as they are.
+	RetainDeletionPolicy DeletionPolicy = "Retain"
+
+	// DeleteDeletionPolicy removes the objects from the workload cluster. With a
+	// Cluster that is being deleted nothing is removed: they go with its machines.
+	DeleteDeletionPolicy DeletionPolicy = "Delete"
+)
+
+// CRDPolicy defines whether CustomResourceDefinitions and Namespaces are removed.
+// +kubebuilder:validation:Enum=Retain;Delete
+type CRDPolicy string
+
+const (
+	// RetainCRDPolicy never removes a CustomResourceDefinition or a Namespace.
+	RetainCRDPolicy CRDPolicy = "Retain"
+
+	// DeleteCRDPolicy removes them with all that is in them.
+	DeleteCRDPolicy CRDPolicy = "Delete"
+)
+
+// ImmutableFields defines what happens to an object of the workload cluster of
+// which a field that cannot be changed is another one in the bundle.
+// +kubebuilder:validation:Enum=Fail;Recreate
+type ImmutableFields string
+
+const (
+	// FailImmutableFields leaves the object as it is and reports it.
+	FailImmutableFields ImmutableFields = "Fail"
+
+	// RecreateImmutableFields deletes the object and makes it anew.
+	RecreateImmutableFields ImmutableFields = "Recreate"
+)
 
 // Adoption defines what happens to an object of the workload cluster that exists
 // already.
@@ -60,10 +91,26 @@ type ClusterBundleSetSpec struct {
 	// +kubebuilder:default=Reconcile
 	Strategy Strategy `json:"strategy,omitempty"`
 
-	// deletionPolicy is Retain (default).
+	// deletionPolicy is Retain (default) or Delete: what happens to the objects in
+	// a workload cluster when its Cluster is no longer selected or the set is deleted.
 	// +optional
 	// +kubebuilder:default=Retain
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+
+	// crds is Retain (default) or Delete: whether CustomResourceDefinitions and
+	// Namespaces are removed, by pruning, by uninstalling, or to replace one that
+	// cannot be changed. What is in them is lost.
+	// +optional
+	// +kubebuilder:default=Retain
+	CRDs CRDPolicy `json:"crds,omitempty"`
+
+	// immutableFields is Fail (default) or Recreate: whether an object with a
+	// changed immutable field is deleted and made anew. Never Namespaces and
+	// CustomResourceDefinitions (without crds: Delete), PersistentVolumes and
+	// PersistentVolumeClaims; Jobs always are made anew.
+	// +optional
+	// +kubebuilder:default=Fail
+	ImmutableFields ImmutableFields `json:"immutableFields,omitempty"`
 
 	// adoption is IfUnowned (default) or Always.
 	// +optional

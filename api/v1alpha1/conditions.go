@@ -106,6 +106,16 @@ const (
 	// ObjectTerminatingReason means that an object of the bundle is being deleted and
 	// is applied again when it is gone.
 	ObjectTerminatingReason = "ObjectTerminating"
+
+	// PruningReason means that objects that left the bundle are being removed.
+	PruningReason = "Pruning"
+
+	// RemovingReason means that the bundle is being removed from the workload cluster.
+	RemovingReason = "Removing"
+
+	// FinalizerReason means that a finalizer keeps an object that is being removed
+	// for longer than whoever set it should need.
+	FinalizerReason = "FinalizerStuck"
 )
 
 // Reasons for failures that are tried again.
@@ -176,6 +186,17 @@ const (
 
 	// CollisionReason means that an object of the bundle has another owner.
 	CollisionReason = "Collision"
+
+	// ContestedReason means that another manager keeps changing an object of the
+	// bundle back, so that it is no longer repaired.
+	ContestedReason = "Contested"
+
+	// ImmutableReason means that a field of an object that cannot be changed is
+	// another one in the bundle.
+	ImmutableReason = "Immutable"
+
+	// DataLossReason means that a change of a CustomResourceDefinition would lose data.
+	DataLossReason = "DataLoss"
 
 	// CRDNamesConflictReason means that the names of a CustomResourceDefinition
 	// are taken by another one.

@@ -26,6 +26,7 @@ func setDesired(cb *v1alpha1.ClusterBundle, set *v1alpha1.ClusterBundleSet, clus
 	cb.Spec.BundleName = set.Spec.Bundle.Name
 	cb.Spec.Strategy = set.Spec.Strategy
 	cb.Spec.DeletionPolicy = set.Spec.DeletionPolicy
+	cb.Spec.CRDs, cb.Spec.ImmutableFields = set.Spec.CRDs, set.Spec.ImmutableFields
 	cb.Spec.Adoption = set.Spec.Adoption
 	cb.Spec.Suspend = set.Spec.Suspend
 }

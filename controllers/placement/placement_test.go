@@ -123,6 +123,8 @@ func TestWhatASetWants(t *testing.T) {
 	t.Parallel()
 	set, cluster := theSet("cni"), theCluster("prod")
 	set.Spec.Suspend = new(true)
+	set.Spec.DeletionPolicy = v1alpha1.DeleteDeletionPolicy
+	set.Spec.CRDs, set.Spec.ImmutableFields = v1alpha1.DeleteCRDPolicy, v1alpha1.RecreateImmutableFields
 	set.Labels = map[string]string{clusterv1.WatchLabel: "blue", "other": "label"}
 	// Somebody changed what is not theirs, pinned a release and added a label.
 	cb := &v1alpha1.ClusterBundle{Spec: v1alpha1.ClusterBundleSpec{
@@ -143,7 +145,8 @@ func TestWhatASetWants(t *testing.T) {
 		},
 		Spec: v1alpha1.ClusterBundleSpec{
 			ClusterName: "prod", SetName: "cni", BundleName: "calico", Version: "1.2.3", Digest: "sha256:1",
-			Strategy: v1alpha1.ReconcileStrategy, DeletionPolicy: v1alpha1.RetainDeletionPolicy,
+			Strategy: v1alpha1.ReconcileStrategy, DeletionPolicy: v1alpha1.DeleteDeletionPolicy,
+			CRDs: v1alpha1.DeleteCRDPolicy, ImmutableFields: v1alpha1.RecreateImmutableFields,
 			Adoption: v1alpha1.AlwaysAdoption, Suspend: new(true),
 		},
 	}
