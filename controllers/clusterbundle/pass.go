@@ -75,6 +75,7 @@ func (r *Reconciler) rolloutOf(s *scope) rollout.Rollout {
 			Plan: s.bundle.Plan, Phases: phases, JSON: s.bundle.JSON,
 		},
 		Adoption: cb.Spec.Adoption,
+		CRDs:     cb.Spec.CRDs,
 		Once:     cb.Spec.Strategy == v1alpha1.ApplyOnceStrategy,
 		Budget:   r.Budget,
 		Memory:   r.memories.of(client.ObjectKeyFromObject(cb), s.workload),

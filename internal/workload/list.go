@@ -24,13 +24,14 @@ const (
 	pageSize = 500
 )
 
-// List calls each with the metadata of every object of a kind, in a namespace or,
-// if that is empty, in all of them. A kind that is not served has none. Objects
-// that change while several pages are read may be missing or listed as they were.
+// List calls each with the metadata of every object of a kind that a label
+// selector, if there is one, selects, in a namespace or, if that is empty, in all of
+// them. A kind that is not served has none. Objects that change while several pages
+// are read may be missing or listed as they were.
 func (c *Client) List(
-	ctx context.Context, resource manifest.Resource, namespace string, each func(*metav1.PartialObjectMetadata),
+	ctx context.Context, resource manifest.Resource, namespace, label string, each func(*metav1.PartialObjectMetadata),
 ) error {
-	l := listing{resource: resource, namespace: namespace, accept: acceptMetadataList}
+	l := listing{resource: resource, namespace: namespace, label: label, accept: acceptMetadataList}
 	return pages(ctx, c, l, func(page *metav1.PartialObjectMetadataList) {
 		for i := range page.Items {
 			each(&page.Items[i])

@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -72,8 +71,7 @@ func besideOther(v View, kind schema.GroupKind, sha string, adoption v1alpha1.Ad
 // only equal content is right for both; once the owner's differs, one of the two
 // releases is not what runs, even if the set applied its own before.
 func shareable(v View, kind schema.GroupKind, sha string) bool {
-	isNamespace := kind == corev1.SchemeGroupVersion.WithKind("Namespace").GroupKind()
-	return isNamespace || equal(v.OwnerSHA256, sha)
+	return kind == namespaceKind || equal(v.OwnerSHA256, sha)
 }
 
 func unlessEqual(v View, sha string, otherwise Decision) Decision {

@@ -70,12 +70,17 @@ func LivingOf(sets ...types.NamespacedName) Living {
 func (l Living) managers(without string) map[string]bool {
 	managers := make(map[string]bool, len(l))
 	for id, set := range l {
-		namespace, name, _ := strings.Cut(set, "/")
 		if id != without {
-			managers[ParentOf(namespace, name).FieldManager()] = true
+			managers[parentOfSet(set).FieldManager()] = true
 		}
 	}
 	return managers
+}
+
+// parentOfSet returns the Parent of a set by its namespace and name, as in "team-a/cni".
+func parentOfSet(set string) Parent {
+	namespace, name, _ := strings.Cut(set, "/")
+	return ParentOf(namespace, name)
 }
 
 // isProvider reports whether a field manager is that of a set, living or not.

@@ -30,6 +30,7 @@ const (
 	versionAnnotation = "addons.cluster.x-k8s.io/version"
 	digestAnnotation  = "addons.cluster.x-k8s.io/digest"
 	phaseAnnotation   = "addons.cluster.x-k8s.io/phase"
+	sharedAnnotation  = "addons.cluster.x-k8s.io/shared-group-kinds"
 
 	progressKey = "progress"
 )
@@ -71,16 +72,23 @@ type Record struct {
 	Digest string
 	// GroupKinds of the members, as in "Deployment.apps".
 	GroupKinds []string
+	// Shared are the kinds of objects that the set shares with others that own them.
+	Shared []string
 	// Progress is how far the release is.
 	Progress Progress
 }
 
-// complete is the value of phaseAnnotation when all phases are complete.
-const complete = "complete"
+// Values of phaseAnnotation behind the last phase.
+const (
+	// complete is that nothing is left to do.
+	complete = "complete"
+	// pruning is that what left the bundle is being removed.
+	pruning = "pruning"
+)
 
 // IsComplete reports whether a parent, as it was read, records that every phase
-// of the release with the digest is complete. It is for callers that no longer
-// know the phases of the release.
+// of the release with the digest is complete, and that what left the bundle with it
+// is removed. It is for callers that no longer know the phases of the release.
 func IsComplete(parent metav1.Object, digest string) bool {
 	annotations := parent.GetAnnotations()
 	return annotations[digestAnnotation] == digest && annotations[phaseAnnotation] == complete
@@ -99,6 +107,9 @@ type Progress struct {
 	Phase int `json:"phase"`
 	// Phases are the times of the phases that have begun, in order.
 	Phases []PhaseTimes `json:"phases,omitempty"`
+	// Prune is that members of a release before may still have to be removed: when
+	// all phases are complete.
+	Prune bool `json:"prune,omitempty"`
 }
 
 // PhaseTimes are the times of one phase, in UTC and to the second.
@@ -136,22 +147,39 @@ func (p Parent) Update(read *corev1.ConfigMap, r Record, phases []string) (*core
 	if err != nil {
 		return nil, fmt.Errorf("progress: %w", err)
 	}
-	groupKinds := slices.Clone(r.GroupKinds)
-	slices.Sort(groupKinds)
 	parent := read.DeepCopy()
 	parent.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}
 	parent.Namespace, parent.Name = Namespace, p.Name()
 	parent.Labels = merged(parent.Labels, map[string]string{idLabel: p.ID()})
 	parent.Annotations = merged(parent.Annotations, map[string]string{
 		toolingAnnotation:    tooling,
-		groupKindsAnnotation: strings.Join(slices.Compact(groupKinds), ","),
+		groupKindsAnnotation: joined(r.GroupKinds),
 		bundleAnnotation:     r.Bundle,
 		versionAnnotation:    r.Version,
 		digestAnnotation:     r.Digest,
 		phaseAnnotation:      phaseReached(r.Progress, phases),
+		sharedAnnotation:     joined(r.Shared),
 	})
+	if len(r.Shared) == 0 {
+		delete(parent.Annotations, sharedAnnotation)
+	}
 	parent.Data = merged(parent.Data, map[string]string{progressKey: string(progress)})
 	return parent, nil
+}
+
+// joined returns the texts of a list in an annotation: sorted and unique.
+func joined(texts []string) string {
+	texts = slices.Clone(texts)
+	slices.Sort(texts)
+	return strings.Join(slices.Compact(texts), ",")
+}
+
+// listed returns the texts that joined joined.
+func listed(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, ",")
 }
 
 // merged returns a with what b has beside it or instead of it.
@@ -164,24 +192,26 @@ func merged(a, b map[string]string) map[string]string {
 }
 
 // phaseReached returns for people how far the release is: the name of the phase
-// that it is in, or "complete".
+// that it is in, "pruning", or "complete".
 func phaseReached(p Progress, phases []string) string {
-	if p.Phase >= len(phases) {
-		return complete
+	switch {
+	case p.Phase < len(phases):
+		return phases[p.Phase]
+	case p.Prune:
+		return pruning
 	}
-	return phases[p.Phase]
+	return complete
 }
 
 // RecordOf returns the record of a parent as Parent.Update wrote it. A progress
 // that cannot be read counts as none: a pass then looks at every object again.
 func RecordOf(parent *corev1.ConfigMap) Record {
 	r := Record{
-		Bundle:  parent.Annotations[bundleAnnotation],
-		Version: parent.Annotations[versionAnnotation],
-		Digest:  parent.Annotations[digestAnnotation],
-	}
-	if kinds := parent.Annotations[groupKindsAnnotation]; kinds != "" {
-		r.GroupKinds = strings.Split(kinds, ",")
+		Bundle:     parent.Annotations[bundleAnnotation],
+		Version:    parent.Annotations[versionAnnotation],
+		Digest:     parent.Annotations[digestAnnotation],
+		GroupKinds: listed(parent.Annotations[groupKindsAnnotation]),
+		Shared:     listed(parent.Annotations[sharedAnnotation]),
 	}
 	var progress Progress
 	if err := json.Unmarshal([]byte(parent.Data[progressKey]), &progress); err == nil && progress.valid() {

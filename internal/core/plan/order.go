@@ -60,9 +60,9 @@ var configRanks = map[schema.GroupKind]int{
 	{Group: "rbac.authorization.k8s.io", Kind: "RoleBinding"}:        -1,
 }
 
-// stepOf returns the step of a kind. The version does not matter: a preview
+// StepOf returns the step of a kind. The version does not matter: a preview
 // version of a built-in kind keeps its place.
-func stepOf(kind schema.GroupKind) StepName {
+func StepOf(kind schema.GroupKind) StepName {
 	if name, ok := kindSteps[kind]; ok {
 		return name
 	}
@@ -72,12 +72,23 @@ func stepOf(kind schema.GroupKind) StepName {
 	return StepInstances
 }
 
+// Removal returns the steps of a phase in the order in which their objects are
+// removed: what is in no plan any more. It is the order in which they are applied,
+// from its end: instances while the operator that looks after them lives.
+func Removal() []StepName {
+	names := make([]StepName, len(steps))
+	for i, step := range steps {
+		names[len(steps)-1-i] = step.Name
+	}
+	return names
+}
+
 // stepsOf sorts the objects of one phase into steps.
 func stepsOf(objects []Object) []Step {
 	var result []Step
 	for _, step := range steps {
 		for _, o := range objects {
-			if stepOf(o.GroupKind()) == step.Name {
+			if StepOf(o.GroupKind()) == step.Name {
 				step.Objects = append(step.Objects, o)
 			}
 		}

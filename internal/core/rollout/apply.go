@@ -3,10 +3,6 @@ package rollout
 import (
 	"context"
 	"fmt"
-	"slices"
-	"sync/atomic"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -14,9 +10,6 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 )
-
-// parallel is the most requests that one pass has open at once.
-const parallel = 8
 
 // apply applies, in parallel, the objects that are not as the release wants them.
 // One that fails does not keep the others from being applied, unless the server
@@ -131,49 +124,4 @@ func (p *pass) moveFields(ctx context.Context, resource manifest.Resource, ref m
 		return nil
 	}
 	return p.Cluster.MoveFields(ctx, resource, ref, f.live, fields)
-}
-
-// allowed returns why the pass must not write any more; nil while it may.
-func (p *pass) allowed() error {
-	if p.Guard == nil {
-		return nil
-	}
-	if err := p.Guard(); err != nil {
-		return stoppedError{err}
-	}
-	return nil
-}
-
-// forEach calls do for every index below n, a bounded number at once, and joins
-// the errors in the order of the indices. It begins no more calls once one
-// returned an error that ends the pass, the slice of the pass is over, or the
-// context is done.
-func (p *pass) forEach(ctx context.Context, n int, do func(context.Context, int) error) error {
-	errs := make([]error, n)
-	var begun atomic.Int32
-	var stopped atomic.Bool
-	mayBegin := func() bool { return !stopped.Load() && ctx.Err() == nil && p.slice.Err() == nil }
-	var calls errgroup.Group
-	calls.SetLimit(parallel)
-	for i := 0; i < n && mayBegin(); i++ {
-		calls.Go(func() error {
-			if !mayBegin() { // it may have waited for one of the others
-				return nil
-			}
-			begun.Add(1)
-			errs[i] = do(ctx, i)
-			if endsPass(errs[i]) {
-				stopped.Store(true)
-			}
-			return nil
-		})
-	}
-	_ = calls.Wait() // the functions return no error: errs has them in order
-	if i := slices.IndexFunc(errs, isStopped); i >= 0 {
-		return errs[i]
-	}
-	if int(begun.Load()) < n && ctx.Err() == nil && p.slice.Err() != nil {
-		errs = append(errs, fault.Wait(v1alpha1.ProgressingReason, soon, errSlice))
-	}
-	return fault.Join(append(errs, ctx.Err())...)
 }

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
@@ -126,6 +127,20 @@ func (c *instant) MoveFields(
 	return nil
 }
 
+func (c *instant) Delete(context.Context, manifest.Resource, manifest.Ref, Identity) (bool, error) {
+	return true, nil
+}
+
+func (c *instant) LetGo(context.Context, manifest.Resource, manifest.Ref, Identity, string) error {
+	return nil
+}
+
+func (c *instant) Preferred(
+	context.Context, []schema.GroupKind,
+) (map[schema.GroupKind]manifest.Resource, error) {
+	return nil, nil
+}
+
 func (c *instant) SaveParent(_ context.Context, parent *corev1.ConfigMap) (*corev1.ConfigMap, error) {
 	stored := parent.DeepCopy()
 	stored.ResourceVersion = "1"
@@ -135,7 +150,7 @@ func (c *instant) SaveParent(_ context.Context, parent *corev1.ConfigMap) (*core
 }
 
 func (c *instant) List(
-	context.Context, manifest.Resource, string, func(*metav1.PartialObjectMetadata),
+	context.Context, manifest.Resource, string, string, func(*metav1.PartialObjectMetadata),
 ) error {
 	return nil
 }

@@ -169,11 +169,12 @@ func wantConvergedWhateverBreaks(
 	}
 }
 
-// wantOnce checks that each object was applied once, and again if it changed.
+// wantOnce checks that each object was applied once, and again if it changed, and
+// that what left the release is gone.
 func wantOnce(t *testing.T, left handedOver) {
 	t.Helper()
 	want := map[string]int{
-		widgetsPath: 1, gadgetsPath: 1, spacePath: 1, accountPath: 1, operatorPath: 2, webhookPath: 1,
+		widgetsPath: 1, gadgetsPath: 1, spacePath: 1, operatorPath: 2, webhookPath: 1,
 		widgetPath: 1, gadgetPath: 1, settingsPath: 1, "v1/operator/configmaps/more": 1,
 	}
 	if diff := cmp.Diff(want, left.Applied); diff != "" {

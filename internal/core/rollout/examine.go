@@ -197,7 +197,7 @@ func (p *pass) look(ctx context.Context, g group) error {
 	for _, w := range g.objects {
 		live[name{w.ref.Namespace, w.ref.Name}] = nil
 	}
-	err := p.Cluster.List(ctx, g.resource, g.namespace(), func(o *metav1.PartialObjectMetadata) {
+	err := p.Cluster.List(ctx, g.resource, g.namespace(), "", func(o *metav1.PartialObjectMetadata) {
 		if _, ok := live[name{o.Namespace, o.Name}]; ok {
 			live[name{o.Namespace, o.Name}] = o
 		}
@@ -240,6 +240,7 @@ func (p *pass) collisions(objects []*plan.Object) error {
 	var errs []error
 	for _, object := range objects {
 		f := p.found[object]
+		p.noteShared(object, f)
 		switch f.decision {
 		case inventory.Keep:
 			p.current[object] = true
@@ -257,6 +258,14 @@ func (p *pass) collisions(objects []*plan.Object) error {
 		}
 	}
 	return fault.Join(errs...)
+}
+
+// noteShared records the kind of an object that is applied beside its owner: no
+// label shows it.
+func (p *pass) noteShared(object *plan.Object, f found) {
+	if f.ofSet && (f.decision == inventory.Keep || f.decision == inventory.Share) {
+		p.record.Shared = union(p.record.Shared, []string{textOfKind(object.GroupKind())})
+	}
 }
 
 // collision returns a fault.Stall that names the owner of the live object, with

@@ -3,6 +3,7 @@ package rollout
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -18,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -55,6 +57,13 @@ type stored struct {
 	version int
 	applied int
 	status  map[string]any
+	// manager applied it last; empty for what somebody else made.
+	manager string
+	// fields are those that it holds: those of its last apply, until somebody takes one.
+	fields string
+	// finalizer keeps it from being deleted, deleted is when that began.
+	finalizer string
+	deleted   *metav1.Time
 }
 
 // call is one call of the interface: a verb and the path of an object, or a
@@ -119,6 +128,7 @@ func (m *memory) Apply(
 		}
 		object := m.objects[at]
 		object.applied++
+		object.manager, object.fields = manager, fmt.Sprintf("%x", sha256.Sum256(body))
 		if !bytes.Equal(object.body, body) {
 			object.version++
 			object.body = slices.Clone(body)
@@ -207,24 +217,22 @@ func encode(t *testing.T, object any) []byte {
 
 // List calls each with the objects of a kind that are there.
 func (m *memory) List(
-	ctx context.Context, r manifest.Resource, namespace string, each func(*metav1.PartialObjectMetadata),
+	ctx context.Context, r manifest.Resource, namespace, label string, each func(*metav1.PartialObjectMetadata),
 ) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	prefix := path.Join(r.Group, r.Version)
+	key, value, _ := strings.Cut(label, "=")
 	return m.count(ctx, call{"list", path.Join(prefix, namespace, r.Plural)}, func() {
 		for _, at := range slices.Sorted(maps.Keys(m.objects)) {
 			if !strings.HasPrefix(at, prefix+"/") || path.Base(path.Dir(at)) != r.Plural {
 				continue
 			}
-			live := &metav1.PartialObjectMetadata{}
-			if err := json.Unmarshal(m.objects[at].body, live); err != nil {
-				m.t.Error(err)
-			}
+			live := m.metadataOf(m.objects[at])
 			if r.Namespaced {
 				live.Namespace = path.Base(path.Dir(path.Dir(at)))
 			}
-			if namespace == "" || live.Namespace == namespace {
+			if (namespace == "" || live.Namespace == namespace) && (label == "" || live.Labels[key] == value) {
 				each(live)
 			}
 		}
@@ -261,13 +269,85 @@ func (m *memory) Metadata(
 	at := pathOf(r, ref)
 	err = m.count(ctx, call{"metadata", at}, func() {
 		if object := m.objects[at]; object != nil {
-			live = &metav1.PartialObjectMetadata{}
-			if err := json.Unmarshal(object.body, live); err != nil {
-				m.t.Error(err)
-			}
+			live = m.metadataOf(object)
 		}
 	})
 	return live, err
+}
+
+// metadataOf returns the metadata of an object as the API server keeps it.
+func (m *memory) metadataOf(object *stored) *metav1.PartialObjectMetadata {
+	live := &metav1.PartialObjectMetadata{}
+	if err := json.Unmarshal(object.body, live); err != nil {
+		m.t.Error(err)
+	}
+	live.UID, live.ResourceVersion = "uid", strconv.Itoa(object.version)
+	if object.manager != "" {
+		live.ManagedFields = []metav1.ManagedFieldsEntry{{
+			Manager: object.manager, Operation: metav1.ManagedFieldsOperationApply, FieldsType: "FieldsV1",
+			FieldsV1: metav1.NewFieldsV1(fmt.Sprintf(
+				`{"f:metadata":{"f:labels":{"f:%s":{}}},"f:sum":{"f:%s":{}}}`, inventory.PartOfLabel, object.fields)),
+		}}
+	}
+	if object.deleted != nil {
+		live.DeletionTimestamp, live.Finalizers = object.deleted, []string{object.finalizer}
+	}
+	return live
+}
+
+// Delete removes an object, or has its finalizer keep it.
+func (m *memory) Delete(
+	ctx context.Context, r manifest.Resource, ref manifest.Ref, live Identity,
+) (gone bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at := pathOf(r, ref)
+	object := m.objects[at]
+	if object != nil && live.ResourceVersion != strconv.Itoa(object.version) {
+		return false, fault.Wait(v1alpha1.ApplyFailedReason, time.Second, fmt.Errorf("%s: %w", ref, inventory.ErrChanged))
+	}
+	err = m.count(ctx, call{"delete", at}, func() {
+		if gone = object == nil || object.finalizer == ""; gone {
+			delete(m.objects, at)
+			return
+		}
+		object.deleted = new(metav1.NewTime(noon))
+	})
+	return gone, err
+}
+
+// LetGo has an object be somebody else's.
+func (m *memory) LetGo(
+	ctx context.Context, r manifest.Resource, ref manifest.Ref, _ Identity, _ string,
+) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.count(ctx, call{"let go", pathOf(r, ref)}, func() {})
+}
+
+// Preferred counts as one call. Every built-in kind is served, and the kinds of
+// CustomResourceDefinitions that are there.
+func (m *memory) Preferred(
+	ctx context.Context, kinds []schema.GroupKind,
+) (map[schema.GroupKind]manifest.Resource, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	resources := make(map[schema.GroupKind]manifest.Resource)
+	err := m.count(ctx, call{"preferred", fmt.Sprint(kinds)}, func() {
+		for _, kind := range kinds {
+			if resource, ok := manifest.BuiltIn(kind.Group, "v1", kind.Kind); ok {
+				resources[kind] = resource
+			}
+			for _, served := range m.serves(kind.Group, "v1") {
+				if served.Kind == kind.Kind {
+					resources[kind] = manifest.Resource{
+						Group: kind.Group, Version: "v1", Plural: served.Name, Namespaced: served.Namespaced,
+					}
+				}
+			}
+		}
+	})
+	return resources, err
 }
 
 func (m *memory) Object(

@@ -216,7 +216,7 @@ func (p *pass) closed(i int, reason string, findings []readiness.Finding) error 
 }
 
 // memberLabel selects the members of the inventory.
-func (p *pass) memberLabel() string { return inventory.PartOfLabel + "=" + p.Parent.ID() }
+func (p *pass) memberLabel() string { return labelOf(p.Parent) }
 
 func refOf(object v1alpha1.ObjectReference) manifest.Ref {
 	group, version, found := strings.Cut(object.APIVersion, "/")

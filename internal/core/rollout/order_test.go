@@ -139,7 +139,7 @@ func TestEmptyPlanIsComplete(t *testing.T) {
 	}
 }
 
-func TestNewDigestGoesFromTheStartAndKeepsTheOldGroupKinds(t *testing.T) {
+func TestNewDigestGoesFromTheStartAndOldKindsLeaveTheInventory(t *testing.T) {
 	t.Parallel()
 	cluster := newMemory(t)
 	cluster.workloadDelay = 0
@@ -159,8 +159,8 @@ func TestNewDigestGoesFromTheStartAndKeepsTheOldGroupKinds(t *testing.T) {
 	}
 	_, record := cluster.parent()
 	want = []string{
-		"ConfigMap", "CustomResourceDefinition.apiextensions.k8s.io", "Deployment.apps", "Gadget.example.com", "Namespace",
-		"Secret", "ServiceAccount", "ValidatingWebhookConfiguration.admissionregistration.k8s.io", "Widget.example.com",
+		"CustomResourceDefinition.apiextensions.k8s.io", "Deployment.apps", "Namespace",
+		"Secret", "ServiceAccount", "ValidatingWebhookConfiguration.admissionregistration.k8s.io",
 	}
 	if diff := cmp.Diff(want, record.GroupKinds); diff != "" {
 		t.Errorf("group kinds (-want +got):\n%s", diff)

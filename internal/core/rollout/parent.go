@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -35,8 +34,10 @@ func (p *pass) load(ctx context.Context) (err error) {
 		Bundle: p.Release.Bundle, Version: p.Release.Version, Digest: p.Release.Digest,
 		// The members of the release before keep their place in the inventory.
 		GroupKinds: union(groupKinds(p.Release.Plan), p.saved.GroupKinds),
+		Shared:     p.saved.Shared,
 		Progress:   inventory.Progress{}.Begin(now),
 	}
+	p.record.Progress.Prune = p.saved.Digest != ""
 	if p.saved.Digest == p.Release.Digest {
 		p.record.Progress = p.saved.Progress
 	}
@@ -109,7 +110,7 @@ func refOfParent(parent inventory.Parent) manifest.Ref {
 func groupKinds(p *plan.Plan) []string {
 	var all []string
 	for object := range p.All {
-		all = append(all, strings.TrimSuffix(object.Kind+"."+object.Group, "."))
+		all = append(all, textOfKind(object.GroupKind()))
 	}
 	return union(all, nil)
 }

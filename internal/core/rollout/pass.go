@@ -20,9 +20,8 @@ import (
 // pass is the state of one pass.
 type pass struct {
 	Rollout
+	sender
 
-	// slice ends when the pass has to begin no more requests.
-	slice  context.Context //nolint:containedctx // it lives as long as the pass
 	mapper *mapper
 
 	parent *corev1.ConfigMap
@@ -46,7 +45,7 @@ type pass struct {
 func newPass(slice context.Context, r Rollout) *pass {
 	return &pass{
 		Rollout:   r,
-		slice:     slice,
+		sender:    sender{slice: slice, guard: r.Guard},
 		mapper:    newMapper(r.Cluster, r.Release.Plan),
 		applied:   make(map[*plan.Object]bool),
 		found:     make(map[*plan.Object]found),
@@ -56,7 +55,7 @@ func newPass(slice context.Context, r Rollout) *pass {
 }
 
 // walk repairs what is complete, advances phase by phase until a gate is closed,
-// and checks whether what was complete before is still ready.
+// checks whether what was complete before is still ready, and removes what left.
 func (p *pass) walk(ctx context.Context) error {
 	if err := p.load(ctx); err != nil {
 		return err
@@ -75,7 +74,10 @@ func (p *pass) walk(ctx context.Context) error {
 			return fault.Wrap("phase "+phases[i].Name, p.enforceTimeout(i, p.withProgress(i, err)))
 		}
 	}
-	return p.health(ctx, phases[:first])
+	if err := p.health(ctx, phases[:first]); err != nil {
+		return err
+	}
+	return p.prune(ctx)
 }
 
 // verify looks, from time to time, at the objects of phases that are complete, and

@@ -6,6 +6,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 )
@@ -15,10 +17,16 @@ import (
 //
 // Errors of all ports have their class and name the object.
 type Cluster interface {
-	Applier
+	Writer
 	Reader
 	Discoverer
 	Keeper
+}
+
+// Writer changes objects.
+type Writer interface {
+	Applier
+	Remover
 }
 
 // Applier writes objects.
@@ -51,10 +59,11 @@ type Reader interface {
 
 // Lister reads many objects.
 type Lister interface {
-	// List calls each with the metadata of every object of a kind, in a namespace
-	// or, if that is empty, in all of them. A kind that is not served has none.
+	// List calls each with the metadata of every object of a kind that a label
+	// selector, if there is one, selects, in a namespace or, if that is empty, in all
+	// of them. A kind that is not served has none.
 	List(
-		ctx context.Context, resource manifest.Resource, namespace string, each func(*metav1.PartialObjectMetadata),
+		ctx context.Context, resource manifest.Resource, namespace, label string, each func(*metav1.PartialObjectMetadata),
 	) error
 	// Objects calls each with every whole object of a kind that a label selector
 	// selects, in a namespace or, if that is empty, in all of them. A kind that is
@@ -80,4 +89,30 @@ type Keeper interface {
 	// that it has, and returns it as it is stored. If another writer was faster, the
 	// error is inventory.ErrChanged in a fault.Wait.
 	SaveParent(ctx context.Context, parent *corev1.ConfigMap) (*corev1.ConfigMap, error)
+}
+
+// Remover removes objects.
+type Remover interface {
+	// Preferred returns the resource of each kind in the version that the server
+	// prefers. A kind that is not served is missing.
+	Preferred(ctx context.Context, kinds []schema.GroupKind) (map[schema.GroupKind]manifest.Resource, error)
+	// Delete deletes an object if it is still the one that was read, and what it owns
+	// behind it. It reports whether the object is gone; one with finalizers is not
+	// yet. If another writer was faster, the error is inventory.ErrChanged in a
+	// fault.Wait.
+	Delete(ctx context.Context, resource manifest.Resource, ref manifest.Ref, live Identity) (gone bool, err error)
+	// LetGo removes from an object, if it is still there, the fields that only the
+	// field manager applied.
+	LetGo(ctx context.Context, resource manifest.Resource, ref manifest.Ref, live Identity, manager string) error
+}
+
+// Identity is which object was read, and as what. The API server compares it.
+type Identity struct {
+	UID             types.UID
+	ResourceVersion string
+}
+
+// identityOf returns the identity of an object that was read.
+func identityOf(live metav1.Object) Identity {
+	return Identity{UID: live.GetUID(), ResourceVersion: live.GetResourceVersion()}
 }

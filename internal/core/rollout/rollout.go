@@ -47,6 +47,9 @@ type Rollout struct {
 	// Adoption decides whether objects of other owners are taken over. The zero
 	// value takes over none.
 	Adoption v1alpha1.Adoption
+	// CRDs decides whether CustomResourceDefinitions and Namespaces that left the
+	// release are removed. The zero value removes none.
+	CRDs v1alpha1.CRDPolicy
 	// Once is true if what is complete is left alone: the strategy ApplyOnce.
 	Once bool
 	// Living are the sets that have a ClusterBundle on the Cluster.

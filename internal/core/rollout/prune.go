@@ -1,0 +1,55 @@
+package rollout
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
+)
+
+// place is where an object is, in whatever version of its kind.
+type place struct {
+	kind            schema.GroupKind
+	namespace, name string
+}
+
+// placesOf returns where the objects of a plan are.
+func (p *pass) placesOf(ctx context.Context, release *plan.Plan) (map[place]bool, error) {
+	places := make(map[place]bool)
+	for object := range release.All {
+		_, ref, err := p.mapper.locate(ctx, *object)
+		if err != nil {
+			return nil, err
+		}
+		places[place{ref.GroupKind(), ref.Namespace, ref.Name}] = true
+	}
+	return places, nil
+}
+
+// prune removes, once the last gate has opened, what an earlier release brought and
+// this one does not have. Kinds without members then leave the inventory.
+func (p *pass) prune(ctx context.Context) error {
+	if !p.record.Progress.Prune {
+		return nil
+	}
+	places, err := p.placesOf(ctx, p.Release.Plan)
+	if err != nil {
+		return err
+	}
+	stayed, err := leavers{
+		sender: p.sender, cluster: p.Cluster, lister: p.Cluster, parent: p.Parent, living: p.Living,
+		policy: p.CRDs, now: p.Now(), reason: v1alpha1.PruningReason,
+		keep: func(kind schema.GroupKind, namespace, name string) bool { return places[place{kind, namespace, name}] },
+	}.remove(ctx, p.record)
+	for _, target := range stayed.targets {
+		p.watch(target)
+	}
+	if err != nil {
+		return err
+	}
+	p.record.GroupKinds = union(groupKinds(p.Release.Plan), stayed.kinds)
+	p.record.Progress.Prune = false
+	return nil
+}

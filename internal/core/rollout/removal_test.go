@@ -1,0 +1,231 @@
+package rollout
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
+)
+
+// other is another set that is on the Cluster.
+var other = inventory.ParentOf("default", "logging")
+
+// removalOf removes what the rollouts of rolloutOf brought.
+func removalOf(cluster *memory, crds v1alpha1.CRDPolicy) Removal {
+	return Removal{
+		Cluster: cluster, Parent: inventory.ParentOf("default", "cni"), CRDs: crds,
+		Living: inventory.LivingOf(types.NamespacedName{Namespace: "default", Name: "logging"}),
+		Now:    func() time.Time { return noon },
+	}
+}
+
+// installed is a cluster with the add-on, complete.
+func installed(t *testing.T) *memory {
+	t.Helper()
+	cluster := newMemory(t)
+	converge(t, rolloutOf(cluster, releaseOf(t, "one", addOn()...)))
+	cluster.take("")
+	return cluster
+}
+
+func TestARemovalGoesFromTheInstancesBackToTheOperator(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		givenPolicy v1alpha1.CRDPolicy
+		want        [][]string // deleted together
+		wantLeft    []string
+	}{
+		"CustomResourceDefinitions and Namespaces stay": {
+			want: [][]string{
+				{gadgetPath, widgetPath}, {webhookPath}, {operatorPath}, {settingsPath, accountPath}, {parentPath},
+			},
+			wantLeft: []string{gadgetsPath, widgetsPath, spacePath},
+		},
+		"or go last": {
+			givenPolicy: v1alpha1.DeleteCRDPolicy,
+			want: [][]string{
+				{gadgetPath, widgetPath}, {webhookPath}, {operatorPath}, {settingsPath, accountPath},
+				{gadgetsPath, widgetsPath}, {spacePath}, {parentPath},
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := installed(t)
+			if o := removalOf(cluster, test.givenPolicy).Run(t.Context()); o.Err != nil || o.Left != 0 {
+				t.Fatalf("want it done, got %+v", o)
+			}
+			deleted := cluster.take("delete")
+			for _, together := range test.want {
+				got := slices.Sorted(slices.Values(deleted[:min(len(together), len(deleted))]))
+				if diff := cmp.Diff(slices.Sorted(slices.Values(together)), got); diff != "" {
+					t.Errorf("deleted (-want +got):\n%s", diff)
+				}
+				deleted = deleted[len(got):]
+			}
+			if diff := cmp.Diff(test.wantLeft, slices.Sorted(maps.Keys(cluster.objects))); diff != "" || len(deleted) > 0 {
+				t.Errorf("left (-want +got):\n%s\nand deleted %v", diff, deleted)
+			}
+			if o := removalOf(cluster, test.givenPolicy).Run(t.Context()); o.Err != nil || len(cluster.take("delete")) > 0 {
+				t.Errorf("want nothing left to do, got %+v", o)
+			}
+		})
+	}
+}
+
+func TestARemovalWaitsForFinalizersAndNamesThemInTheEnd(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		givenAfter  time.Duration
+		wantReason  string
+		wantMessage string
+	}{
+		"at first": {0, v1alpha1.RemovingReason, "removal: being removed: Gadget default/first"},
+		"after a minute": {
+			time.Minute, v1alpha1.FinalizerReason, "removal: Gadget default/first is being deleted, and its finalizer " +
+				"example.com/cleanup stays: whoever set it should remove it",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := installed(t)
+			cluster.objects[gadgetPath].finalizer = "example.com/cleanup"
+			r := removalOf(cluster, "")
+			r.Run(t.Context())
+			r.Now = func() time.Time { return noon.Add(test.givenAfter) }
+			o := r.Run(t.Context())
+			if got := fault.ReasonOf(o.Err, ""); got != test.wantReason || o.Err.Error() != test.wantMessage || o.Left != 5 {
+				t.Errorf("want %s, %q, got %+v", test.wantReason, test.wantMessage, o)
+			}
+			if cluster.objects[operatorPath] == nil || len(o.Targets) != 1 {
+				t.Errorf("want the operator there and the instance watched, got %+v", o)
+			}
+			if deletes := cluster.take("delete"); len(deletes) != 2 {
+				t.Errorf("want each instance deleted once, got %v", deletes)
+			}
+			delete(cluster.objects, gadgetPath)
+			if o := r.Run(t.Context()); o.Err != nil {
+				t.Errorf("want it done, got %v", o.Err)
+			}
+		})
+	}
+}
+
+func TestARemovalLeavesWhatIsNotTheSets(t *testing.T) {
+	t.Parallel()
+	const slicePath = "v1/operator/configmaps/copied"
+	cluster := installed(t)
+	// A controller copied the labels, and not who wrote them.
+	cluster.objects[slicePath] = &stored{body: cluster.objects[settingsPath].body}
+	cluster.put("v1/operator/configmaps/foreign", map[string]any{"kind": "ConfigMap"})
+	// The other set shares the Namespace.
+	cluster.annotate(spacePath, other.SharedAnnotation())
+	if o := removalOf(cluster, v1alpha1.DeleteCRDPolicy).Run(t.Context()); o.Err != nil {
+		t.Fatal(o.Err)
+	}
+	want := []string{slicePath, "v1/operator/configmaps/foreign", spacePath}
+	for _, at := range want {
+		if cluster.objects[at] == nil {
+			t.Errorf("want %s there", at)
+		}
+	}
+	if diff := cmp.Diff([]string{spacePath}, cluster.take("let go")); diff != "" {
+		t.Errorf("let go (-want +got):\n%s", diff)
+	}
+}
+
+// annotate gives an object an annotation beside those that it has.
+func (m *memory) annotate(at, key string) {
+	object := m.objects[at]
+	object.body = []byte(strings.Replace(string(object.body), `"annotations":{`, `"annotations":{"`+key+`":"x",`, 1))
+	if !strings.Contains(string(object.body), key) {
+		m.t.Fatalf("%s has no annotations: %s", at, object.body)
+	}
+}
+
+func TestARemovalLetsGoWhatTheSetOnlyShared(t *testing.T) {
+	t.Parallel()
+	cluster := newMemory(t)
+	r := remembering(cluster, releaseOf(t, "one", addOn()...)) // no pass looks at the Namespace again
+	r.Living = inventory.LivingOf(
+		types.NamespacedName{Namespace: "default", Name: "cni"}, types.NamespacedName{Namespace: "default", Name: "logging"})
+	cluster.put(spacePath, map[string]any{"kind": "Namespace", "metadata": map[string]any{
+		"name": "operator", "labels": map[string]any{inventory.PartOfLabel: other.ID()},
+	}})
+	complete(t.Context(), t, r, 0)
+	if _, record := cluster.parent(); !slices.Contains(record.Shared, "Namespace") {
+		t.Errorf("want the kind recorded that is shared, got %v", record.Shared)
+	}
+	cluster.objects[spacePath].body = []byte(strings.Replace(string(cluster.objects[spacePath].body),
+		`"metadata":{`, `"metadata":{"labels":{"`+inventory.PartOfLabel+`":"`+other.ID()+`"},`, 1))
+	cluster.take("")
+	if o := removalOf(cluster, v1alpha1.DeleteCRDPolicy).Run(t.Context()); o.Err != nil {
+		t.Fatal(o.Err)
+	}
+	if diff := cmp.Diff([]string{spacePath}, cluster.take("let go")); diff != "" || cluster.objects[spacePath] == nil {
+		t.Errorf("let go (-want +got):\n%s", diff)
+	}
+}
+
+func TestARemovalStopsAtItsGuard(t *testing.T) {
+	t.Parallel()
+	cluster := installed(t)
+	r := removalOf(cluster, "")
+	asked := 0
+	r.Guard = func() error {
+		if asked++; asked > 3 {
+			return fault.Wait(v1alpha1.PausedReason, 0, errBroken)
+		}
+		return nil
+	}
+	o := r.Run(t.Context())
+	if fault.ReasonOf(o.Err, "") != v1alpha1.PausedReason || len(cluster.take("delete")) != 3 {
+		t.Errorf("want it stopped before the fourth write, got %+v", o)
+	}
+}
+
+func TestPruningWaitsForTheLastGateAndForFinalizers(t *testing.T) {
+	t.Parallel()
+	cluster := installed(t)
+	phases := addOn()
+	phases[0].documents = phases[0].documents[:1] // the definition of Gadgets leaves
+	phases[2].documents = []string{object("v1", "Secret", "operator", "token")}
+	r := rolloutOf(cluster, releaseOf(t, "two", phases...))
+	cluster.objects[operatorPath].status = map[string]any{"observedGeneration": int64(0)}
+	if o := r.Run(t.Context()); o.Err == nil || len(cluster.take("delete")) > 0 {
+		t.Fatalf("want nothing removed while a gate is closed, got %+v", o)
+	}
+	cluster.objects[operatorPath].status = nil
+	cluster.objects[gadgetPath].finalizer = "example.com/cleanup"
+	o := r.Run(t.Context())
+	if fault.ReasonOf(o.Err, "") != v1alpha1.PruningReason || cluster.objects[settingsPath] == nil {
+		t.Fatalf("want it to wait for the instance, got %+v", o)
+	}
+	if parent, _ := cluster.parent(); inventory.IsComplete(parent, "two") {
+		t.Error("want the release not complete while it prunes")
+	}
+	delete(cluster.objects, gadgetPath)
+	converge(t, r)
+	if cluster.objects[gadgetsPath] == nil || cluster.objects[widgetPath] != nil || cluster.objects[settingsPath] != nil {
+		t.Errorf("want the definition there and the rest gone, got %v", slices.Sorted(maps.Keys(cluster.objects)))
+	}
+	parent, record := cluster.parent()
+	if !inventory.IsComplete(parent, "two") || slices.Contains(record.GroupKinds, "Widget.example.com") {
+		t.Errorf("want it complete and the kind gone from the inventory, got %v", record)
+	}
+	cluster.take("")
+	r.Run(t.Context())
+	if lists := cluster.take("preferred"); len(lists) > 0 {
+		t.Error("want nothing looked for once it is pruned")
+	}
+}
