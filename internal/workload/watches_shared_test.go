@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
@@ -39,6 +40,15 @@ func member(t testing.TB, c *Client, namespace, name, part, value string) {
 // isFromNow reports whether a request is for a watch without initial events.
 func isFromNow(r testenv.Request) bool { return strings.Contains(r.Query, "sendInitialEvents=false") }
 
+// settle waits until the watch cache of ConfigMaps knows all that was written: a
+// watch that begins before reports the rest. A list waits for that.
+func settle(t testing.TB, w *testenv.Workload) {
+	t.Helper()
+	if err := w.Client.List(t.Context(), &corev1.ConfigMapList{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestTwoSetsShareAWatchOfOneAPIServer is about servers of today, and about those
 // without the feature gate WatchList, which the proxy imitates.
 func TestTwoSetsShareAWatchOfOneAPIServer(t *testing.T) {
@@ -65,6 +75,7 @@ func TestTwoSetsShareAWatchOfOneAPIServer(t *testing.T) {
 				member(t, c, ns, fmt.Sprint("calico-", i), mine, "")
 				member(t, c, ns, fmt.Sprint("logging-", i), theirs, "")
 			}
+			settle(t, w)
 
 			watches := NewWatches(t.Context(), told.notify)
 			watches.Set(calico, c, membersOf(t, mine))
