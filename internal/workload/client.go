@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
@@ -52,8 +51,7 @@ var (
 // fault.Stall. HTTP 429, a kind that is not served and a Namespace that is being
 // deleted are a fault.Wait.
 type Client struct {
-	rest     rest.Interface
-	metadata metadata.Interface
+	rest rest.Interface
 
 	// The version and its age belong to the one read that reads has under way.
 	reads      singleflight.Group
@@ -78,11 +76,7 @@ func NewClient(cfg *rest.Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("REST client: %w", err)
 	}
-	metadataClient, err := metadata.NewForConfigAndClient(metadata.ConfigFor(cfg), httpClient)
-	if err != nil {
-		return nil, fmt.Errorf("metadata client: %w", err)
-	}
-	return &Client{rest: restClient, metadata: metadataClient}, nil
+	return &Client{rest: restClient}, nil
 }
 
 // Create sends body, the JSON of an object that did not exist, as a server-side

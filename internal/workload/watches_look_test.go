@@ -1,11 +1,13 @@
 package workload
 
 import (
+	"io"
 	"testing"
 	"testing/synctest"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
@@ -25,16 +27,16 @@ func TestLookKnowsWhatNothingHappenedTo(t *testing.T) {
 		want  bool
 	}{
 		"no event":              {given: func(bubble) {}, want: true},
-		"an event of a member":  {given: func(b bubble) { b.server.running()[0].Modify(member("ours")) }},
-		"an event of another's": {given: func(b bubble) { b.server.running()[0].Modify(member("theirs")) }, want: true},
-		"the stream ended":      {given: func(b bubble) { b.server.running()[0].Stop() }},
+		"an event of a member":  {given: func(b bubble) { b.server.running()[0].send(watch.Modified, member("ours")) }},
+		"an event of another's": {given: func(b bubble) { b.server.running()[0].send(watch.Modified, member("theirs")) }, want: true},
+		"the stream ended":      {given: func(b bubble) { b.server.running()[0].end(io.EOF) }},
 		"the stream ended and began again": {given: func(b bubble) {
-			b.server.running()[0].Stop()
+			b.server.running()[0].end(io.EOF)
 			afterRestart()
 		}},
 		"the stream is down": {given: func(b bubble) {
 			b.server.fail(apierrors.NewServiceUnavailable("down"))
-			b.server.running()[0].Stop()
+			b.server.running()[0].end(io.EOF)
 		}},
 		"the targets were replaced": {given: func(b bubble) {
 			b.Set(calico, client, nil)

@@ -6,12 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
@@ -98,19 +95,12 @@ func (s *stream) look(who subscriber) bool {
 	return wasQuiet
 }
 
-// keysFor returns the keys that want an event of the object, for which the stream
-// is no longer quiet. An object that lost the label comes with it once more, as
-// deleted.
-func (s *stream) keysFor(object runtime.Object) []types.NamespacedName {
-	accessor, err := meta.Accessor(object)
-	if err != nil {
-		s.quiet.Clear()
-		return s.keys()
-	}
-	part := accessor.GetLabels()[inventory.PartOfLabel]
+// keysFor returns the keys that want an event, for which the stream is no longer
+// quiet. An object that lost the label comes with it once more, as deleted.
+func (s *stream) keysFor(happened event) []types.NamespacedName {
 	var keys []types.NamespacedName
 	for who := range s.subscribers {
-		if who.part == "" || who.part == part {
+		if who.part == "" || who.part == happened.part {
 			s.quiet.Delete(who)
 			keys = append(keys, who.key)
 		}
@@ -148,19 +138,21 @@ func newWatchBackoff() wait.Backoff {
 
 // follow opens a stream and passes its events on until it ends.
 func (w *Watches) follow(ctx context.Context, client *Client, s *stream) {
-	events, err := w.open(ctx, client, s.target, w.watchTime(client))
+	body, err := w.open(ctx, client, s.target, w.watchTime(client))
 	if err != nil {
 		// The next apply or read fails in the same way and reports it.
 		return
 	}
-	defer events.Stop()
+	events := newFrames(body)
+	defer events.close()
 	w.setOpen(s, true)
 	defer w.setOpen(s, false)
-	for event := range events.ResultChan() {
-		if event.Type == watch.Error {
+	for {
+		happened, err := events.next()
+		if err != nil {
 			return
 		}
-		w.notifyAll(w.keysFor(s, event.Object))
+		w.notifyAll(w.keysFor(s, happened))
 	}
 }
 
@@ -192,8 +184,8 @@ func (w *Watches) setOpen(s *stream, isOpen bool) {
 	w.add(to, s.keys()...)
 }
 
-func (w *Watches) keysFor(s *stream, object runtime.Object) []types.NamespacedName {
+func (w *Watches) keysFor(s *stream, happened event) []types.NamespacedName {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return s.keysFor(object)
+	return s.keysFor(happened)
 }

@@ -1,129 +1,19 @@
 package workload
 
 import (
-	"context"
-	"slices"
-	"sync"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
-)
-
-// opened is a stream of a fake API server.
-type opened struct {
-	*watch.FakeWatcher
-
-	client *Client
-	target rollout.Target
-	ends   time.Time
-}
-
-// streams opens fake streams, or fails with an error.
-type streams struct {
-	mu       sync.Mutex
-	err      error
-	attempts int
-	all      []*opened
-}
-
-func (s *streams) open(
-	ctx context.Context, client *Client, target rollout.Target, lasting time.Duration,
-) (watch.Interface, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.attempts++
-	if s.err != nil {
-		return nil, s.err
-	}
-	o := &opened{watch.NewFakeWithChanSize(10, false), client, target, time.Now().Add(lasting)}
-	context.AfterFunc(ctx, o.Stop)
-	s.all = append(s.all, o)
-	return o, nil
-}
-
-// fail makes the server answer with an error from now on, nil for none.
-func (s *streams) fail(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.err = err
-}
-
-// tried returns how often a stream was asked for.
-func (s *streams) tried() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.attempts
-}
-
-// running returns the streams that have not ended.
-func (s *streams) running() []*opened {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(s.all), func(o *opened) bool { return o.IsStopped() })
-}
-
-// bubble is what a test with fake streams and a fake clock works with.
-type bubble struct {
-	*Watches
-
-	server *streams
-	told   *counted
-}
-
-// newBubble returns Watches with fake streams, for a test with a fake clock.
-func newBubble(t *testing.T) bubble {
-	t.Helper()
-	server, told := &streams{}, &counted{}
-	return bubble{newWatches(t.Context(), told.notify, server.open), server, told}
-}
-
-// elapse lets the time pass, and what happens in it.
-func elapse(d time.Duration) {
-	time.Sleep(d) //nolint:forbidigo // in a bubble of synctest it takes no time
-	synctest.Wait()
-}
-
-// afterStart waits until the start of streams is told.
-func afterStart() { elapse(startWindow) }
-
-// afterRestart waits until streams that ended are open again and it is told.
-func afterRestart() { elapse(2*firstWatchRetry + restartWindow) }
-
-// wantTold fails unless exactly so many notifications came since the last call.
-func (b bubble) wantTold(t *testing.T, why string, want map[types.NamespacedName]int) {
-	t.Helper()
-	b.told.mu.Lock()
-	defer b.told.mu.Unlock()
-	if diff := cmp.Diff(want, b.told.keys); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", why, diff)
-	}
-	b.told.keys = make(map[types.NamespacedName]int)
-}
-
-func (b bubble) wantRunning(t *testing.T, why string, want int) []*opened {
-	t.Helper()
-	synctest.Wait()
-	running := b.server.running()
-	if len(running) != want {
-		t.Fatalf("%s: want %d streams, got %d", why, want, len(running))
-	}
-	return running
-}
-
-var (
-	both = map[types.NamespacedName]int{calico: 1, logging: 1}
-	none = map[types.NamespacedName]int{}
 )
 
 // objectOf returns the metadata of a member of a set.
@@ -183,17 +73,17 @@ func TestAnEventGoesToTheSetOfItsObject(t *testing.T) {
 	t.Parallel()
 	onlyA, onlyB := map[types.NamespacedName]int{calico: 1}, map[types.NamespacedName]int{logging: 1}
 	tests := map[string]struct {
-		given watch.Event
-		want  map[types.NamespacedName]int
+		givenType   watch.EventType
+		givenObject any
+		want        map[types.NamespacedName]int
 	}{
-		"a member is new":       {watch.Event{Type: watch.Added, Object: objectOf("a")}, onlyA},
-		"a member changed":      {watch.Event{Type: watch.Modified, Object: objectOf("b")}, onlyB},
-		"a member lost its set": {watch.Event{Type: watch.Deleted, Object: objectOf("a")}, onlyA},
+		"a member is new":       {watch.Added, objectOf("a"), onlyA},
+		"a member changed":      {watch.Modified, objectOf("b"), onlyB},
+		"a member lost its set": {watch.Deleted, objectOf("a"), onlyA},
 		"a member of a set that nobody watches": {
-			watch.Event{Type: watch.Modified, Object: objectOf("c")}, none,
+			watch.Modified, objectOf("c"), none,
 		},
-		"an object without metadata": {watch.Event{Type: watch.Modified, Object: &runtime.Unknown{}}, both},
-		"the stream failed":          {watch.Event{Type: watch.Error, Object: &metav1.Status{}}, none},
+		"the stream failed": {watch.Error, &metav1.Status{}, none},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -205,7 +95,7 @@ func TestAnEventGoesToTheSetOfItsObject(t *testing.T) {
 				b.Set(logging, client, membersOf(t, "b"))
 				afterStart()
 				b.wantTold(t, "the start", both)
-				b.wantRunning(t, "two sets", 1)[0].Action(tc.given.Type, tc.given.Object)
+				b.wantRunning(t, "two sets", 1)[0].send(tc.givenType, tc.givenObject)
 				synctest.Wait()
 				b.wantTold(t, "the event", tc.want)
 			})
@@ -223,7 +113,7 @@ func TestEachStartNotifiesEveryKeyOnce(t *testing.T) {
 		afterStart()
 		b.wantTold(t, "the first start of 16 streams", both)
 		for _, o := range b.wantRunning(t, "two sets", 16) {
-			o.Stop()
+			o.end(io.EOF)
 		}
 		elapse(firstWatchRetry)
 		b.wantTold(t, "nothing, before they are open again", none)
@@ -262,8 +152,8 @@ func TestStopEndsTheInterestOfOneKeyOnly(t *testing.T) {
 		afterStart()
 		b.wantTold(t, "the start", map[types.NamespacedName]int{logging: 1})
 		stream := b.wantRunning(t, "one key", 1)[0]
-		stream.Modify(objectOf("a"))
-		stream.Modify(objectOf("b"))
+		stream.send(watch.Modified, objectOf("a"))
+		stream.send(watch.Modified, objectOf("b"))
 		synctest.Wait()
 		b.wantTold(t, "events", map[types.NamespacedName]int{logging: 1})
 	})
@@ -365,7 +255,7 @@ func TestAStreamThatEndsAtOnceDoesNotSpin(t *testing.T) {
 		b.Set(calico, &Client{}, membersOf(t, "a"))
 		for range 600 {
 			for _, o := range b.server.running() {
-				o.Error(&metav1.Status{Code: 410})
+				o.send(watch.Error, &metav1.Status{Code: 410})
 			}
 			elapse(time.Second)
 		}
