@@ -66,6 +66,13 @@ type ClusterBundleSpec struct {
 	// +kubebuilder:default=IfUnowned
 	Adoption Adoption `json:"adoption,omitempty"`
 
+	// dependsOn of the set.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	DependsOn []SetReference `json:"dependsOn,omitempty"`
+
 	// suspend of the set.
 	// +optional
 	Suspend *bool `json:"suspend,omitempty"`

@@ -117,10 +117,28 @@ type ClusterBundleSetSpec struct {
 	// +kubebuilder:default=IfUnowned
 	Adoption Adoption `json:"adoption,omitempty"`
 
+	// dependsOn are other sets of the same namespace. On each Cluster this set begins
+	// a release only while every one of them is complete there. What it has begun it
+	// finishes, and it is repaired whatever they do.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	DependsOn []SetReference `json:"dependsOn,omitempty"`
+
 	// suspend stops all work of this set in workload clusters until it is false
 	// again. Clusters are still selected and releases still pinned.
 	// +optional
 	Suspend *bool `json:"suspend,omitempty"`
+}
+
+// SetReference names a ClusterBundleSet of the same namespace.
+type SetReference struct {
+	// name of the ClusterBundleSet.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
 }
 
 // BundleSelector names a Bundle and a range of its versions.
@@ -180,6 +198,7 @@ type ClusterBundleSetStatus struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Namespaced,shortName=cbs,categories=cluster-api
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 63",message="the name is also a label value: at most 63 characters"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.dependsOn) || self.spec.dependsOn.all(other, other.name != self.metadata.name)",message="a set cannot depend on itself"
 // +kubebuilder:printcolumn:name="Bundle",type=string,JSONPath=`.spec.bundle.name`,description="Bundle that the selected Clusters get"
 // +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.spec.bundle.version`,description="Constraint on its version"
 // +kubebuilder:printcolumn:name="Matched",type=integer,JSONPath=`.status.matched`,description="Clusters selected"

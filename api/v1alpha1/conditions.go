@@ -76,6 +76,10 @@ const (
 	// ClusterNotConnectedReason means that the workload cluster's API server cannot be reached.
 	ClusterNotConnectedReason = "ClusterNotConnected"
 
+	// DependencyNotReadyReason means that a set that another one depends on is not
+	// complete on the Cluster.
+	DependencyNotReadyReason = "DependencyNotReady"
+
 	// VersionNotChosenReason means that no release was chosen yet.
 	VersionNotChosenReason = "VersionNotChosen"
 

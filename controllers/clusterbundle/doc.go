@@ -2,10 +2,10 @@
 // over one workload cluster. One ClusterBundle is one item of the queue, so that
 // a slow or broken cluster holds up no other.
 //
-//	ClusterBundle -> steps: Cluster, blockers, release, content, connection, pass -> watches, status, events
+//	ClusterBundle -> steps: Cluster, blockers, release, content, connection, dependencies, pass
+//	              -> watches, status, events
 //
 // A step is one subject and has a file of its own. A new subject is a new step:
-// removal behind the blockers that let it through, dependencies on other sets
-// before the release is opened, patches where the pass is put together, drift
-// behind the pass.
+// removal behind the blockers that let it through, patches where the pass is put
+// together, drift behind the pass.
 package clusterbundle

@@ -32,6 +32,8 @@ type scope struct {
 	bundle *library.Bundle
 	// workload is connected; set by connect.
 	workload *workload.Client
+	// waits is true while other sets are watched, set by awaitDependencies.
+	waits bool
 	// passed is what the pass found; set by makePass.
 	passed *rollout.Outcome
 }
@@ -42,14 +44,15 @@ type step func(context.Context, *scope) error
 // steps returns what a reconcile does, in order.
 func (r *Reconciler) steps() []step {
 	return []step{
-		r.getCluster,  // the Cluster that the ClusterBundle is for
-		r.getSet,      // the set that it is of
-		checkBlockers, // no step behind this one runs while the Cluster is to be left alone
-		r.checkChoice, // whether the release that is pinned is the one to have
-		r.getRelease,  // the release that is pinned, or why there is none
-		r.openRelease, // its content, verified and planned
-		r.connect,     // to the workload cluster
-		r.makePass,    // over the workload cluster, as far as its gates allow
+		r.getCluster,        // the Cluster that the ClusterBundle is for
+		r.getSet,            // the set that it is of
+		checkBlockers,       // no step behind this one runs while the Cluster is to be left alone
+		r.checkChoice,       // whether the release that is pinned is the one to have
+		r.getRelease,        // the release that is pinned, or why there is none
+		r.openRelease,       // its content, verified and planned
+		r.connect,           // to the workload cluster
+		r.awaitDependencies, // on sets that are not complete there
+		r.makePass,          // over the workload cluster, as far as its gates allow
 	}
 }
 
@@ -75,8 +78,8 @@ func (f findings) again() time.Duration {
 // is not connected to is reported.
 const startTime = time.Minute
 
-// run takes the steps until one returns an error. What is watched and held for
-// the next pass goes with a reconcile that made none.
+// run takes the steps until one returns an error. What is watched for the next pass
+// goes with a reconcile that made none, unless it watches what it waits for.
 func (r *Reconciler) run(ctx context.Context, s *scope) findings {
 	var err error
 	for _, step := range r.steps() {
@@ -86,6 +89,8 @@ func (r *Reconciler) run(ctx context.Context, s *scope) findings {
 	}
 	if s.passed == nil {
 		err = r.explain(ctx, s, err)
+	}
+	if s.passed == nil && !s.waits {
 		r.Watches.Stop(client.ObjectKeyFromObject(s.clusterBundle))
 	}
 	return findings{

@@ -3,6 +3,7 @@ package placement
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -28,6 +29,7 @@ func setDesired(cb *v1alpha1.ClusterBundle, set *v1alpha1.ClusterBundleSet, clus
 	cb.Spec.DeletionPolicy = set.Spec.DeletionPolicy
 	cb.Spec.CRDs, cb.Spec.ImmutableFields = set.Spec.CRDs, set.Spec.ImmutableFields
 	cb.Spec.Adoption = set.Spec.Adoption
+	cb.Spec.DependsOn = slices.Clone(set.Spec.DependsOn)
 	cb.Spec.Suspend = set.Spec.Suspend
 }
 

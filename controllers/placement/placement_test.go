@@ -125,10 +125,12 @@ func TestWhatASetWants(t *testing.T) {
 	set.Spec.Suspend = new(true)
 	set.Spec.DeletionPolicy = v1alpha1.DeleteDeletionPolicy
 	set.Spec.CRDs, set.Spec.ImmutableFields = v1alpha1.DeleteCRDPolicy, v1alpha1.RecreateImmutableFields
+	set.Spec.DependsOn = []v1alpha1.SetReference{{Name: "dns"}}
 	set.Labels = map[string]string{clusterv1.WatchLabel: "blue", "other": "label"}
 	// Somebody changed what is not theirs, pinned a release and added a label.
 	cb := &v1alpha1.ClusterBundle{Spec: v1alpha1.ClusterBundleSpec{
 		ClusterName: "x", SetName: "x", BundleName: "x", Version: "1.2.3", Digest: "sha256:1", Adoption: "x", Strategy: "x",
+		DependsOn: []v1alpha1.SetReference{{Name: "x"}, {Name: "y"}},
 	}}
 	cb.Labels = map[string]string{"theirs": "kept", clusterv1.ClusterNameLabel: "x"}
 	setDesired(cb, set, cluster)
@@ -147,11 +149,15 @@ func TestWhatASetWants(t *testing.T) {
 			ClusterName: "prod", SetName: "cni", BundleName: "calico", Version: "1.2.3", Digest: "sha256:1",
 			Strategy: v1alpha1.ReconcileStrategy, DeletionPolicy: v1alpha1.DeleteDeletionPolicy,
 			CRDs: v1alpha1.DeleteCRDPolicy, ImmutableFields: v1alpha1.RecreateImmutableFields,
-			Adoption: v1alpha1.AlwaysAdoption, Suspend: new(true),
+			Adoption: v1alpha1.AlwaysAdoption, Suspend: new(true), DependsOn: []v1alpha1.SetReference{{Name: "dns"}},
 		},
 	}
 	if diff := cmp.Diff(wanted, cb); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	cb.Spec.DependsOn[0].Name = "decoded" // as the answer to a patch is, in place
+	if set.Spec.DependsOn[0].Name != "dns" {
+		t.Error("want nothing of the set shared, which is in the cache")
 	}
 }
 

@@ -100,6 +100,10 @@ func IsSettled(parent metav1.Object) bool {
 	return parent.GetAnnotations()[phaseAnnotation] == complete
 }
 
+// PhaseOf returns, of a parent as it was read, the name of the phase that its
+// release is in; empty if there is no parent.
+func PhaseOf(parent metav1.Object) string { return parent.GetAnnotations()[phaseAnnotation] }
+
 // Progress is how far a release is on a workload cluster.
 type Progress struct {
 	// Phase is the index of the first phase that is not complete, or the number

@@ -20,22 +20,18 @@ var configMaps = manifest.Resource{Version: "v1", Plural: "configmaps", Namespac
 // load reads the parent, unless an earlier pass did so a moment ago. If it is not
 // that of the release, it is written before the first object is applied.
 func (p *pass) load(ctx context.Context) (err error) {
-	now := p.Now()
-	p.Memory.recall(p.Release.Digest, now)
-	p.Memory.dropChanged(p.IsQuiet)
-	p.parent, p.current = p.Memory.parent, p.Memory.current
-	if p.parent == nil {
-		if p.parent, err = ReadParent(ctx, p.Cluster, p.Parent); err != nil {
-			return err
-		}
+	if p.parent, err = p.recallParent(ctx); err != nil {
+		return err
 	}
+	p.Memory.dropChanged(p.IsQuiet)
+	p.current = p.Memory.current
 	p.saved = inventory.RecordOf(p.parent)
 	p.record = inventory.Record{
 		Bundle: p.Release.Bundle, Version: p.Release.Version, Digest: p.Release.Digest,
 		// The members of the release before keep their place in the inventory.
 		GroupKinds: union(groupKinds(p.Release.Plan), p.saved.GroupKinds),
 		Shared:     p.saved.Shared,
-		Progress:   inventory.Progress{}.Begin(now),
+		Progress:   inventory.Progress{}.Begin(p.Now()),
 	}
 	p.record.Progress.Prune = p.saved.Digest != ""
 	if p.saved.Digest == p.Release.Digest {
@@ -88,6 +84,34 @@ func (p *pass) saveAtEnd(ctx context.Context) error {
 	return p.save(ctx)
 }
 
+// HasBegun reports whether a pass has begun the release; of what is applied once,
+// whether any release is complete. It reads the parent only if a pass would, and in
+// place of the pass that follows.
+func (r Rollout) HasBegun(ctx context.Context) (bool, error) {
+	if r.Memory == nil {
+		r.Memory = &Memory{}
+	}
+	parent, err := r.recallParent(ctx)
+	if err != nil {
+		return false, err
+	}
+	begun := inventory.RecordOf(parent).Digest == r.Release.Digest || r.Once && inventory.IsSettled(parent)
+	if begun {
+		r.Memory.parent = parent
+	}
+	return begun, nil
+}
+
+// recallParent returns the parent as it was read or written a moment ago, else
+// reads it.
+func (r Rollout) recallParent(ctx context.Context) (*corev1.ConfigMap, error) {
+	r.Memory.recall(r.Release.Digest, r.Now())
+	if r.Memory.parent != nil {
+		return r.Memory.parent, nil
+	}
+	return ReadParent(ctx, r.Cluster, r.Parent)
+}
+
 // ReadParent reads the parent from a workload cluster. It returns an empty
 // ConfigMap if there is none.
 func ReadParent(ctx context.Context, cluster Reader, parent inventory.Parent) (*corev1.ConfigMap, error) {
@@ -100,6 +124,11 @@ func ReadParent(ctx context.Context, cluster Reader, parent inventory.Parent) (*
 		return nil, fmt.Errorf("%s: %w", refOfParent(parent), err)
 	}
 	return read, nil
+}
+
+// ParentTarget is the target to watch for what happens to a parent.
+func ParentTarget(parent inventory.Parent) Target {
+	return Target{Resource: configMaps, Namespace: inventory.Namespace, Name: parent.Name()}
 }
 
 func refOfParent(parent inventory.Parent) manifest.Ref {
