@@ -77,7 +77,7 @@ const (
 	ClusterNotConnectedReason = "ClusterNotConnected"
 
 	// DependencyNotReadyReason means that a set that another one depends on is not
-	// complete on the Cluster.
+	// complete on the Cluster; of a set, that one that it depends on does not exist.
 	DependencyNotReadyReason = "DependencyNotReady"
 
 	// VersionNotChosenReason means that no release was chosen yet.
@@ -215,6 +215,9 @@ const (
 
 	// ConstraintInvalidReason means that a version or a constraint cannot be parsed.
 	ConstraintInvalidReason = "ConstraintInvalid"
+
+	// DependencyCycleReason means that a set depends, by way of others, on itself.
+	DependencyCycleReason = "DependencyCycle"
 
 	// SelectorInvalidReason means that the clusterSelector cannot be used.
 	SelectorInvalidReason = "SelectorInvalid"

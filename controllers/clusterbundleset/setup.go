@@ -38,6 +38,7 @@ func (r *Reconciler) SetupWithManager(
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("clusterbundleset").
 		For(&v1alpha1.ClusterBundleSet{}, builder.WithPredicates(changed, watched)).
+		Watches(&v1alpha1.ClusterBundleSet{}, delayed(r.setToDependents), builder.WithPredicates(dependsOnChanged())).
 		Watches(&v1alpha1.ClusterBundle{}, delayed(clusterBundleToSet), builder.WithPredicates(watched)).
 		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(r.bundleToSets),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)).

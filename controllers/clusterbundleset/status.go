@@ -48,13 +48,15 @@ func (r *Reconciler) gather(ctx context.Context, set *v1alpha1.ClusterBundleSet)
 	for _, cb := range bundles {
 		g.bundles[cb.Spec.ClusterName] = cb
 	}
-	g.invalid, err = r.invalid(ctx, set)
-	return g, err
+	bundle, bundleErr := r.invalidBundle(ctx, set)
+	dependencies, dependenciesErr := r.invalidDependencies(ctx, set)
+	g.invalid = fault.Join(bundle, dependencies)
+	return g, fault.Join(bundleErr, dependenciesErr)
 }
 
-// invalid returns what is wrong with the set whatever the Clusters: its Bundle
-// does not exist, or no release can ever fit.
-func (r *Reconciler) invalid(ctx context.Context, set *v1alpha1.ClusterBundleSet) (problem, err error) {
+// invalidBundle returns what is wrong with the Bundle of a set whatever the
+// Clusters: it does not exist, or no release can ever fit.
+func (r *Reconciler) invalidBundle(ctx context.Context, set *v1alpha1.ClusterBundleSet) (problem, err error) {
 	bundle, err := capi.GetBundle(ctx, r.Client, types.NamespacedName{Namespace: set.Namespace, Name: set.Spec.Bundle.Name})
 	if fault.ClassOf(err) == fault.ClassWait {
 		return err, nil
