@@ -4,6 +4,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// UninstallFinalizer is on a ClusterBundle whose deletionPolicy is Delete: it is
+// not gone before what it applied is removed from the workload cluster, unless
+// that is to be left alone.
+const UninstallFinalizer = "addons.cluster.x-k8s.io/uninstall"
+
 // ClusterBundleSpec is one Bundle on one Cluster, resolved and pinned by the
 // ClusterBundleSet that made it. What must survive a move of the Cluster is
 // here or in the workload cluster.

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/bundle"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/clusterbundle"
@@ -78,15 +79,18 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opened *library.Libra
 }
 
 // newClusterCache adds CAPI's ClusterCache, which connects the Clusters that a
-// set selects.
+// set selects, and those from which something is to be removed.
 func newClusterCache(ctx context.Context, mgr ctrl.Manager, opts Options) (clustercache.ClusterCache, error) {
 	return capi.SetupClusterCache(ctx, mgr, capi.ClusterCacheOptions{
 		Name:        name,
 		WatchFilter: opts.Manager.WatchFilter,
 		Selects: func(cluster *clusterv1.Cluster) bool {
-			return len(capi.SelectingSets(ctx, mgr.GetClient(), cluster.Namespace, cluster.Labels)) > 0
+			return capi.IsNeeded(ctx, mgr.GetClient(), cluster)
 		},
-		Changes:     capi.SelectionChanges(mgr.GetClient(), mgr.GetCache()),
+		Changes: []source.Source{
+			capi.SelectionChanges(mgr.GetClient(), mgr.GetCache()),
+			capi.UninstallChanges(mgr.GetCache()),
+		},
 		Concurrency: opts.Concurrency.ClusterCache,
 	})
 }

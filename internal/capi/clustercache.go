@@ -28,15 +28,15 @@ type ClusterCacheOptions struct {
 	WatchFilter string
 	// Selects reports whether a Cluster is to be connected.
 	Selects func(*clusterv1.Cluster) bool
-	// Changes names the Clusters for which the answer of Selects may have changed.
-	Changes source.Source
+	// Changes name the Clusters for which the answer of Selects may have changed.
+	Changes []source.Source
 	// Concurrency is how many Clusters are connected or checked at once.
 	Concurrency int
 }
 
 // SetupClusterCache adds CAPI's ClusterCache to the manager. It connects only
 // the Clusters that Selects selects. It returns an error if the manager does not
-// take the ClusterCache or its controller cannot watch the source of changes.
+// take the ClusterCache or its controller cannot watch the sources of changes.
 func SetupClusterCache(
 	ctx context.Context, mgr ctrl.Manager, options ClusterCacheOptions,
 ) (clustercache.ClusterCache, error) {
@@ -58,8 +58,10 @@ func SetupClusterCache(
 	if seen.controller == nil {
 		return nil, errors.New("cluster cache: it added no controller to the manager")
 	}
-	if err := seen.controller.Watch(options.Changes); err != nil {
-		return nil, fmt.Errorf("cluster cache: %w", err)
+	for _, changes := range options.Changes {
+		if err := seen.controller.Watch(changes); err != nil {
+			return nil, fmt.Errorf("cluster cache: %w", err)
+		}
 	}
 	return cache, nil
 }

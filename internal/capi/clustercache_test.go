@@ -90,10 +90,10 @@ func TestClustersAreConnectedWhileTheyAreSelected(t *testing.T) {
 			refused.Add(1)
 			return false
 		},
-		Changes: source.Kind(mgr.GetCache(), &v1alpha1.ClusterBundleSet{}, handler.TypedEnqueueRequestsFromMapFunc(
+		Changes: []source.Source{source.Kind(mgr.GetCache(), &v1alpha1.ClusterBundleSet{}, handler.TypedEnqueueRequestsFromMapFunc(
 			func(context.Context, *v1alpha1.ClusterBundleSet) []reconcile.Request {
 				return []reconcile.Request{{NamespacedName: key}}
-			})),
+			}))},
 		Concurrency: 1,
 	})
 	if err != nil {

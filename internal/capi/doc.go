@@ -2,6 +2,6 @@
 // object is paused, which Clusters a set selects, which workload clusters CAPI's
 // ClusterCache connects, and what the manager's caches index and keep.
 //
-//	sets that select a Cluster -> ClusterCache -> connections
+//	sets that select a Cluster, ClusterBundles to uninstall -> ClusterCache -> connections
 //	Secrets, ConfigMaps -> transforms -> caches
 package capi

@@ -69,6 +69,19 @@ func SelectingSets(
 	})
 }
 
+// IsNeeded reports whether a Cluster is to be connected: a set selects it, or
+// something is to be removed from it that a set applied which no longer does.
+func IsNeeded(ctx context.Context, reader client.Reader, cluster *clusterv1.Cluster) bool {
+	if len(SelectingSets(ctx, reader, cluster.Namespace, cluster.Labels)) > 0 {
+		return true
+	}
+	found, err := ClusterBundlesBy(ctx, reader, ClusterField, cluster.Namespace, cluster.Name)
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing ClusterBundles", "Cluster", klog.KObj(cluster))
+	}
+	return slices.ContainsFunc(found, func(cb v1alpha1.ClusterBundle) bool { return NeedsUninstall(&cb) })
+}
+
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // SelectionChanges is a source of the Clusters that a set selects, or did before,
