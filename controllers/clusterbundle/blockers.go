@@ -62,8 +62,11 @@ func checkBlockers(_ context.Context, s *scope) error {
 	return err
 }
 
-// blockedBy returns the reason of the first blocker that has one.
-func blockedBy(s *scope) error {
+// blockedBy returns the reason of the first blocker of a pass that has one.
+func blockedBy(s *scope) error { return firstReason(blockers, s) }
+
+// firstReason returns the reason of the first of the blockers that has one.
+func firstReason(blockers []blocker, s *scope) error {
 	for _, blocked := range blockers {
 		if err := blocked(s); err != nil {
 			return err
@@ -88,8 +91,9 @@ func clusterDeleting(s *scope) error {
 	return fault.Wait(v1alpha1.ClusterNotFoundReason, 0, fmt.Errorf("Cluster %s is being deleted", s.cluster.Name))
 }
 
-func suspended(s *scope) error {
-	spec := s.clusterBundle.Spec
+func suspended(s *scope) error { return suspendedBy(s.clusterBundle.Spec) }
+
+func suspendedBy(spec v1alpha1.ClusterBundleSpec) error {
 	if spec.Suspend == nil || !*spec.Suspend {
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
@@ -48,19 +49,22 @@ type Reconciler struct {
 	running  running
 }
 
-// Reconcile makes one pass over one workload cluster and reports what it found.
+// Reconcile makes one pass over one workload cluster and reports what it found. Of
+// a ClusterBundle that is being deleted it removes what was applied, if something
+// is to be removed.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	clusterBundle := &v1alpha1.ClusterBundle{}
 	err := r.Client.Get(ctx, req.NamespacedName, clusterBundle)
-	if err != nil || !clusterBundle.DeletionTimestamp.IsZero() {
-		r.Watches.Stop(req.NamespacedName)
-		r.holds.drop(req.NamespacedName)
-		r.memories.drop(req.NamespacedName)
-		r.Status.Forget(req.NamespacedName)
+	deleted := !clusterBundle.DeletionTimestamp.IsZero()
+	if err != nil || deleted && !capi.NeedsUninstall(clusterBundle) {
+		r.forget(req.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if r.Status.IsStale(clusterBundle) {
 		return ctrl.Result{RequeueAfter: status.StaleRetry}, nil
+	}
+	if deleted {
+		return r.uninstall(ctx, clusterBundle)
 	}
 	before := clusterBundle.DeepCopy()
 	found := r.run(ctx, &scope{clusterBundle: clusterBundle})
@@ -73,4 +77,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		result.RequeueAfter = found.again()
 	}
 	return status.Resync(result, err, r.SyncPeriod)
+}
+
+// forget drops what is kept of a ClusterBundle that is gone, or let go.
+func (r *Reconciler) forget(key types.NamespacedName) {
+	r.Watches.Stop(key)
+	r.holds.drop(key)
+	r.memories.drop(key)
+	r.Status.Forget(key)
 }

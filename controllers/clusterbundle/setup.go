@@ -6,6 +6,7 @@ import (
 	"time"
 
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -49,6 +50,8 @@ func (r *Reconciler) SetupWithManager(
 			builder.WithPredicates(comesOrGoes())).
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(byCluster),
 			builder.WithPredicates(clusterChanged(), watched)).
+		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(r.toUninstalls),
+			builder.WithPredicates(predicate.LabelChangedPredicate{}, watched)).
 		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(byBundle), specChanged).
 		Watches(&v1alpha1.ClusterBundleSet{}, handler.EnqueueRequestsFromMapFunc(bySet),
 			builder.WithPredicates(changed, watched)).
@@ -117,4 +120,20 @@ func (r *Reconciler) toOthersOfCluster(ctx context.Context, object client.Object
 	return slices.DeleteFunc(requests, func(request reconcile.Request) bool {
 		return request.NamespacedName == client.ObjectKeyFromObject(object)
 	})
+}
+
+// toUninstalls returns the requests for the ClusterBundles that are being
+// uninstalled from a Cluster, whose labels may opt it in again.
+func (r *Reconciler) toUninstalls(ctx context.Context, cluster client.Object) []reconcile.Request {
+	found, err := capi.ClusterBundlesBy(ctx, r.Client, capi.ClusterField, cluster.GetNamespace(), cluster.GetName())
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing ClusterBundles", "Cluster", klog.KObj(cluster))
+	}
+	var requests []reconcile.Request
+	for i := range found {
+		if !found[i].DeletionTimestamp.IsZero() {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&found[i])})
+		}
+	}
+	return requests
 }

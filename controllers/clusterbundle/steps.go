@@ -36,6 +36,8 @@ type scope struct {
 	waits bool
 	// passed is what the pass found; set by makePass.
 	passed *rollout.Outcome
+	// removed is what an uninstall found and did; set by removeObjects.
+	removed *rollout.RemovalOutcome
 }
 
 // step does one thing of a reconcile. An error ends the reconcile.
