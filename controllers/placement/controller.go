@@ -93,12 +93,15 @@ func (r *Reconciler) place(ctx context.Context, p Placement) (selected bool, err
 		return selected, err
 	}
 	if !selected {
-		return false, r.withdraw(ctx, existing)
+		return false, r.withdraw(ctx, set, cluster, existing)
 	}
 	if existing == nil {
 		if existing, err = r.create(ctx, set, cluster); err != nil {
 			return true, err
 		}
+	}
+	if isTerminating(existing) {
+		return true, nil // another one is made when it is gone
 	}
 	return true, r.pin(ctx, set, cluster, existing)
 }

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 )
@@ -26,11 +27,22 @@ func setDesired(cb *v1alpha1.ClusterBundle, set *v1alpha1.ClusterBundleSet, clus
 	cb.Spec.ClusterName, cb.Spec.SetName = cluster.Name, set.Name
 	cb.Spec.BundleName = set.Spec.Bundle.Name
 	cb.Spec.Strategy = set.Spec.Strategy
-	cb.Spec.DeletionPolicy = set.Spec.DeletionPolicy
-	cb.Spec.CRDs, cb.Spec.ImmutableFields = set.Spec.CRDs, set.Spec.ImmutableFields
+	cb.Spec.ImmutableFields = set.Spec.ImmutableFields
 	cb.Spec.Adoption = set.Spec.Adoption
 	cb.Spec.DependsOn = slices.Clone(set.Spec.DependsOn)
 	cb.Spec.Suspend = set.Spec.Suspend
+	setRemoval(cb, set)
+}
+
+// setRemoval puts into a ClusterBundle what is removed from the workload cluster
+// before it is gone. Without the policy Delete nothing holds it up.
+func setRemoval(cb *v1alpha1.ClusterBundle, set *v1alpha1.ClusterBundleSet) {
+	cb.Spec.DeletionPolicy, cb.Spec.CRDs = set.Spec.DeletionPolicy, set.Spec.CRDs
+	if set.Spec.DeletionPolicy == v1alpha1.DeleteDeletionPolicy {
+		controllerutil.AddFinalizer(cb, v1alpha1.UninstallFinalizer)
+		return
+	}
+	controllerutil.RemoveFinalizer(cb, v1alpha1.UninstallFinalizer)
 }
 
 // owners are the set, which controls the ClusterBundle, and the Cluster, with

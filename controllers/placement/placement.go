@@ -4,8 +4,10 @@ import (
 	"context"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -16,13 +18,42 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 )
 
-// withdraw deletes a ClusterBundle that is no longer asked for. What was applied
-// stays, by the deletion policy Retain.
-func (r *Reconciler) withdraw(ctx context.Context, existing *v1alpha1.ClusterBundle) error {
-	if existing == nil {
+// withdraw deletes a ClusterBundle that is no longer asked for, with what the set
+// says now about what was applied. While the ClusterBundle is paused it stays, as
+// long as there is a workload cluster that something may be removed from.
+func (r *Reconciler) withdraw(
+	ctx context.Context, set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster, existing *v1alpha1.ClusterBundle,
+) error {
+	if existing == nil || isTerminating(existing) {
 		return nil
 	}
+	lives := cluster != nil && !isTerminating(cluster)
+	if lives && capi.NeedsUninstall(existing) && capi.IsPaused(nil, existing) {
+		return nil
+	}
+	if lives && set != nil {
+		before := existing.DeepCopy()
+		setRemoval(existing, set)
+		if err := r.write(ctx, existing, before); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+	}
 	return client.IgnoreNotFound(r.Client.Delete(ctx, existing, client.Preconditions{UID: &existing.UID}))
+}
+
+func isTerminating(object metav1.Object) bool { return !object.GetDeletionTimestamp().IsZero() }
+
+// write writes what of a ClusterBundle differs from before. Others have finalizers
+// in it, too: a change of those is made to the version that was read.
+func (r *Reconciler) write(ctx context.Context, cb, before *v1alpha1.ClusterBundle) error {
+	if equality.Semantic.DeepEqual(cb, before) {
+		return nil
+	}
+	patch := client.MergeFrom(before)
+	if !slices.Equal(cb.Finalizers, before.Finalizers) {
+		patch = client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	}
+	return r.Client.Patch(ctx, cb, patch)
 }
 
 // create makes the ClusterBundle of a placement, with no release pinned yet.
@@ -58,11 +89,7 @@ func (r *Reconciler) pin(
 	if !isSettled(cb) {
 		err = r.choose(ctx, set, cluster, cb)
 	}
-	patch := client.MergeFrom(before)
-	if content, diffErr := patch.Data(cb); diffErr != nil || string(content) == "{}" {
-		return fault.Join(err, diffErr)
-	}
-	return fault.Join(err, client.IgnoreNotFound(r.Client.Patch(ctx, cb, patch)))
+	return fault.Join(err, client.IgnoreNotFound(r.write(ctx, cb, before)))
 }
 
 // isSettled reports whether the release of a placement is chosen for good: with

@@ -136,7 +136,8 @@ func TestWhatASetWants(t *testing.T) {
 	setDesired(cb, set, cluster)
 	wanted := &v1alpha1.ClusterBundle{
 		ObjectMeta: metav1.ObjectMeta{
-			Labels: map[string]string{"theirs": "kept", clusterv1.ClusterNameLabel: "prod", clusterv1.WatchLabel: "blue"},
+			Finalizers: []string{v1alpha1.UninstallFinalizer},
+			Labels:     map[string]string{"theirs": "kept", clusterv1.ClusterNameLabel: "prod", clusterv1.WatchLabel: "blue"},
 			OwnerReferences: []metav1.OwnerReference{
 				{
 					APIVersion: "addons.cluster.x-k8s.io/v1alpha1", Kind: "ClusterBundleSet", Name: "cni", UID: "uid-cni",

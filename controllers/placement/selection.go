@@ -40,7 +40,7 @@ func isPaused(set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster) bool {
 // neither is being deleted. The garbage collector alone would keep the
 // ClusterBundle until both of its owners are gone.
 func selects(set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster) (bool, error) {
-	if set == nil || cluster == nil || !set.DeletionTimestamp.IsZero() || !cluster.DeletionTimestamp.IsZero() {
+	if set == nil || cluster == nil || isTerminating(set) || isTerminating(cluster) {
 		return false, nil
 	}
 	selector, err := capi.SelectorOf(set)

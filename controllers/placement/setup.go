@@ -34,13 +34,15 @@ func (r *Reconciler) SetupWithManager(
 ) error {
 	setChanged := predicate.Or[client.Object](
 		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{})
+	clusterBundleChanged := predicate.Or[client.Object](
+		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 	options.LogConstructor = logConstructor(mgr.GetLogger())
 	return builder.TypedControllerManagedBy[Placement](mgr).
 		Named("placement").
 		Watches(&v1alpha1.ClusterBundleSet{}, handler.TypedEnqueueRequestsFromMapFunc(r.setToPlacements),
 			builder.WithPredicates(setChanged, watched)).
 		Watches(&v1alpha1.ClusterBundle{}, handler.TypedEnqueueRequestsFromMapFunc(clusterBundleToPlacement),
-			builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)).
+			builder.WithPredicates(clusterBundleChanged, watched)).
 		Watches(&v1alpha1.Bundle{}, handler.TypedEnqueueRequestsFromMapFunc(r.bundleToPlacements),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)).
 		Watches(&clusterv1.Cluster{}, r.clusterEvents(), builder.WithPredicates(clusterChanged(), watched)).
