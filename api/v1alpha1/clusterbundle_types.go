@@ -46,6 +46,15 @@ type ClusterBundleSpec struct {
 	// +optional
 	Digest Digest `json:"digest,omitempty"`
 
+	// kubernetes is the version of Kubernetes by which the release was chosen and its
+	// charts are rendered. Another version that the workload cluster answers with
+	// counts after it was read for some minutes without interruption. Empty where no
+	// release of the Bundle depends on it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Kubernetes string `json:"kubernetes,omitempty"`
+
 	// strategy of the set.
 	// +optional
 	// +kubebuilder:default=Reconcile

@@ -21,6 +21,8 @@ type choice struct {
 	release.Selection
 	// err is why there is none.
 	err error
+	// settling means that the version of Kubernetes may be about to change.
+	settling bool
 }
 
 // checkChoice finds out which release the Cluster would get now. It never keeps a
@@ -33,32 +35,32 @@ func (r *Reconciler) checkChoice(ctx context.Context, s *scope) error {
 	if err != nil {
 		return nil //nolint:nilerr // the step behind this one meets it and reports it
 	}
-	selected, err := r.choose(ctx, s.clusterBundle, bundle)
-	s.choice = &choice{Selection: selected, err: err}
+	found := r.choose(ctx, s.clusterBundle, bundle)
+	s.choice = &found
 	return nil
 }
 
-// choose returns the release that the set and the Bundle give the Cluster now. It
-// is one that can be opened.
+// choose returns the release that the set and the Bundle give the Cluster now, by the
+// same version of Kubernetes as the set pins it. It is one that can be opened.
 func (r *Reconciler) choose(
 	ctx context.Context, cb *v1alpha1.ClusterBundle, bundle *v1alpha1.Bundle,
-) (release.Selection, error) {
+) choice {
 	set := &v1alpha1.ClusterBundleSet{}
 	err := r.Client.Get(ctx, setKey(cb), set)
 	if apierrors.IsNotFound(err) {
-		return release.Selection{}, fault.Wait(v1alpha1.VersionNotChosenReason, 0,
-			fmt.Errorf("ClusterBundleSet %s does not exist", cb.Spec.SetName))
+		return choice{err: fault.Wait(v1alpha1.VersionNotChosenReason, 0,
+			fmt.Errorf("ClusterBundleSet %s does not exist", cb.Spec.SetName))}
 	}
 	if err != nil {
-		return release.Selection{}, err
+		return choice{err: err}
 	}
-	kubernetes, unknown := r.Connections.Version(ctx, clusterKey(cb))
+	kubernetes, unknown := r.Connections.Version(ctx, clusterKey(cb), cb.Spec.Kubernetes)
 	selected, err := r.Library.Select(bundle, set.Spec.Bundle.Version,
-		library.Kubernetes{Version: kubernetes, Unknown: unknown})
+		library.Kubernetes{Version: kubernetes.Version, Unknown: unknown})
 	if err != nil && errors.Is(err, unknown) && fault.ClassOf(err) != fault.ClassWait {
 		err = fmt.Errorf("%w: %w", errVersionUnknown, err)
 	}
-	return selected, err
+	return choice{Selection: selected, err: err, settling: kubernetes.Again > 0}
 }
 
 // errVersionUnknown is in the error of a choice that depends on the version of a
@@ -66,7 +68,7 @@ func (r *Reconciler) choose(
 var errVersionUnknown = errors.New("the version of Kubernetes is not known")
 
 // setUpToDate sets the condition UpToDate. While it is not known what the Cluster
-// would get, or another release is about to be pinned, what was found before stays.
+// would get, or another release may be about to be pinned, what was found before stays.
 // With the strategy ApplyOnce no other release is to have, and there is none.
 func setUpToDate(cb *v1alpha1.ClusterBundle, found *choice) {
 	if cb.Spec.Strategy == v1alpha1.ApplyOnceStrategy {
@@ -82,7 +84,7 @@ func setUpToDate(cb *v1alpha1.ClusterBundle, found *choice) {
 		status.SetCondition(cb, v1alpha1.UpToDateCondition, false,
 			fault.ReasonOf(found.err, v1alpha1.InternalErrorReason),
 			fmt.Sprintf("release %s stays: %s", cb.Spec.Version, found.err))
-	case found.Selection == pinned:
+	case found.Selection == pinned && !found.settling:
 		status.SetCondition(cb, v1alpha1.UpToDateCondition, true, v1alpha1.UpToDateReason, "")
 	}
 }

@@ -43,6 +43,13 @@ func TestUpToDate(t *testing.T) {
 			&choice{err: fault.Wait(v1alpha1.FetchingReason, 0, fmt.Errorf("a tag %w", library.ErrFetching))}, "True before",
 		},
 		"what was not looked at stays": {nil, "True before"},
+		"while versions of Kubernetes alternate what was found before stays": {
+			&choice{Selection: pinned, settling: true}, "True before",
+		},
+		"unless no release fits the known one": {
+			&choice{err: fault.Stallf(v1alpha1.NoReleaseFitsReason, "no release fits"), settling: true},
+			"False NoReleaseFits: release 1.0.0 stays: no release fits",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

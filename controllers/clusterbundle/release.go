@@ -37,8 +37,8 @@ func (r *Reconciler) getRelease(ctx context.Context, s *scope) error {
 
 // notChosen returns why the set has not pinned a release. It is never nil.
 func (r *Reconciler) notChosen(ctx context.Context, cb *v1alpha1.ClusterBundle, bundle *v1alpha1.Bundle) error {
-	if _, err := r.choose(ctx, cb, bundle); err != nil {
-		return err
+	if found := r.choose(ctx, cb, bundle); found.err != nil {
+		return found.err
 	}
 	return fault.Wait(v1alpha1.VersionNotChosenReason, notChosenRetry,
 		fmt.Errorf("ClusterBundleSet %s has not chosen a release yet", cb.Spec.SetName))
@@ -55,14 +55,16 @@ func pinned(bundle v1alpha1.BundleSpec, cb *v1alpha1.ClusterBundle) (v1alpha1.Re
 	return v1alpha1.Release{}, releaseChanged(cb)
 }
 
-// openRelease opens the release that is pinned, if its content is still the same.
+// openRelease opens the release that is pinned, if its content is still the same. It
+// is rendered for the version of Kubernetes that its digest is of.
 func (r *Reconciler) openRelease(ctx context.Context, s *scope) error {
-	kubernetes := ""
-	if release.NeedsKubernetes(s.release) {
-		var err error
-		if kubernetes, err = r.Connections.Version(ctx, clusterKey(s.clusterBundle)); err != nil {
+	kubernetes := s.clusterBundle.Spec.Kubernetes
+	if kubernetes == "" && release.NeedsKubernetes(s.release) {
+		read, err := r.Connections.Version(ctx, clusterKey(s.clusterBundle), "")
+		if err != nil {
 			return err
 		}
+		kubernetes = read.Version
 	}
 	opened, err := r.Library.Open(bundleKey(s.clusterBundle), s.release, kubernetes)
 	if err != nil {

@@ -1,9 +1,15 @@
 package clusterbundle
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 )
 
 func TestPinnedRelease(t *testing.T) {
@@ -31,6 +37,40 @@ func TestPinnedRelease(t *testing.T) {
 			wantWaiting(t, err, test.wantReason, test.wantMessage)
 			if err == nil && got.Version != test.givenVersion {
 				t.Errorf("want release %s, got %s", test.givenVersion, got.Version)
+			}
+		})
+	}
+}
+
+// rendered has the version of Kubernetes as the digest of what is opened for it.
+type rendered struct{ releases }
+
+func (rendered) Open(_ types.NamespacedName, _ v1alpha1.Release, kubernetes string) (*library.Bundle, error) {
+	return &library.Bundle{Digest: v1alpha1.Digest(kubernetes)}, nil
+}
+
+func TestAChartIsRenderedForTheVersionThatItsDigestIsOf(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"gitVersion":"v1.36.0"}`))
+	}))
+	t.Cleanup(server.Close)
+	chart := v1alpha1.Release{Version: "1.0.0", Phases: []v1alpha1.Phase{{
+		Name: "all", Sources: []v1alpha1.Source{{Helm: &v1alpha1.HelmSource{Chart: "https://example.com/a"}}},
+	}}}
+	for name, test := range map[string]struct{ givenKnown, want string }{
+		"the one that it was chosen by":            {"v1.35.0", "v1.35.0"},
+		"that of the cluster where none was noted": {"", "v1.36.0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := reconcilerOf(t, &rest.Config{Host: server.URL})
+			r.Library = rendered{}
+			cb := &v1alpha1.ClusterBundle{Spec: v1alpha1.ClusterBundleSpec{
+				ClusterName: "prod", Version: "1.0.0", Digest: v1alpha1.Digest(test.want), Kubernetes: test.givenKnown,
+			}}
+			if err := r.openRelease(t.Context(), &scope{clusterBundle: cb, release: chart}); err != nil {
+				t.Errorf("want it opened for %s, got %v", test.want, err)
 			}
 		})
 	}

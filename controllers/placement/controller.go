@@ -30,10 +30,11 @@ func (p Placement) setKey() types.NamespacedName {
 	return types.NamespacedName{Namespace: p.Namespace, Name: p.Set}
 }
 
-// versions returns the Kubernetes versions of workload clusters. The error for
-// one that is not connected is a fault.Wait.
+// versions returns the Kubernetes versions of workload clusters to choose releases
+// by, where known is the one by which the last was chosen; so it is with an error. The
+// error for a cluster that is not connected is a fault.Wait.
 type versions interface {
-	Version(ctx context.Context, cluster client.ObjectKey) (string, error)
+	Version(ctx context.Context, cluster client.ObjectKey, known string) (release.Settled, error)
 	// Forget drops what is kept of a workload cluster whose Cluster is gone.
 	Forget(cluster client.ObjectKey)
 }

@@ -8,14 +8,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 )
 
 // withdraw deletes a ClusterBundle that is no longer asked for, with what the set
@@ -84,6 +82,9 @@ func (r *Reconciler) pin(
 	ctx context.Context, set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster, cb *v1alpha1.ClusterBundle,
 ) error {
 	before := cb.DeepCopy()
+	if isOfAnother(cb, cluster) {
+		cb.Spec.Version, cb.Spec.Digest, cb.Spec.Kubernetes = "", "", ""
+	}
 	setDesired(cb, set, cluster)
 	var err error
 	if !isSettled(cb) {
@@ -107,26 +108,3 @@ func isSettled(cb *v1alpha1.ClusterBundle) bool {
 
 // isOpen reports whether a phase has never been complete.
 func isOpen(phase v1alpha1.PhaseStatus) bool { return phase.CompletionTime == nil }
-
-// choose puts into a ClusterBundle the release that its placement gets. Where
-// none can be chosen, the one of before stays.
-func (r *Reconciler) choose(
-	ctx context.Context, set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster, cb *v1alpha1.ClusterBundle,
-) error {
-	key := types.NamespacedName{Namespace: set.Namespace, Name: set.Spec.Bundle.Name}
-	bundle, err := capi.GetBundle(ctx, r.Client, key)
-	if err != nil {
-		return err
-	}
-	kubernetes, unknown := r.Versions.Version(ctx, client.ObjectKeyFromObject(cluster))
-	if unknown != nil && fault.ClassOf(unknown) != fault.ClassWait {
-		return unknown
-	}
-	chosen, err := r.Library.Select(bundle, set.Spec.Bundle.Version,
-		library.Kubernetes{Version: kubernetes, Unknown: unknown})
-	if err != nil {
-		return err
-	}
-	cb.Spec.Version, cb.Spec.Digest = chosen.Version, chosen.Digest
-	return nil
-}

@@ -203,7 +203,12 @@ type always struct {
 	err     error
 }
 
-func (a always) Version(context.Context, client.ObjectKey) (string, error) { return a.version, a.err }
+func (a always) Version(_ context.Context, _ client.ObjectKey, known string) (release.Settled, error) {
+	if a.err != nil {
+		return release.Settled{Version: known}, a.err
+	}
+	return release.Settled{Version: a.version}, nil
+}
 
 func (always) Forget(client.ObjectKey) {}
 

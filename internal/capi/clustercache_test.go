@@ -119,7 +119,7 @@ func TestClustersAreConnectedWhileTheyAreSelected(t *testing.T) {
 		t.Fatal(err)
 	}
 	testenv.Eventually(t, "a Cluster that is selected is connected", connected)
-	if got, err := connections.Version(t.Context(), key); err != nil || got == "" {
+	if got, err := connections.Version(t.Context(), key, ""); err != nil || got.Version == "" {
 		t.Errorf("want the version of the workload cluster, got %q, %v", got, err)
 	}
 

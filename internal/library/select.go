@@ -11,7 +11,7 @@ import (
 type Kubernetes struct {
 	// Version of the API server; empty while it is not known.
 	Version string
-	// Unknown is why the version is not known; nil if it is.
+	// Unknown is why the version is not known; it does not matter if it is.
 	Unknown error
 }
 

@@ -34,6 +34,9 @@ const (
 	// versionTTL is how long the Kubernetes version of an API server is taken
 	// to be the same: it changes while the connection stays.
 	versionTTL = 5 * time.Minute
+
+	// settlingTTL is versionTTL while the version is about to change.
+	settlingTTL = 15 * time.Second
 )
 
 var (
@@ -146,10 +149,10 @@ func (c *Client) Object(
 }
 
 // Version returns the Kubernetes version of the API server, as in "v1.36.3". It
-// is read again when it is older than five minutes, once for all callers.
-func (c *Client) Version(ctx context.Context) (string, error) {
+// is read again, once for all callers, when it was read longer ago than ttl.
+func (c *Client) Version(ctx context.Context, ttl time.Duration) (string, error) {
 	known, err, _ := c.reads.Do("version", func() (any, error) {
-		if c.version != "" && time.Since(c.versionAge) < versionTTL {
+		if c.version != "" && time.Since(c.versionAge) < ttl {
 			return c.version, nil
 		}
 		read := &version.Info{}

@@ -214,7 +214,7 @@ func TestTheVersionIsReadOnceInAWhile(t *testing.T) {
 	var asked sync.WaitGroup
 	for range 10 {
 		asked.Go(func() {
-			if got, err := c.Version(t.Context()); err != nil || !strings.HasPrefix(got, "v1.") {
+			if got, err := c.Version(t.Context(), versionTTL); err != nil || !strings.HasPrefix(got, "v1.") {
 				t.Errorf("want a version as in v1.36.3, got %q, %v", got, err)
 			}
 		})
@@ -225,7 +225,7 @@ func TestTheVersionIsReadOnceInAWhile(t *testing.T) {
 	}
 
 	c.versionAge = c.versionAge.Add(-versionTTL)
-	if _, err := c.Version(t.Context()); err != nil {
+	if _, err := c.Version(t.Context(), versionTTL); err != nil {
 		t.Fatal(err)
 	}
 	if got := len(proxy.Requests()); got != 2 {

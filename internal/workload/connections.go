@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/cluster-api/controllers/clustercache"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 )
 
 // ErrNotConnected is in the error for a workload cluster to which the ClusterCache
@@ -42,8 +44,8 @@ type Connections struct {
 type connection struct {
 	cfg    *rest.Config
 	client *Client
-	// version that was last read; empty for none.
-	version string
+	// reading of the version.
+	reading release.Reading
 }
 
 // NewConnections returns the connections of a ClusterCache.
@@ -83,39 +85,58 @@ func (c *Connections) Client(ctx context.Context, cluster client.ObjectKey) (*Cl
 	return made, nil
 }
 
-// Version returns the Kubernetes version of a workload cluster. It waits until the
-// subscribers know of a version that changed. Errors are those of Client and of
-// Client.Version.
-func (c *Connections) Version(ctx context.Context, cluster client.ObjectKey) (string, error) {
+// Version returns the Kubernetes version of a workload cluster to choose a release
+// by, where known is the one by which the last release was chosen: see
+// release.Settle. It is read again when it is older than five minutes, and than 15
+// seconds while it differs from the known one. Version waits until the subscribers
+// know of a version that changed. With an error, which is one of Client or of
+// Client.Version, the version is the known one.
+func (c *Connections) Version(
+	ctx context.Context, cluster client.ObjectKey, known string,
+) (release.Settled, error) {
 	connected, err := c.Client(ctx, cluster)
 	if err != nil {
-		return "", err
+		return release.Settled{Version: known}, err
 	}
-	version, err := connected.Version(ctx)
+	version, err := connected.Version(ctx, c.ttl(cluster, known))
 	if err != nil {
-		return "", err
+		return release.Settled{Version: known}, err
 	}
-	if c.changed(cluster, connected, version) {
+	reading, changed := c.note(cluster, connected, version)
+	if changed {
 		for _, changed := range c.subscribers {
 			changed(cluster)
 		}
 	}
-	return version, nil
+	return release.Settle(known, reading), nil
 }
 
-// changed notes the version of a workload cluster, and reports whether it was
-// another before.
-func (c *Connections) changed(cluster client.ObjectKey, connected *Client, version string) bool {
+// ttl is how old a version may be: while it differs from the known one, it must be
+// seen when it changes back.
+func (c *Connections) ttl(cluster client.ObjectKey, known string) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if before := c.clients[cluster].reading.Version; known != "" && before != "" && before != known {
+		return settlingTTL
+	}
+	return versionTTL
+}
+
+// note adds the version of a workload cluster to what was read of it, and reports
+// whether it was another before.
+func (c *Connections) note(
+	cluster client.ObjectKey, connected *Client, version string,
+) (reading release.Reading, changed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	known := c.clients[cluster]
 	if known.client != connected {
-		return false
+		return release.Reading{}.Add(version, time.Now()), false
 	}
-	before := known.version
-	known.version = version
+	before := known.reading.Version
+	known.reading = known.reading.Add(version, time.Now())
 	c.clients[cluster] = known
-	return before != "" && before != version
+	return known.reading, before != "" && before != version
 }
 
 // Forget drops the client of a workload cluster. Call it when the Cluster is gone.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/rest"
@@ -19,6 +20,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
 
@@ -95,7 +97,10 @@ func TestAClusterThatIsNotConnectedIsWaitedFor(t *testing.T) {
 	if got := fault.AfterOf(err); got != 0 {
 		t.Errorf("want the ClusterCache to tell, got a timer of %v", got)
 	}
-	_, err = connections.Version(t.Context(), berlin)
+	known, err := connections.Version(t.Context(), berlin, "v1.35.0")
+	if known.Version != "v1.35.0" {
+		t.Errorf("want the known version, got %+v", known)
+	}
 	faulttest.Want(t, err, fault.ClassWait, v1alpha1.ClusterNotConnectedReason)
 
 	cache[berlin] = cfg
@@ -119,8 +124,8 @@ func TestOtherTroubleWithAConnectionIsAnError(t *testing.T) {
 func TestTheVersionOfACluster(t *testing.T) {
 	t.Parallel()
 	connections := NewConnections(configs{berlin: testenv.SharedWorkload(t).Config})
-	if got, err := connections.Version(t.Context(), berlin); err != nil || !strings.HasPrefix(got, "v1.") {
-		t.Errorf("want a version as in v1.36.3, got %q, %v", got, err)
+	if got, err := connections.Version(t.Context(), berlin, ""); err != nil || !strings.HasPrefix(got.Version, "v1.") {
+		t.Errorf("want a version as in v1.36.3, got %+v, %v", got, err)
 	}
 }
 
@@ -147,8 +152,8 @@ func TestAnUpgradeIsTold(t *testing.T) {
 		for _, cluster := range []client.ObjectKey{berlin, paris} {
 			connected := mustConnect(t, connections, cluster)
 			connected.versionAge = connected.versionAge.Add(-versionTTL)
-			if got, err := connections.Version(t.Context(), cluster); got != version || err != nil {
-				t.Fatalf("want %s, got %q, %v", version, got, err)
+			if got, err := connections.Version(t.Context(), cluster, ""); got.Version != version || err != nil {
+				t.Fatalf("want %s, got %+v, %v", version, got, err)
 			}
 		}
 	}
@@ -168,5 +173,48 @@ func TestAnUpgradeIsTold(t *testing.T) {
 	readAgain("v1.36.1")
 	if diff := cmp.Diff([]client.ObjectKey{berlin, paris, paris}, told); diff != "" {
 		t.Errorf("want nothing told of a new connection (-want +got):\n%s", diff)
+	}
+}
+
+func TestAVersionThatDiffersIsReadAgainUntilItSettled(t *testing.T) {
+	t.Parallel()
+	const old, upgraded = "v1.35.0", "v1.36.0"
+	answering := &versioned{}
+	server := httptest.NewServer(answering)
+	t.Cleanup(server.Close)
+	connections := NewConnections(configs{berlin: {Host: server.URL}})
+	// after asks for the version after a time in which nobody did, with what the API
+	// server answers now.
+	after := func(passed time.Duration, answer string) release.Settled {
+		answering.version.Store(answer)
+		connected := mustConnect(t, connections, berlin)
+		connected.versionAge = connected.versionAge.Add(-passed)
+		known := connections.clients[berlin]
+		known.reading.At = known.reading.At.Add(-passed)
+		connections.clients[berlin] = known
+		got, err := connections.Version(t.Context(), berlin, old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	after(0, old)
+	if got := after(versionTTL-time.Second, upgraded); got.Again != 0 {
+		t.Errorf("want the known version not read again for %v, got %+v", versionTTL, got)
+	}
+	for round, answer := range []string{upgraded, old, upgraded, upgraded, old} {
+		after(versionTTL, answer)
+		if got := after(settlingTTL, answer); got.Version != old || (got.Again > 0) != (answer != old) {
+			t.Errorf("round %d: want %s to stay while versions alternate, got %+v", round, old, got)
+		}
+	}
+	after(versionTTL, upgraded)
+	for range 6 {
+		if got := after(20*time.Second-time.Millisecond, upgraded); got.Version != old {
+			t.Fatalf("want %s until the other is steady, got %+v", old, got)
+		}
+	}
+	if got := after(20*time.Second, upgraded); got.Version != upgraded || got.Again != 0 {
+		t.Errorf("want the upgrade to have settled, got %+v", got)
 	}
 }

@@ -239,7 +239,7 @@ func TestServersThatFail(t *testing.T) {
 					return err
 				},
 				"version of the workload cluster": func(ctx context.Context) error {
-					_, err := c.Version(ctx)
+					_, err := c.Version(ctx, versionTTL)
 					return err
 				},
 			}
@@ -278,7 +278,7 @@ func TestAServerThatIsNotThere(t *testing.T) {
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = newClient(t, &rest.Config{Host: "https://" + address}).Version(t.Context())
+	_, err = newClient(t, &rest.Config{Host: "https://" + address}).Version(t.Context(), versionTTL)
 	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.ApplyFailedReason,
 		"version of the workload cluster: the connection to the API server failed: connection refused")
 	if strings.Contains(err.Error(), "127.0.0.1") {

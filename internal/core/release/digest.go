@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 )
@@ -76,4 +78,12 @@ func NeedsKubernetes(r v1alpha1.Release) bool {
 		}
 	}
 	return false
+}
+
+// AnyNeedsKubernetes reports whether the choice among the releases, or the content of
+// one, depends on the Kubernetes version of the workload cluster.
+func AnyNeedsKubernetes(releases []v1alpha1.Release) bool {
+	return slices.ContainsFunc(releases, func(r v1alpha1.Release) bool {
+		return strings.TrimSpace(r.Kubernetes) != "" || NeedsKubernetes(r)
+	})
 }

@@ -14,7 +14,7 @@ type Query struct {
 	Constraint string
 	// Kubernetes is the version of the workload cluster; empty while it is not known.
 	Kubernetes string
-	// Unknown is why Kubernetes is not known; nil if it is.
+	// Unknown is why Kubernetes is not known; it does not matter if it is.
 	Unknown error
 	// Digest returns the digest of the content of a release.
 	Digest func(r v1alpha1.Release) (v1alpha1.Digest, error)
@@ -40,7 +40,7 @@ func Select(q Query) (Selection, error) {
 	if err != nil {
 		return Selection{}, err
 	}
-	if q.Unknown != nil && NeedsKubernetes(chosen) {
+	if q.Kubernetes == "" && q.Unknown != nil && NeedsKubernetes(chosen) {
 		return Selection{}, q.Unknown
 	}
 	delivered, err := WithVerifyPolicy(q.Bundle, chosen)
