@@ -98,7 +98,7 @@ func (w *Watches) Look(key types.NamespacedName, client *Client) func(rollout.Ta
 	quiet := sets.New[subscription]()
 	if from := w.interests[key]; from.client == client {
 		for _, s := range from.subscriptions {
-			if w.clusters[client].all[s.target].look(subscriber{key: key, part: s.part}) {
+			if w.clusters[client].all[s.target].look(s.of(key)) {
 				quiet.Insert(s)
 			}
 		}

@@ -42,7 +42,7 @@ func newClusterStreams(start func(*stream)) *clusterStreams {
 // join adds a subscription of a key, and reports whether it joined a stream that
 // is open already.
 func (c *clusterStreams) join(key types.NamespacedName, to subscription) bool {
-	who := subscriber{key: key, part: to.part}
+	who := to.of(key)
 	if s := c.all[to.target]; s != nil {
 		if s.subscribers.Has(who) {
 			return false
@@ -59,7 +59,7 @@ func (c *clusterStreams) join(key types.NamespacedName, to subscription) bool {
 
 // leave ends a subscription of a key, and the stream with its last one.
 func (c *clusterStreams) leave(key types.NamespacedName, from subscription) {
-	s, who := c.all[from.target], subscriber{key: key, part: from.part}
+	s, who := c.all[from.target], from.of(key)
 	s.subscribers.Delete(who)
 	s.quiet.Delete(who)
 	if s.subscribers.Len() > 0 {

@@ -147,6 +147,7 @@ func (b bubble) wantRunning(t *testing.T, why string, want int) []*opened {
 }
 
 var (
-	both = map[types.NamespacedName]int{calico: 1, logging: 1}
-	none = map[types.NamespacedName]int{}
+	both       = map[types.NamespacedName]int{calico: 1, logging: 1}
+	onlyCalico = map[types.NamespacedName]int{calico: 1}
+	none       = map[types.NamespacedName]int{}
 )

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
@@ -26,6 +27,13 @@ type subscription struct {
 	// part is the ID of the ApplySet whose members matter; empty for every object
 	// of the stream.
 	part string
+	// content is true if only what a set applied matters.
+	content bool
+}
+
+// of returns the subscriber that a key is with the subscription.
+func (s subscription) of(key types.NamespacedName) subscriber {
+	return subscriber{key: key, part: s.part, content: s.content}
 }
 
 // subscriptionsOf returns the subscriptions for the targets. Those to the members
@@ -41,19 +49,28 @@ func subscriptionsOf(targets []rollout.Target) []subscription {
 }
 
 func subscriptionOf(target rollout.Target) subscription {
+	content := target.Content
+	target.Content = false // one stream serves both
 	part, isMembers := strings.CutPrefix(target.Label, inventory.PartOfLabel+"=")
 	if target.Name != "" || !isMembers {
-		return subscription{target: target}
+		return subscription{target: target, content: content}
 	}
 	target.Label = inventory.PartOfLabel // a selector of its existence
-	return subscription{target: target, part: part}
+	return subscription{target: target, part: part, content: content}
 }
 
-// subscriber is a key and the ApplySet whose members it wants to know of; an
-// empty part means every object.
+// subscriber is a key and what it wants to know of: which ApplySet's members, an
+// empty part means every object, and whether only of what a set applied.
 type subscriber struct {
-	key  types.NamespacedName
-	part string
+	key     types.NamespacedName
+	part    string
+	content bool
+}
+
+// wants reports whether an event counts for the subscriber, if it changed what a
+// set applied or did not.
+func (s subscriber) wants(happened event, changed bool) bool {
+	return (s.part == "" || s.part == happened.part) && (changed || !s.content)
 }
 
 // stream is one watch in one workload cluster and who wants its events.
@@ -64,6 +81,9 @@ type stream struct {
 	// quiet are the subscribers that looked while the stream was open, and for
 	// which it had no event since.
 	quiet sets.Set[subscriber]
+	// contents are the hashes of what sets applied, by those of the objects that had
+	// an event since the stream began.
+	contents map[uint64]uint64
 	// isOpen is true while the server sends events, wasOpen once it did.
 	isOpen, wasOpen bool
 	// stop ends a stream that runs.
@@ -72,7 +92,8 @@ type stream struct {
 
 func newStream(target rollout.Target, first subscriber) *stream {
 	return &stream{
-		target: target, subscribers: sets.New(first), quiet: sets.New[subscriber](), stop: func() {},
+		target: target, subscribers: sets.New(first), quiet: sets.New[subscriber](),
+		contents: make(map[uint64]uint64), stop: func() {},
 	}
 }
 
@@ -95,17 +116,34 @@ func (s *stream) look(who subscriber) bool {
 	return wasQuiet
 }
 
-// keysFor returns the keys that want an event, for which the stream is no longer
-// quiet. An object that lost the label comes with it once more, as deleted.
+// keysFor returns the keys that want an event, each once, for which the stream is
+// no longer quiet. An object that lost the label comes with it once more, as
+// deleted.
 func (s *stream) keysFor(happened event) []types.NamespacedName {
+	changed := s.changed(happened)
 	var keys []types.NamespacedName
 	for who := range s.subscribers {
-		if who.part == "" || who.part == happened.part {
-			s.quiet.Delete(who)
+		if !who.wants(happened, changed) {
+			continue
+		}
+		s.quiet.Delete(who)
+		if !slices.Contains(keys, who.key) {
 			keys = append(keys, who.key)
 		}
 	}
 	return keys
+}
+
+// changed notes an event, and reports whether what sets applied to its object may
+// no longer be what it was at the last event. Of the first nobody can tell.
+func (s *stream) changed(happened event) bool {
+	if happened.kind == watch.Deleted {
+		delete(s.contents, happened.object)
+		return true
+	}
+	before, known := s.contents[happened.object]
+	s.contents[happened.object] = happened.content
+	return !known || before != happened.content
 }
 
 // start runs a stream until its stop is called. The caller holds w.mu.
@@ -173,6 +211,7 @@ func (w *Watches) setOpen(s *stream, isOpen bool) {
 	defer w.mu.Unlock()
 	s.isOpen = isOpen
 	s.quiet.Clear()
+	clear(s.contents)
 	if !isOpen {
 		return
 	}

@@ -38,6 +38,7 @@ func TestKeysShareStreams(t *testing.T) {
 		"members of one set":           {members("a"), members("a"), 1},
 		"members of two kinds":         {members("a"), secrets, 2},
 		"members in one namespace":     {members("a"), inNamespace, 2},
+		"every event and the content":  {members("a"), contentOf(membersOf(t, "b"))[0], 1},
 		"an object by its name":        {settingsTarget(t), settingsTarget(t), 1},
 		"objects of one name":          {settingsTarget(t), elsewhere, 2},
 		"an object and members":        {settingsTarget(t), members("a"), 2},
