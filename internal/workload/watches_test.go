@@ -70,6 +70,7 @@ func TestWatchesTellOfWhatIsThereAndOfWhatHappens(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
+			settle(t, w)
 			told := &counted{}
 			watches := NewWatches(t.Context(), told.notify)
 			watches.Set(calico, c, []rollout.Target{tc.given})
@@ -105,6 +106,7 @@ func TestWatchesOutliveTheAPIServer(t *testing.T) {
 	ns := testenv.NewNamespace(t, w.APIServer)
 	c := newClient(t, w.Config)
 	labelled(t, c, ns, "settings", "mine")
+	settle(t, w)
 	told := &counted{}
 	watches := NewWatches(t.Context(), told.notify)
 	watches.Set(calico, c, []rollout.Target{{Resource: core(t, "ConfigMap"), Namespace: ns, Name: "settings"}})
