@@ -57,6 +57,15 @@ func (s *scenario) installed(set, cluster string, w *testenv.Workload) (
 	return made, of, seen
 }
 
+// isTerminating returns a function that reports whether the ConfigMap of the bundle
+// is being deleted: a finalizer keeps it.
+func (s *scenario) isTerminating(w *testenv.Workload) func() bool {
+	return func() bool {
+		object, err := s.live(w, "v1", "ConfigMap", "default", s.namespace)
+		return err == nil && object.GetDeletionTimestamp() != nil
+	}
+}
+
 // finalize sets the finalizers of the ConfigMap of the bundle.
 func (s *scenario) finalize(w *testenv.Workload, finalizers ...string) {
 	s.t.Helper()
@@ -205,7 +214,8 @@ func TestAClusterThatIsOptedInDuringItsUninstallEndsInstalled(t *testing.T) {
 	_, cluster, _ := s.installed("back", "matera", workload)
 	s.finalize(workload, "example.com/slow")
 	s.change(cluster, func() { delete(cluster.Labels, "addon") })
-	s.Eventually(s.ready("back-matera")).Should(HavePrefix("False Removing: "))
+	s.Eventually(s.isTerminating(workload)).Should(BeTrue())
+	s.Eventually(s.ready("back-matera")).Should(MatchRegexp("False Removing: .*ConfigMap"))
 	was, err := s.clusterBundle("back-matera")
 	s.Expect(err).NotTo(HaveOccurred())
 
@@ -224,7 +234,8 @@ func TestAnUninstallThatIsPausedGoesOn(t *testing.T) {
 	_, cluster, seen := s.installed("hold", "rimini", workload)
 	s.finalize(workload, "example.com/slow")
 	s.change(cluster, func() { delete(cluster.Labels, "addon") })
-	s.Eventually(s.ready("hold-rimini")).Should(HavePrefix("False Removing: "))
+	s.Eventually(s.isTerminating(workload)).Should(BeTrue())
+	s.Eventually(s.ready("hold-rimini")).Should(MatchRegexp("False Removing: .*ConfigMap"))
 	s.change(cluster, func() { cluster.Spec.Paused = new(true) })
 	s.Eventually(s.ready("hold-rimini")).Should(HavePrefix("False Paused: "))
 	seen.Reset()
@@ -233,4 +244,47 @@ func TestAnUninstallThatIsPausedGoesOn(t *testing.T) {
 	s.change(cluster, func() { cluster.Spec.Paused = new(false) })
 	s.Eventually(s.isGone("hold-rimini")).Should(BeTrue())
 	s.Expect(s.remains(workload, "hold")).To(BeEmpty())
+}
+
+func TestADeletedClusterEndsAnUninstallThatWaits(t *testing.T) {
+	t.Parallel()
+	s := newScenario(t)
+	workload := testenv.SharedWorkload(t)
+	set, cluster, seen := s.installed("stop", "cuneo", workload)
+	seen.SetFault(testenv.Cut)
+	s.Expect(s.management.Client.Delete(t.Context(), set)).To(Succeed())
+	s.Eventually(s.state(s.named("stop-cuneo"), v1alpha1.DeletingCondition)).Should(HavePrefix("True Removing: "))
+	s.Expect(s.management.Client.Delete(t.Context(), cluster)).To(Succeed())
+	s.Eventually(s.isGone("stop-cuneo")).Should(BeTrue())
+	s.Expect(s.management.FinishDeletion(t.Context(), cluster)).To(Succeed())
+	s.Expect(s.remains(workload, "stop")).To(ConsistOf("object", "parent"))
+}
+
+// TestAnUninstallGoesOnAfterARestart has no set any more when the manager starts:
+// only the ClusterBundle has its Cluster connected.
+func TestAnUninstallGoesOnAfterARestart(t *testing.T) {
+	t.Parallel()
+	management := testenv.NewManagement(t, testenv.ManagementOptions{})
+	options := testenv.ManagerOptions{Management: management, CacheDir: t.TempDir(), Race: true}
+	manager, err := testenv.StartManager(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := scenarioWith(t, management, manager)
+	t.Cleanup(func() { s.manager.Kill() })
+	workload := testenv.SharedWorkload(t)
+	set, _, _ := s.installed("after", "nuoro", workload)
+	s.finalize(workload, "example.com/slow")
+	s.Expect(management.Client.Delete(t.Context(), set)).To(Succeed())
+	s.Eventually(s.isTerminating(workload)).Should(BeTrue())
+	s.Eventually(s.ready("after-nuoro")).Should(MatchRegexp("False Removing: .*ConfigMap"))
+	s.manager.Kill()
+	s.finalize(workload)
+	s.Expect(s.remains(workload, "after")).To(ConsistOf("parent"))
+
+	if s.manager, err = testenv.StartManager(t.Context(), options); err != nil {
+		t.Fatal(err)
+	}
+	s.Eventually(s.isGone("after-nuoro")).Should(BeTrue())
+	s.Expect(s.remains(workload, "after")).To(BeEmpty())
 }
