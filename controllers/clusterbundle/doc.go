@@ -5,7 +5,8 @@
 //	ClusterBundle -> steps: Cluster, blockers, release, content, connection, dependencies, pass
 //	              -> watches, status, events
 //
+//	being deleted -> steps: Cluster, who is let go, connection, removal -> finalizer, status, events
+//
 // A step is one subject and has a file of its own. A new subject is a new step:
-// removal behind the blockers that let it through, patches where the pass is put
-// together, drift behind the pass.
+// patches where the pass is put together, drift behind the pass.
 package clusterbundle
