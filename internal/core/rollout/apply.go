@@ -87,7 +87,7 @@ func (p *pass) applyObject(ctx context.Context, object *plan.Object) error {
 	if f.live == nil {
 		return p.Cluster.Create(ctx, resource, ref, body, p.Parent.FieldManager())
 	}
-	return p.Cluster.Apply(ctx, resource, ref, body, p.Parent.FieldManager())
+	return p.applyLive(ctx, resource, ref, body)
 }
 
 // noteSent notes that an object may exist from now on, whatever the answer is.
