@@ -73,9 +73,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.reportPhases(clusterBundle, before)
 		observePhases(clusterBundle, before)
 	})
-	if err == nil && result.IsZero() {
-		result.RequeueAfter = found.again()
-	}
+	r.reportRepairs(clusterBundle, found.passed)
 	return status.Resync(result, err, r.SyncPeriod)
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
 )
@@ -120,7 +121,7 @@ func scopeOf(t *testing.T, r *Reconciler, cb *v1alpha1.ClusterBundle) *scope {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &scope{clusterBundle: cb, cluster: prepared(), bundle: &library.Bundle{Digest: cb.Spec.Digest}, workload: connected}
+	return &scope{clusterBundle: cb, cluster: prepared(), bundle: &library.Bundle{Digest: cb.Spec.Digest, Plan: &plan.Plan{}}, workload: connected}
 }
 
 func TestAReleaseBeginsWhenTheSetsThatItDependsOnAreComplete(t *testing.T) {
@@ -221,7 +222,7 @@ func TestAReconcileThatWaitsForASetKeepsItsWatch(t *testing.T) {
 	cluster := newParents(t)
 	cb := bundleOf("logging", "prod", dependingOn("cni"))
 	r := reconcilerOf(t, cluster.cfg, cb, prepared(), calico("1.0.0"), bundleOf("cni", "prod"))
-	r.Library = opened{bundle: &library.Bundle{Digest: cb.Spec.Digest}}
+	r.Library = opened{bundle: &library.Bundle{Digest: cb.Spec.Digest, Plan: &plan.Plan{}}}
 	woken := make(chan types.NamespacedName)
 	r.Watches = workload.NewWatches(t.Context(), func(key types.NamespacedName) { woken <- key })
 	key := client.ObjectKeyFromObject(cb)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
@@ -89,6 +90,17 @@ func phaseText(passed rollout.Outcome) string {
 func (r *Reconciler) reportPhases(after, before *v1alpha1.ClusterBundle) {
 	for _, phase := range completed(after, before) {
 		r.Status.Event(after, "PhaseReady", "phase %s is ready: %d objects", phase.Name, phase.Objects)
+	}
+}
+
+// maxRepaired is how many objects an event names.
+const maxRepaired = 5
+
+// reportRepairs records an event for the objects that a pass repaired.
+func (r *Reconciler) reportRepairs(cb *v1alpha1.ClusterBundle, passed *rollout.Outcome) {
+	if passed != nil && len(passed.Repaired) > 0 {
+		r.Status.Event(cb, "Repaired", "repaired, since it was missing or changed: %s",
+			text.List(passed.Repaired, maxRepaired, ", "))
 	}
 }
 

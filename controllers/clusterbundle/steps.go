@@ -68,14 +68,6 @@ type findings struct {
 	err      error
 }
 
-// again returns when to make another pass though nothing happens; 0 for never.
-func (f findings) again() time.Duration {
-	if f.passed == nil {
-		return 0
-	}
-	return f.passed.Again
-}
-
 // startTime is how long a manager that starts may take to connect, before what it
 // is not connected to is reported.
 const startTime = time.Minute

@@ -114,7 +114,7 @@ func TestWithoutTheMoveANewPortIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	err = newClient(t, w.Config).Apply(t.Context(), core(t, "Service"), refTo("Service", ns, "relay"), body, adopter.FieldManager())
+	_, err = newClient(t, w.Config).Apply(t.Context(), core(t, "Service"), refTo("Service", ns, "relay"), body, adopter.FieldManager())
 
 	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.ObjectInvalidReason, "HTTP 422", "Duplicate value")
 }

@@ -85,33 +85,35 @@ func NewClient(cfg *rest.Config) (*Client, error) {
 // Create sends body, the JSON of an object that did not exist, as a server-side
 // apply of the field manager. If another field manager made the object meanwhile
 // with other content, nothing is written, and the error is a fault.Wait of one
-// second with inventory.ErrChanged in its chain: of two sets only one may win.
+// second with inventory.ErrChanged in its chain: of two sets only one may win. It
+// returns the metadata of the object.
 func (c *Client) Create(
 	ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte, manager string,
-) error {
-	err := c.apply(ctx, resource, ref, body, manager, false)
+) (*metav1.PartialObjectMetadata, error) {
+	applied, err := c.apply(ctx, resource, ref, body, manager, false)
 	if apierrors.IsConflict(err) {
-		return changed(ref)
+		return nil, changed(ref)
 	}
-	return classify(ref, err)
+	return applied, classify(ref, err)
 }
 
 // Apply sends body, the JSON of the object, as a server-side apply of the field
 // manager. It takes fields over from other field managers, as upstream projects
 // tell their users to do with --force-conflicts; whether the object may be taken
-// over at all is the caller's question.
+// over at all is the caller's question. It returns the metadata of the object.
 func (c *Client) Apply(
 	ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte, manager string,
-) error {
-	return classify(ref, c.apply(ctx, resource, ref, body, manager, true))
+) (*metav1.PartialObjectMetadata, error) {
+	applied, err := c.apply(ctx, resource, ref, body, manager, true)
+	return applied, classify(ref, err)
 }
 
 func (c *Client) apply(
 	ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte, manager string, force bool,
-) error {
+) (*metav1.PartialObjectMetadata, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	_, err := answer(c.rest.Patch(types.ApplyPatchType).
+	answered, err := answer(c.rest.Patch(types.ApplyPatchType).
 		AbsPath(path(resource, ref)...).
 		Param("fieldManager", manager).
 		Param("force", strconv.FormatBool(force)).
@@ -119,7 +121,11 @@ func (c *Client) apply(
 		MaxRetries(0).
 		Body(body).
 		Do(ctx))
-	return err
+	if err != nil {
+		return nil, err
+	}
+	applied := &metav1.PartialObjectMetadata{}
+	return applied, decode(answered, applied)
 }
 
 // Metadata reads the metadata of an object. It returns nil if the object does not

@@ -107,7 +107,7 @@ func TestTheAnswerToAnApplyIsSmall(t *testing.T) {
 	resource, _ := manifest.BuiltIn("apiextensions.k8s.io", "v1", crd.Kind)
 	ref := manifest.Ref{Group: "apiextensions.k8s.io", Version: "v1", Kind: crd.Kind, Name: crd.Name}
 
-	if err := newClient(t, proxy.Config).Apply(t.Context(), resource, ref, body, inventory.FieldManager); err != nil {
+	if _, err := newClient(t, proxy.Config).Apply(t.Context(), resource, ref, body, inventory.FieldManager); err != nil {
 		t.Fatal(err)
 	}
 

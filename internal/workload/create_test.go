@@ -18,17 +18,17 @@ func TestOfTwoSetsThatMakeAnObjectAtOnceOneWins(t *testing.T) {
 	ref := refTo("ConfigMap", ns, "settings")
 	ours, theirs := bodyOf(ref, `,"data":{"key":"ours"}`), bodyOf(ref, `,"data":{"key":"theirs"}`)
 
-	if err := c.Create(t.Context(), core(t, "ConfigMap"), ref, ours, "caapb.team-a.one"); err != nil {
+	if _, err := c.Create(t.Context(), core(t, "ConfigMap"), ref, ours, "caapb.team-a.one"); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Create(t.Context(), core(t, "ConfigMap"), ref, theirs, "caapb.team-a.two"); !errors.Is(err, inventory.ErrChanged) {
+	if _, err := c.Create(t.Context(), core(t, "ConfigMap"), ref, theirs, "caapb.team-a.two"); !errors.Is(err, inventory.ErrChanged) {
 		t.Errorf("want the other set to look again, got %v", err)
 	}
 	if got := read(t, w.APIServer, ns, "settings", &corev1.ConfigMap{}).Data["key"]; got != "ours" {
 		t.Errorf("want the object of the first, got %q", got)
 	}
 	// An answer that was lost is no conflict with oneself.
-	if err := c.Create(t.Context(), core(t, "ConfigMap"), ref, ours, "caapb.team-a.one"); err != nil {
+	if _, err := c.Create(t.Context(), core(t, "ConfigMap"), ref, ours, "caapb.team-a.one"); err != nil {
 		t.Error(err)
 	}
 }

@@ -102,12 +102,12 @@ func TestWhatARealAPIServerRefuses(t *testing.T) {
 			if resource == (manifest.Resource{}) {
 				resource = core(t, "ConfigMap")
 			}
-			err := c.Apply(t.Context(), resource, tc.givenRef, tc.givenBody, inventory.FieldManager)
+			_, err := c.Apply(t.Context(), resource, tc.givenRef, tc.givenBody, inventory.FieldManager)
 			faulttest.Want(t, err, tc.wantClass, tc.wantReason, tc.wantWords...)
 			if got := fault.AfterOf(err); got != tc.wantAfter {
 				t.Errorf("want to look again after %v, got %v", tc.wantAfter, got)
 			}
-			if again := c.Apply(t.Context(), resource, tc.givenRef, tc.givenBody, inventory.FieldManager); again.Error() != err.Error() {
+			if _, again := c.Apply(t.Context(), resource, tc.givenRef, tc.givenBody, inventory.FieldManager); again.Error() != err.Error() {
 				t.Errorf("want the same text again:\n%s\n%s", err, again)
 			}
 		})
@@ -123,7 +123,7 @@ func TestForbidden(t *testing.T) {
 	}
 	c := newClient(t, cfg)
 	ref := refTo("ConfigMap", "default", "settings")
-	applied := c.Apply(t.Context(), core(t, "ConfigMap"), ref, bodyOf(ref, ""), inventory.FieldManager)
+	_, applied := c.Apply(t.Context(), core(t, "ConfigMap"), ref, bodyOf(ref, ""), inventory.FieldManager)
 	faulttest.Want(t, applied, fault.ClassRetry, v1alpha1.ApplyFailedReason,
 		"ConfigMap default/settings: HTTP 403 Forbidden", `User "nobody" cannot patch`)
 	_, err = c.Metadata(t.Context(), core(t, "ConfigMap"), ref)
@@ -160,7 +160,7 @@ func TestTheContentOfASecretIsInNoError(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			proxy.SetFault(tc.givenFault)
-			err := newClient(t, proxy.Config).Apply(t.Context(), core(t, "Secret"), ref, bodyOf(ref, tc.givenFields), inventory.FieldManager)
+			_, err := newClient(t, proxy.Config).Apply(t.Context(), core(t, "Secret"), ref, bodyOf(ref, tc.givenFields), inventory.FieldManager)
 			if err == nil {
 				t.Fatal("want an error")
 			}
@@ -232,7 +232,8 @@ func TestServersThatFail(t *testing.T) {
 			ref := refTo("ConfigMap", "default", "settings")
 			calls := map[string]func(context.Context) error{
 				"ConfigMap default/settings": func(ctx context.Context) error {
-					return c.Apply(ctx, core(t, "ConfigMap"), ref, bodyOf(ref, ""), inventory.FieldManager)
+					_, err := c.Apply(ctx, core(t, "ConfigMap"), ref, bodyOf(ref, ""), inventory.FieldManager)
+					return err
 				},
 				"discovery of apps/v1": func(ctx context.Context) error {
 					_, err := c.Resources(ctx, "apps", "v1")

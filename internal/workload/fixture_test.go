@@ -61,7 +61,7 @@ func bodyOf(ref manifest.Ref, fields string) []byte {
 func applyConfigMap(t testing.TB, c *Client, namespace, name, value string) {
 	t.Helper()
 	ref := refTo("ConfigMap", namespace, name)
-	if err := c.Apply(t.Context(), core(t, "ConfigMap"), ref, bodyOf(ref, `,"data":{"key":"`+value+`"}`), inventory.FieldManager); err != nil {
+	if _, err := c.Apply(t.Context(), core(t, "ConfigMap"), ref, bodyOf(ref, `,"data":{"key":"`+value+`"}`), inventory.FieldManager); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -182,7 +182,7 @@ func (c *Client) LetGo(
 	if err != nil {
 		return classify(ref, err)
 	}
-	err = c.apply(ctx, resource, ref, body, manager, true)
+	_, err = c.apply(ctx, resource, ref, body, manager, true)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return nil // another object has its name, or none
 	}

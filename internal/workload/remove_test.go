@@ -32,7 +32,7 @@ func TestOnlyTheObjectThatWasReadIsDeleted(t *testing.T) {
 	ref, resource := refTo("ConfigMap", ns, "settings"), core(t, "ConfigMap")
 	apply := func(fields string) rollout.Identity {
 		t.Helper()
-		if err := c.Apply(t.Context(), resource, ref, bodyOf(ref, fields), "caapb.team-a.cni"); err != nil {
+		if _, err := c.Apply(t.Context(), resource, ref, bodyOf(ref, fields), "caapb.team-a.cni"); err != nil {
 			t.Fatal(err)
 		}
 		return identity(t, c, resource, ref)
@@ -61,7 +61,7 @@ func TestAnObjectWithAFinalizerIsNotGone(t *testing.T) {
 	ref, resource := refTo("ConfigMap", ns, "kept"), core(t, "ConfigMap")
 	body := []byte(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"kept","namespace":"` + ns +
 		`","finalizers":["example.com/cleanup"]}}`)
-	if err := c.Apply(t.Context(), resource, ref, body, "operator"); err != nil {
+	if _, err := c.Apply(t.Context(), resource, ref, body, "operator"); err != nil {
 		t.Fatal(err)
 	}
 	if gone, err := c.Delete(t.Context(), resource, ref, identity(t, c, resource, ref)); gone || err != nil {
@@ -75,7 +75,7 @@ func TestAnObjectWithAFinalizerIsNotGone(t *testing.T) {
 		t.Errorf("want who set the finalizer, got %q", got)
 	}
 	// The namespace of the test can only go without it.
-	if err := c.Apply(t.Context(), resource, ref, bodyOf(ref, ""), "operator"); err != nil {
+	if _, err := c.Apply(t.Context(), resource, ref, bodyOf(ref, ""), "operator"); err != nil {
 		t.Error(err)
 	}
 }
@@ -90,7 +90,7 @@ func TestLettingGoLeavesWhatOthersApply(t *testing.T) {
 		"caapb.team-a.cni":     `,"data":{"both":"same","ours":"x"}`,
 		"caapb.team-b.logging": `,"data":{"both":"same","theirs":"x"}`,
 	} {
-		if err := c.Apply(t.Context(), resource, ref, bodyOf(ref, fields), manager); err != nil {
+		if _, err := c.Apply(t.Context(), resource, ref, bodyOf(ref, fields), manager); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -199,7 +199,7 @@ func deployment(t testing.TB, c *Client, namespace, part string) {
 		"spec":{"selector":{"matchLabels":{"app":"agent"}},"template":{
 			"metadata":{"labels":{"app":"agent"}},"spec":{"containers":[{"name":"agent","image":"agent"}]}}}}`,
 		namespace, inventory.PartOfLabel, part)
-	if err := c.Apply(t.Context(), resource, ref, body, "caapb.default.calico"); err != nil {
+	if _, err := c.Apply(t.Context(), resource, ref, body, "caapb.default.calico"); err != nil {
 		t.Fatal(err)
 	}
 }

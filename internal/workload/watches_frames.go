@@ -28,13 +28,10 @@ var frameBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 type frames struct {
 	body   io.ReadCloser
 	reader *bufio.Reader
-	// reached is the resource version up to which everything was read.
-	reached string
 }
 
-// newFrames returns the events behind a resource version.
-func newFrames(body io.ReadCloser, from string) *frames {
-	return &frames{body: body, reader: bufio.NewReaderSize(body, idleBuffer), reached: from}
+func newFrames(body io.ReadCloser) *frames {
+	return &frames{body: body, reader: bufio.NewReaderSize(body, idleBuffer)}
 }
 
 // next waits for an event. The error is io.EOF when the server ended the watch
@@ -49,11 +46,7 @@ func (f *frames) next() (event, error) {
 	if err := f.read(buffer); err != nil {
 		return event{}, err
 	}
-	happened, err := decodeEvent(buffer.Bytes())
-	if err == nil {
-		f.reached = happened.revision
-	}
-	return happened, err
+	return decodeEvent(buffer.Bytes())
 }
 
 // read reads one line.

@@ -33,6 +33,7 @@ const (
 	sharedAnnotation  = "addons.cluster.x-k8s.io/shared-group-kinds"
 
 	progressKey = "progress"
+	fieldsKey   = "fields"
 )
 
 // Namespace of the parent in the workload cluster.
@@ -76,6 +77,9 @@ type Record struct {
 	Shared []string
 	// Progress is how far the release is.
 	Progress Progress
+	// Fields stand, for each kind, for the fields that the set holds of all its
+	// objects of that kind once the release is complete.
+	Fields map[string]string
 }
 
 // Values of phaseAnnotation behind the last phase.
@@ -151,6 +155,10 @@ func (p Parent) Update(read *corev1.ConfigMap, r Record, phases []string) (*core
 	if err != nil {
 		return nil, fmt.Errorf("progress: %w", err)
 	}
+	fields, err := json.Marshal(r.Fields)
+	if err != nil {
+		return nil, fmt.Errorf("fields: %w", err)
+	}
 	parent := read.DeepCopy()
 	parent.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}
 	parent.Namespace, parent.Name = Namespace, p.Name()
@@ -167,7 +175,10 @@ func (p Parent) Update(read *corev1.ConfigMap, r Record, phases []string) (*core
 	if len(r.Shared) == 0 {
 		delete(parent.Annotations, sharedAnnotation)
 	}
-	parent.Data = merged(parent.Data, map[string]string{progressKey: string(progress)})
+	parent.Data = merged(parent.Data, map[string]string{progressKey: string(progress), fieldsKey: string(fields)})
+	if len(r.Fields) == 0 {
+		delete(parent.Data, fieldsKey)
+	}
 	return parent, nil
 }
 
@@ -220,6 +231,10 @@ func RecordOf(parent *corev1.ConfigMap) Record {
 	var progress Progress
 	if err := json.Unmarshal([]byte(parent.Data[progressKey]), &progress); err == nil && progress.valid() {
 		r.Progress = progress
+	}
+	var fields map[string]string
+	if err := json.Unmarshal([]byte(parent.Data[fieldsKey]), &fields); err == nil {
+		r.Fields = fields
 	}
 	return r
 }

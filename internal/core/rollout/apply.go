@@ -2,9 +2,15 @@ package rollout
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/drift"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
@@ -21,15 +27,14 @@ func (p *pass) apply(ctx context.Context, objects []*plan.Object) error {
 			missing = append(missing, object)
 		}
 	}
-	done := make([]bool, len(missing))
-	err := p.forEach(ctx, len(missing), func(ctx context.Context, n int) error {
-		err := p.applyObject(ctx, missing[n])
-		done[n] = err == nil
+	done := make([]*metav1.PartialObjectMetadata, len(missing))
+	err := p.forEach(ctx, len(missing), func(ctx context.Context, n int) (err error) {
+		done[n], err = p.applyObject(ctx, missing[n])
 		return err
 	})
 	for n, object := range missing {
-		if done[n] {
-			p.noteApplied(object)
+		if done[n] != nil {
+			p.noteApplied(object, done[n])
 		}
 	}
 	return err
@@ -37,8 +42,9 @@ func (p *pass) apply(ctx context.Context, objects []*plan.Object) error {
 
 // noteApplied notes that an object is as the release wants it since this pass
 // applied it.
-func (p *pass) noteApplied(object *plan.Object) {
+func (p *pass) noteApplied(object *plan.Object, live *metav1.PartialObjectMetadata) {
 	p.current[object], p.applied[object] = true, true
+	p.Memory.fields[object] = drift.SumOf(live, p.Parent.FieldManager())
 	f := p.found[object]
 	if object.CRD != nil && f.decision == inventory.Apply && f.live == nil {
 		p.Memory.created[kindOf(object.CRD)] = true
@@ -51,43 +57,85 @@ func (p *pass) noteApplied(object *plan.Object) {
 	}
 }
 
-// applyObject applies one object as a member of the inventory.
-func (p *pass) applyObject(ctx context.Context, object *plan.Object) error {
+// applyObject applies one object as a member of the inventory, and returns its
+// metadata.
+func (p *pass) applyObject(ctx context.Context, object *plan.Object) (*metav1.PartialObjectMetadata, error) {
 	f := p.found[object]
 	if f.err != nil {
-		return f.err
+		return nil, f.err
 	}
 	resource, ref, err := p.mapper.locate(ctx, *object)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if f.decision == inventory.WaitGone {
-		return fault.Wait(v1alpha1.ObjectTerminatingReason, goneRetry,
+		return nil, fault.Wait(v1alpha1.ObjectTerminatingReason, goneRetry,
 			fmt.Errorf("%s is being deleted: it is applied when it is gone", ref))
 	}
 	// In memory twice: as it is on disk, and with its marks.
 	size := 2 * object.Length
 	if err := p.Budget.Acquire(ctx, size); err != nil {
-		return fmt.Errorf("%s: %w", ref, err)
+		return nil, fmt.Errorf("%s: %w", ref, err)
 	}
 	defer p.Budget.Release(size)
 	body, err := p.body(object, f.decision)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := p.allowed(); err != nil {
-		return err
+		return nil, err
 	}
-	if f.live != nil && f.decision != inventory.Share {
-		if err := p.moveFields(ctx, resource, ref, f); err != nil {
-			return err
-		}
-	}
+	return p.send(ctx, located{resource, ref}, object, body)
+}
+
+// located is where an object is.
+type located struct {
+	resource manifest.Resource
+	ref      manifest.Ref
+}
+
+// send sends the bytes of an object as the decision about it says.
+func (p *pass) send(
+	ctx context.Context, at located, object *plan.Object, body []byte,
+) (*metav1.PartialObjectMetadata, error) {
+	f := p.found[object]
+	us := p.Parent.FieldManager()
 	p.noteSent(object)
-	if f.live == nil {
-		return p.Cluster.Create(ctx, resource, ref, body, p.Parent.FieldManager())
+	switch {
+	case f.live == nil:
+		return p.Cluster.Create(ctx, at.resource, at.ref, body, us)
+	case f.decision == inventory.Share:
+		return p.share(ctx, at, object, body)
 	}
-	return p.applyLive(ctx, resource, ref, body)
+	if err := p.moveFields(ctx, at.resource, at.ref, f); err != nil {
+		return nil, err
+	}
+	return p.Cluster.Apply(ctx, at.resource, at.ref, body, us)
+}
+
+// share applies an object beside its owner. Where the owner has another content, as
+// a Namespace may have, the owner's stays: two sets that took fields from each other
+// would do so for ever.
+func (p *pass) share(
+	ctx context.Context, at located, object *plan.Object, body []byte,
+) (*metav1.PartialObjectMetadata, error) {
+	live, err := p.Cluster.Create(ctx, at.resource, at.ref, body, p.Parent.FieldManager())
+	if !errors.Is(err, inventory.ErrChanged) {
+		return live, err
+	}
+	mark, err := json.Marshal(&metav1.PartialObjectMetadata{
+		TypeMeta: metav1.TypeMeta{
+			APIVersion: schema.GroupVersion{Group: at.ref.Group, Version: at.ref.Version}.String(), Kind: at.ref.Kind,
+		},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: at.ref.Namespace, Name: at.ref.Name,
+			Annotations: map[string]string{p.Parent.SharedAnnotation(): object.SHA256},
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", at.ref, err)
+	}
+	return p.Cluster.Apply(ctx, at.resource, at.ref, mark, p.Parent.FieldManager())
 }
 
 // noteSent notes that an object may exist from now on, whatever the answer is.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/semaphore"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -195,20 +196,19 @@ type gauged struct {
 
 func (g gauged) Create(
 	ctx context.Context, r manifest.Resource, ref manifest.Ref, body []byte, manager string,
-) error {
+) (*metav1.PartialObjectMetadata, error) {
 	return g.Apply(ctx, r, ref, body, manager)
 }
 
 func (g gauged) Apply(
 	ctx context.Context, r manifest.Resource, ref manifest.Ref, body []byte, manager string,
-) error {
+) (*metav1.PartialObjectMetadata, error) {
 	if ref.Kind == "ConfigMap" {
 		return g.memory.Apply(ctx, r, ref, body, manager)
 	}
 	g.gauge.arrive(g.wanted)
-	err := g.memory.Apply(ctx, r, ref, body, manager)
-	g.gauge.add(-1)
-	return err
+	defer g.gauge.add(-1)
+	return g.memory.Apply(ctx, r, ref, body, manager)
 }
 
 func TestBudgetBoundsTheBytesInMemory(t *testing.T) {

@@ -113,12 +113,16 @@ func newInstant(p *plan.Plan) *instant {
 	return c
 }
 
-func (c *instant) Create(context.Context, manifest.Resource, manifest.Ref, []byte, string) error {
-	return nil
+func (c *instant) Create(
+	context.Context, manifest.Resource, manifest.Ref, []byte, string,
+) (*metav1.PartialObjectMetadata, error) {
+	return &metav1.PartialObjectMetadata{}, nil
 }
 
-func (c *instant) Apply(context.Context, manifest.Resource, manifest.Ref, []byte, string) error {
-	return nil
+func (c *instant) Apply(
+	context.Context, manifest.Resource, manifest.Ref, []byte, string,
+) (*metav1.PartialObjectMetadata, error) {
+	return &metav1.PartialObjectMetadata{}, nil
 }
 
 func (c *instant) MoveFields(

@@ -206,14 +206,11 @@ func TestWhatALoserLeftIsRepaired(t *testing.T) {
 	t.Parallel()
 	release := releaseOf(t, "two", nextAddOn()...)
 	tests := map[string]struct {
-		givenOnce  bool
-		givenAfter time.Duration // the release became complete
-		want       bool
+		givenOnce bool
+		want      bool
 	}{
-		"not before it can have arrived":               {givenAfter: verifyAfter - time.Second},
-		"a minute after the release became complete":   {givenAfter: verifyAfter, want: true},
-		"later, when nothing brought a pass meanwhile": {givenAfter: time.Hour, want: true},
-		"not of what is applied once":                  {givenOnce: true, givenAfter: time.Hour},
+		"as soon as a watch reports it": {want: true},
+		"not of what is applied once":   {givenOnce: true},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -227,43 +224,9 @@ func TestWhatALoserLeftIsRepaired(t *testing.T) {
 			converge(t, rolloutOf(loser, releaseOf(t, "one", addOn()...)))
 			cluster.objects[operatorPath].body = loser.objects[operatorPath].body
 
-			complete(t.Context(), t, r, completed+tc.givenAfter)
+			complete(t.Context(), t, r, completed+time.Second)
 			if got := cmp.Diff(want, cluster.bodies()) == ""; got != tc.want {
 				t.Errorf("want repaired %t, got %t", tc.want, got)
-			}
-		})
-	}
-}
-
-// TestACompleteReleaseIsLookedAtOnceMore looks at when a pass wants the next one
-// though nothing happens.
-func TestACompleteReleaseIsLookedAtOnceMore(t *testing.T) {
-	t.Parallel()
-	tests := map[string]struct {
-		givenOnce    bool
-		givenAfter   time.Duration // the release became complete
-		want         time.Duration
-		wantVerified bool // beyond the pass that completed it
-	}{
-		"when it became complete":               {want: verifyAfter},
-		"and an event brought a pass meanwhile": {givenAfter: 20 * time.Second, want: verifyAfter - 20*time.Second},
-		"then never again":                      {givenAfter: verifyAfter, wantVerified: true},
-		"by a clock that is behind":             {givenAfter: -time.Hour, want: verifyAfter},
-		"not if it is applied once":             {givenOnce: true},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			cluster := slowMemory(t)
-			r := rolloutOf(cluster, releaseOf(t, "one", addOn()...))
-			r.Memory, r.Once = &Memory{}, tc.givenOnce
-			completed := complete(t.Context(), t, r, 0)
-			cluster.take("list")
-			if got := r.at(completed + tc.givenAfter).Run(t.Context()).Again; got != tc.want {
-				t.Errorf("want %v, got %v", tc.want, got)
-			}
-			if got := len(cluster.take("list")) > 0; got != tc.wantVerified {
-				t.Errorf("want the objects looked at %t, got %t", tc.wantVerified, got)
 			}
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/drift"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
@@ -28,6 +29,9 @@ type found struct {
 	ofSet bool
 	// live is the object as it is, for a decision that needs it; nil if there is none.
 	live *metav1.PartialObjectMetadata
+	// resource is the path of a live object, fields are those that the set holds of it.
+	resource manifest.Resource
+	fields   drift.Sum
 	// err is why the object could not be looked at. It is not applied then.
 	err error
 }
@@ -76,17 +80,23 @@ func addTo(groups []group, resource manifest.Resource, w wanted) []group {
 // is applied before it may be what makes looking at it work: a Deployment behind
 // the conversion webhook of the object's kind, or behind its API service.
 func (p *pass) examine(ctx context.Context, objects []*plan.Object) error {
+	err := p.lookAt(ctx, objects)
+	p.compareFields(objects)
+	// What was looked at before an error is known nevertheless.
+	return cmp.Or(err, p.collisions(objects))
+}
+
+// lookAt looks at the objects that are not known to be as the release wants them.
+func (p *pass) lookAt(ctx context.Context, objects []*plan.Object) error {
 	groups, err := p.groups(ctx, objects)
 	if err != nil {
 		return err
 	}
 	outer, inner := split(groups)
-	err = p.lookAll(ctx, outer)
-	if err == nil {
-		err = p.lookAll(ctx, p.withoutAbsent(outer, inner))
+	if err := p.lookAll(ctx, outer); err != nil {
+		return err
 	}
-	// What was looked at before an error is known nevertheless.
-	return cmp.Or(err, p.collisions(objects))
+	return p.lookAll(ctx, p.withoutAbsent(outer, inner))
 }
 
 // lookAll looks at the objects of all groups.
@@ -134,7 +144,7 @@ func (p *pass) withoutAbsent(outer, inner []group) []group {
 		g.objects = slices.DeleteFunc(g.objects, func(w wanted) bool {
 			absent := spaces[w.ref.Namespace] || kinds[w.ref.GroupKind()]
 			if absent {
-				p.decide(w, nil)
+				p.decide(g.resource, w, nil)
 			}
 			return absent
 		})
@@ -188,7 +198,7 @@ func (p *pass) look(ctx context.Context, g group) error {
 	if len(g.objects) == 1 {
 		live, err := p.Cluster.Metadata(ctx, g.resource, g.objects[0].ref)
 		if err == nil {
-			p.decide(g.objects[0], live)
+			p.decide(g.resource, g.objects[0], live)
 		}
 		return err
 	}
@@ -206,21 +216,23 @@ func (p *pass) look(ctx context.Context, g group) error {
 		return err
 	}
 	for _, w := range g.objects {
-		p.decide(w, live[name{w.ref.Namespace, w.ref.Name}])
+		p.decide(g.resource, w, live[name{w.ref.Namespace, w.ref.Name}])
 	}
 	return nil
 }
 
 // decide decides what is to be done with an object that is as live, nil if it
 // does not exist.
-func (p *pass) decide(w wanted, live *metav1.PartialObjectMetadata) {
+func (p *pass) decide(resource manifest.Resource, w wanted, live *metav1.PartialObjectMetadata) {
 	var view inventory.View
+	var fields drift.Sum
 	if live != nil {
 		view = inventory.ViewOf(live, p.Parent, p.Living)
+		fields = drift.SumOf(live, p.Parent.FieldManager())
 	}
 	p.set(w.object, found{
 		decision: inventory.Decide(view, w.ref.GroupKind(), w.object.SHA256, p.Adoption),
-		owner:    view.Owner, ofSet: view.Claim == inventory.OtherSet, live: live,
+		owner:    view.Owner, ofSet: view.Claim == inventory.OtherSet, live: live, resource: resource, fields: fields,
 	})
 	if live != nil {
 		return

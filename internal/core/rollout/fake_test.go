@@ -102,23 +102,23 @@ func (m *memory) count(ctx context.Context, c call, effect func()) error {
 // Create is Apply of an object that is not there, or is the caller's.
 func (m *memory) Create(
 	ctx context.Context, r manifest.Resource, ref manifest.Ref, body []byte, manager string,
-) error {
+) (*metav1.PartialObjectMetadata, error) {
 	m.mu.Lock()
 	existing := m.objects[pathOf(r, ref)]
 	m.mu.Unlock()
 	if existing != nil && !bytes.Equal(existing.body, body) {
-		return fault.Wait(v1alpha1.ApplyFailedReason, time.Second, fmt.Errorf("%s: %w", ref, inventory.ErrChanged))
+		return nil, fault.Wait(v1alpha1.ApplyFailedReason, time.Second, fmt.Errorf("%s: %w", ref, inventory.ErrChanged))
 	}
 	return m.Apply(ctx, r, ref, body, manager)
 }
 
 func (m *memory) Apply(
 	ctx context.Context, r manifest.Resource, ref manifest.Ref, body []byte, manager string,
-) error {
+) (live *metav1.PartialObjectMetadata, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	at := pathOf(r, ref)
-	return m.count(ctx, call{"apply", at}, func() {
+	err = m.count(ctx, call{"apply", at}, func() {
 		m.check(r, ref, body)
 		if want := inventory.ParentOf("default", "cni").FieldManager(); manager != want {
 			m.t.Errorf("apply %s: want the field manager %s, got %s", ref, want, manager)
@@ -133,7 +133,12 @@ func (m *memory) Apply(
 			object.version++
 			object.body = slices.Clone(body)
 		}
+		live = m.metadataOf(object)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return live, nil
 }
 
 // check holds what must be true of every apply.

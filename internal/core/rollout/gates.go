@@ -172,21 +172,31 @@ func (p *pass) readGroup(
 }
 
 // readyWhen is open when every expression of the phase holds.
+// One that held is not read again while its watch would have seen a change.
 func (p *pass) readyWhen(ctx context.Context, i int) error {
 	expressions := p.Release.Phases[i].ReadyWhen
 	findings := make([]readiness.Finding, 0, len(expressions))
+	watched := make([]Target, 0, len(expressions))
 	for _, expression := range expressions {
 		resource, ref, err := p.watchReadyWhen(ctx, expression)
 		if err != nil {
 			return err
 		}
+		if p.Memory.met[i] != nil {
+			continue
+		}
+		watched = append(watched, targetOf(resource, ref))
 		live, err := p.Cluster.Object(ctx, resource, ref)
 		if err != nil {
 			return err
 		}
 		findings = append(findings, expression.Evaluate(live))
 	}
-	return p.closed(i, v1alpha1.ReadyWhenReason, findings)
+	err := p.closed(i, v1alpha1.ReadyWhenReason, findings)
+	if err == nil && len(watched) > 0 {
+		p.Memory.met[i] = watched
+	}
+	return err
 }
 
 // closed turns findings that are not ready into the error of a closed gate.

@@ -172,6 +172,18 @@ func TestGateOfWorkloads(t *testing.T) {
 	}
 }
 
+// forGates returns the targets but those of a release that is complete: the content
+// of its objects and the parent.
+func forGates(targets []Target) []Target {
+	var others []Target
+	for _, target := range targets {
+		if !target.Content && target.Name != inventory.ParentOf("default", "cni").Name() {
+			others = append(others, target)
+		}
+	}
+	return others
+}
+
 func TestReadyWhen(t *testing.T) {
 	t.Parallel()
 	widget := v1alpha1.ObjectReference{APIVersion: "example.com/v1", Kind: "Widget", Name: "default", Namespace: "stray"}
@@ -223,7 +235,7 @@ func TestReadyWhen(t *testing.T) {
 			phases[1].documents = phases[1].documents[3:]
 			cluster := newMemory(t)
 			o := settle(t, rolloutOf(cluster, releaseOf(t, "one", phases...)))
-			if diff := cmp.Diff(test.wantTargets, o.Targets); diff != "" {
+			if diff := cmp.Diff(test.wantTargets, forGates(o.Targets)); diff != "" {
 				t.Errorf("targets (-want +got):\n%s", diff)
 			}
 			if !o.Applied() {
@@ -348,7 +360,7 @@ func TestWorkloadOfAPreviewVersionIsReadWhereDiscoveryHasIt(t *testing.T) {
 		t.Error("want the gate to read the CronJob at its path")
 	}
 	want := manifest.Resource{Group: "batch", Version: "v2beta1", Plural: "cronjobs", Namespaced: true}
-	if len(o.Targets) != 1 || o.Targets[0].Resource != want {
-		t.Errorf("want a watch on %v, got %v", want, o.Targets)
+	if got := forGates(o.Targets); len(got) != 1 || got[0].Resource != want {
+		t.Errorf("want a watch on %v, got %v", want, got)
 	}
 }

@@ -8,22 +8,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/drift"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 )
 
-const (
-	// memoryLife is how long a pass believes what an earlier one saw or did while
-	// the release is in progress.
-	memoryLife = 30 * time.Second
-
-	// verifyEvery is how often the objects of complete phases are looked at again
-	// beyond what the watches report.
-	verifyEvery = 5 * time.Minute
-
-	// verifyAfter is when the objects are looked at once more after the release
-	// became complete: longer than a request of a writer that lost can be under way.
-	verifyAfter = time.Minute
-)
+// memoryLife is how long a pass believes what an earlier one saw or did while the
+// release is in progress, and no watch would tell that it changed.
+const memoryLife = 30 * time.Second
 
 // Memory is what the passes of one process over one workload cluster remember of
 // a release, so that a pass that only looks at a gate asks for nothing else. It
@@ -31,16 +23,24 @@ const (
 // nothing. It is used by one pass at a time.
 type Memory struct {
 	digest string
+	plan   *plan.Plan
+	// begun is true when the parent is known to be of the release.
+	begun bool
 	// seen is since when the fields of recent are remembered.
 	seen time.Time
 	recent
-	// verified is when the objects of the complete phases were looked at last.
+	// fields are those that the set holds of an object that is as it was applied.
+	fields map[*plan.Object]drift.Sum
+	// kept are the objects of complete phases that are as the release wants them, by
+	// what is watched of them: they stay so until the watch sees something.
+	kept map[Target][]*plan.Object
+	// verified is when the objects of complete phases were looked at last.
 	verified time.Time
-	// checked are those that are as the release wants them by the look that goes on
-	// since checking. They are not looked at again before its end, so that an object
-	// that never stays as it was applied is not applied in each pass.
-	checked  map[*plan.Object]bool
-	checking time.Time
+	// redefined are the steps, by their first object, whose CustomResourceDefinitions
+	// were repaired and are not served again yet.
+	redefined map[*plan.Object]bool
+	// repairs are how often objects of complete phases were applied again.
+	repairs map[*plan.Object]*repairs
 	// jobs are the Jobs that were in the cluster, and whether they were complete.
 	jobs map[*plan.Object]bool
 	// taken are the objects that were taken over from another living set.
@@ -48,6 +48,8 @@ type Memory struct {
 	// ready are the workloads of steps that were current, by the first object of the
 	// step: what was watched meanwhile. They stay so until a watch sees something.
 	ready map[*plan.Object][]Target
+	// met are the phases whose readyWhen held, by their index, as in ready.
+	met map[int][]Target
 }
 
 // recent is what is believed for memoryLife.
@@ -67,13 +69,18 @@ type recent struct {
 	polls map[*plan.Object]*poll
 }
 
-// recall forgets what belongs to another release, or is too old at a time.
-func (m *Memory) recall(digest string, now time.Time) {
-	if m.digest != digest {
-		*m = Memory{digest: digest}
+// recall forgets what belongs to another release, or is too old at a time. The
+// parent is kept as long as its watch is quiet.
+func (m *Memory) recall(release Release, now time.Time, parentIsQuiet bool) {
+	if m.digest != release.Digest || m.plan != release.Plan {
+		*m = Memory{digest: release.Digest, plan: release.Plan, fields: m.carried(release.Plan)}
 	}
 	if now.Sub(m.seen) > memoryLife {
+		parent := m.parent
 		m.recent = recent{}
+		if parentIsQuiet {
+			m.parent, m.seen = parent, now
+		}
 	}
 	if m.parent == nil {
 		m.seen = now
@@ -85,26 +92,43 @@ func (m *Memory) recall(digest string, now time.Time) {
 	}
 }
 
-// dropChanged forgets the workloads of which a watch may have seen something since
-// the last pass.
+// carried returns the fields of those objects that another plan has with the same
+// content: what changed of them before they are looked at again is not lost.
+func (m *Memory) carried(to *plan.Plan) map[*plan.Object]drift.Sum {
+	type content struct {
+		ref manifest.Ref
+		sha string
+	}
+	known := make(map[content]drift.Sum, len(m.fields))
+	for object, sum := range m.fields {
+		known[content{object.Ref, object.SHA256}] = sum
+	}
+	fields := make(map[*plan.Object]drift.Sum, to.Objects())
+	for object := range to.All {
+		if sum, ok := known[content{object.Ref, object.SHA256}]; ok {
+			fields[object] = sum
+		}
+	}
+	return fields
+}
+
+// dropChanged forgets that of which a watch may have seen something since the last
+// pass.
 func (m *Memory) dropChanged(isQuiet func(Target) bool) {
-	maps.DeleteFunc(m.ready, func(_ *plan.Object, watched []Target) bool {
-		return slices.ContainsFunc(watched, func(target Target) bool { return !isQuiet(target) })
-	})
+	isNoisy := func(target Target) bool { return !isQuiet(target) }
+	maps.DeleteFunc(m.kept, func(target Target, _ []*plan.Object) bool { return isNoisy(target) })
+	maps.DeleteFunc(m.ready, func(_ *plan.Object, watched []Target) bool { return slices.ContainsFunc(watched, isNoisy) })
+	maps.DeleteFunc(m.met, func(_ int, watched []Target) bool { return slices.ContainsFunc(watched, isNoisy) })
 	if m.ready == nil {
-		m.ready = make(map[*plan.Object][]Target)
+		m.ready, m.kept = make(map[*plan.Object][]Target), make(map[Target][]*plan.Object)
+		m.met = make(map[int][]Target)
 	}
 }
 
-// beginVerify begins a look at the objects of the complete phases, unless one goes
-// on, and returns those that it is done with. One that began before settled, when
-// there may have been a late writer, begins anew once that is over.
-func (m *Memory) beginVerify(now, settled time.Time) map[*plan.Object]bool {
-	late := m.checking.Before(settled) && !now.Before(settled)
-	if m.checked == nil || late || now.Sub(m.checking) >= verifyEvery {
-		m.checked, m.checking = make(map[*plan.Object]bool), now
-	}
-	return m.checked
+// keep remembers that an object is as the release wants it while the watch of the
+// target is quiet.
+func (m *Memory) keep(target Target, object *plan.Object) {
+	m.kept[target] = append(m.kept[target], object)
 }
 
 // noteTaken remembers that an object was taken over from another living set.
@@ -113,6 +137,15 @@ func (m *Memory) noteTaken(object *plan.Object) {
 		m.taken = make(map[*plan.Object]bool)
 	}
 	m.taken[object] = true
+}
+
+// noteRedefined remembers whether the CustomResourceDefinitions of a step, by its
+// first object, were repaired and are not served yet.
+func (m *Memory) noteRedefined(first *plan.Object, waiting bool) {
+	if m.redefined == nil {
+		m.redefined = make(map[*plan.Object]bool)
+	}
+	m.redefined[first] = waiting
 }
 
 // pollOf returns the poll of the CustomResourceDefinitions of a step.
@@ -128,4 +161,6 @@ func (m *Memory) pollOf(step []plan.Object) *poll {
 func (m *Memory) settle() { m.recent = recent{parent: m.parent} }
 
 // forget drops everything: what is there may not be what was left.
-func (m *Memory) forget() { *m = Memory{} }
+func (m *Memory) forget() {
+	*m = Memory{digest: m.digest, plan: m.plan, fields: make(map[*plan.Object]drift.Sum)}
+}

@@ -10,13 +10,9 @@ import (
 
 // outcome returns what the pass found and did.
 func (p *pass) outcome(err error) Outcome {
-	o := Outcome{Known: p.loaded, Targets: p.targets, Err: err, Current: p.record.Progress.Phase}
+	o := Outcome{Known: p.loaded, Targets: p.targets, Repaired: p.repaired, Err: err, Current: p.record.Progress.Phase}
 	for i, phase := range p.Release.Plan.Phases {
 		o.Phases = append(o.Phases, p.phaseOutcome(i, phase, err))
-	}
-	if err == nil && !p.Once {
-		// At most verifyAfter: the clock of another manager may be ahead.
-		o.Again = min(max(0, p.settled().Sub(p.Now())), verifyAfter)
 	}
 	return o
 }

@@ -230,7 +230,7 @@ func TestCompletionKeepsWatchOnEarlierPhases(t *testing.T) {
 			t.Fatalf("%s: %v", name, o.Err)
 		}
 		watched := make(map[string]bool)
-		for _, target := range o.Targets {
+		for _, target := range forGates(o.Targets) {
 			watched[target.Resource.Plural] = true
 		}
 		if diff := cmp.Diff(map[string]bool{"deployments": true, "daemonsets": true}, watched); diff != "" {

@@ -126,7 +126,6 @@ func TestOwnersAreReadOnceInAPassAndOnlyBeforeAnApply(t *testing.T) {
 		append([]string{spacePath, accountPath, settingsPath, operatorPath}, behind...),
 		nil,           // the gate of the workloads is closed: nothing is applied
 		{webhookPath}, // the others did not exist a moment ago
-		nil,
 	}
 	for i, want := range want {
 		o := r.Run(t.Context())

@@ -35,7 +35,7 @@ func (p *pass) load(ctx context.Context) (err error) {
 	}
 	p.record.Progress.Prune = p.saved.Digest != ""
 	if p.saved.Digest == p.Release.Digest {
-		p.record.Progress = p.saved.Progress
+		p.record.Progress, p.record.Fields = p.saved.Progress, p.saved.Fields
 	}
 	if p.Once && inventory.IsSettled(p.parent) {
 		// Whatever release it was: what was applied once is never touched again.
@@ -45,6 +45,7 @@ func (p *pass) load(ctx context.Context) (err error) {
 	}
 	err = p.save(ctx)
 	p.loaded = err == nil
+	p.Memory.begun = p.loaded
 	return err
 }
 
@@ -78,7 +79,7 @@ func (p *pass) save(ctx context.Context) error {
 func (p *pass) saveAtEnd(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
 	defer cancel()
-	if p.record.Progress.Phase >= len(p.Release.Plan.Phases) {
+	if p.isComplete() {
 		p.Memory.settle()
 	}
 	return p.save(ctx)
@@ -90,6 +91,9 @@ func (p *pass) saveAtEnd(ctx context.Context) error {
 func (r Rollout) HasBegun(ctx context.Context) (bool, error) {
 	if r.Memory == nil {
 		r.Memory = &Memory{}
+	}
+	if r.Memory.digest == r.Release.Digest && r.Memory.begun {
+		return true, nil
 	}
 	parent, err := r.recallParent(ctx)
 	if err != nil {
@@ -105,7 +109,7 @@ func (r Rollout) HasBegun(ctx context.Context) (bool, error) {
 // recallParent returns the parent as it was read or written a moment ago, else
 // reads it.
 func (r Rollout) recallParent(ctx context.Context) (*corev1.ConfigMap, error) {
-	r.Memory.recall(r.Release.Digest, r.Now())
+	r.Memory.recall(r.Release, r.Now(), r.IsQuiet != nil && r.IsQuiet(ParentTarget(r.Parent)))
 	if r.Memory.parent != nil {
 		return r.Memory.parent, nil
 	}

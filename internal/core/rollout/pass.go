@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -31,6 +29,8 @@ type pass struct {
 
 	// current are the objects that are as the release wants them.
 	current map[*plan.Object]bool
+	// kept are those that a watch would have reported if they were not.
+	kept map[*plan.Object]bool
 	// applied are the objects that this pass applied.
 	applied map[*plan.Object]bool
 	mu      sync.Mutex
@@ -39,6 +39,7 @@ type pass struct {
 	complete  int     // how many phases were complete before this pass
 	notReady  []int   // objects of each phase that are applied and not ready
 	regressed []error // of each complete phase: what is no longer ready
+	repaired  []string
 	targets   []Target
 }
 
@@ -47,6 +48,7 @@ func newPass(slice context.Context, r Rollout) *pass {
 		Rollout:   r,
 		sender:    sender{slice: slice, guard: r.Guard},
 		mapper:    newMapper(r.Cluster, r.Release.Plan),
+		kept:      make(map[*plan.Object]bool),
 		applied:   make(map[*plan.Object]bool),
 		found:     make(map[*plan.Object]found),
 		notReady:  make([]int, len(r.Release.Plan.Phases)),
@@ -64,10 +66,8 @@ func (p *pass) walk(ctx context.Context) error {
 	first := min(p.record.Progress.Phase, len(phases))
 	p.complete = first
 	p.verify(ctx, phases[:first])
-	if first < len(phases) {
-		if err := p.watchComplete(ctx, phases[:first]); err != nil {
-			return err
-		}
+	if err := p.watchComplete(ctx, phases[:first]); err != nil {
+		return err
 	}
 	for i := first; i < len(phases); i++ {
 		if err := p.advance(ctx, i); err != nil {
@@ -77,61 +77,11 @@ func (p *pass) walk(ctx context.Context) error {
 	if err := p.health(ctx, phases[:first]); err != nil {
 		return err
 	}
-	return p.prune(ctx)
-}
-
-// verify looks, from time to time, at the objects of phases that are complete, and
-// applies what is missing or is not as the release wants it. What was applied once
-// only is left alone. One that ends with an error goes on in the next pass with the
-// objects that are left.
-func (p *pass) verify(ctx context.Context, phases []plan.Phase) {
-	now := p.Now()
-	if p.Once || now.Sub(p.Memory.verified) < verifyEvery && !p.verifiesOnceMore(now) {
-		return
-	}
-	maps.Copy(p.current, p.Memory.beginVerify(now, p.settled()))
-	for i, phase := range phases {
-		p.regressed[i] = p.repair(ctx, phase.Steps)
-	}
-	if !slices.ContainsFunc(p.regressed, func(err error) bool { return err != nil }) {
-		p.Memory.verified, p.Memory.checked = now, nil
-		return
-	}
-	for _, phase := range phases {
-		for _, object := range objectsOf(phase.Steps, p.isCurrent) {
-			p.Memory.checked[object] = true
-		}
-	}
-}
-
-// verifiesOnceMore reports whether the release has been complete for verifyAfter
-// and was not looked at since.
-func (p *pass) verifiesOnceMore(now time.Time) bool {
-	settled := p.settled()
-	return !settled.IsZero() && !now.Before(settled) && p.Memory.verified.Before(settled)
-}
-
-// settled returns when no writer that lost can be late any more; zero while the
-// release is not complete.
-func (p *pass) settled() time.Time {
-	phases := p.record.Progress.Phases
-	if p.record.Progress.Phase < len(p.Release.Plan.Phases) || len(phases) == 0 {
-		return time.Time{}
-	}
-	return phases[len(phases)-1].Completed.Add(verifyAfter)
-}
-
-// repair applies, step by step, what is not as the release wants it.
-func (p *pass) repair(ctx context.Context, steps []plan.Step) error {
-	if err := p.examine(ctx, objectsOf(steps, isRepaired)); err != nil {
+	if err := p.prune(ctx); err != nil {
 		return err
 	}
-	for i := range steps {
-		if err := p.apply(ctx, objectsOf(steps[i:i+1], isRepaired)); err != nil {
-			return err
-		}
-	}
-	return nil
+	p.recordFields()
+	return p.watchComplete(ctx, phases)
 }
 
 // advance takes the current phase as far as its gates allow.
@@ -181,7 +131,6 @@ func (p *pass) isCurrent(object *plan.Object) bool { return p.current[object] }
 func (p *pass) health(ctx context.Context, phases []plan.Phase) error {
 	for i, phase := range phases {
 		if p.regressed[i] != nil {
-			p.regressed[i] = fault.Wrap("phase "+phase.Name, p.regressed[i])
 			continue
 		}
 		var found []error

@@ -33,11 +33,16 @@ type Writer interface {
 type Applier interface {
 	// Create sends the JSON of an object that did not exist as a server-side apply of
 	// the field manager. If another field manager made it meanwhile with other
-	// content, nothing is written, and inventory.ErrChanged is in the error.
-	Create(ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte, manager string) error
+	// content, nothing is written, and inventory.ErrChanged is in the error. It
+	// returns the metadata of the object.
+	Create(
+		ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte, manager string,
+	) (*metav1.PartialObjectMetadata, error)
 	// Apply is Create for an object that exists: it takes fields over from other
 	// field managers.
-	Apply(ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte, manager string) error
+	Apply(
+		ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte, manager string,
+	) (*metav1.PartialObjectMetadata, error)
 	// MoveFields replaces the managed fields of a live object, if it is still the
 	// one that was read.
 	MoveFields(

@@ -21,6 +21,8 @@ func (m *memory) putShared(r Rollout, at, apiVersion, kind, name string) {
 			sha = object.SHA256
 		}
 	}
+	before := m.objects[at]
+	defer func() { m.objects[at].manager, m.objects[at].fields = before.manager, before.fields }()
 	m.put(at, map[string]any{
 		"apiVersion": apiVersion, "kind": kind, "metadata": map[string]any{
 			"name": name, "labels": map[string]any{inventory.PartOfLabel: inventory.ParentOf("default", "other").ID()},
@@ -70,9 +72,9 @@ func TestWorkloadsAreNotReadAgainWhileTheirWatchesAreQuiet(t *testing.T) {
 				test.given(cluster, r)
 			}
 			r.IsQuiet = func(target Target) bool { return slices.Contains(test.givenQuiet, target) }
-			r.at(2 * verifyAfter).Run(t.Context())
+			r.at(2 * time.Minute).Run(t.Context())
 			cluster.take("object")
-			r.at(2 * verifyAfter).Run(t.Context())
+			r.at(2 * time.Minute).Run(t.Context())
 			got := slices.DeleteFunc(cluster.take("object"), func(at string) bool { return at == parentPath })
 			if diff := cmp.Diff(test.want, got); diff != "" && len(test.want)+len(got) > 0 {
 				t.Errorf("read (-want +got):\n%s", diff)

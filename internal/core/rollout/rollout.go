@@ -82,11 +82,10 @@ type Outcome struct {
 	Current int
 	// Targets are what to watch until the next pass.
 	Targets []Target
+	// Repaired are the objects of complete phases that were applied again.
+	Repaired []string
 	// Err is why the release is not ready; nil when it is.
 	Err error
-	// Again is when to make another pass though nothing happens and Err is nil. 0
-	// means that none is needed.
-	Again time.Duration
 }
 
 // Applied reports whether every object of the release was applied.

@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
@@ -17,11 +19,15 @@ const applyTime = 1500 * time.Millisecond
 // slow is a cluster in which an apply takes applyTime.
 type slow struct{ *memory }
 
-func (s slow) Create(ctx context.Context, r manifest.Resource, ref manifest.Ref, body []byte, manager string) error {
+func (s slow) Create(
+	ctx context.Context, r manifest.Resource, ref manifest.Ref, body []byte, manager string,
+) (*metav1.PartialObjectMetadata, error) {
 	return s.Apply(ctx, r, ref, body, manager)
 }
 
-func (s slow) Apply(ctx context.Context, r manifest.Resource, ref manifest.Ref, body []byte, manager string) error {
+func (s slow) Apply(
+	ctx context.Context, r manifest.Resource, ref manifest.Ref, body []byte, manager string,
+) (*metav1.PartialObjectMetadata, error) {
 	<-time.After(applyTime)
 	return s.memory.Apply(ctx, r, ref, body, manager)
 }

@@ -38,13 +38,18 @@ func (p *pass) watchReadyWhen(
 		return resource, ref, err
 	}
 	ref = withPathNamespace(resource, ref)
-	p.watch(Target{Resource: resource, Namespace: ref.Namespace, Name: ref.Name})
+	p.watch(targetOf(resource, ref))
 	return resource, ref, nil
 }
 
-// watchComplete adds the targets of phases that are complete: their watches stay
-// open while later phases go on, so that nothing has to be looked at again for a
-// watch that begins anew.
+// targetOf is the target of one object.
+func targetOf(resource manifest.Resource, ref manifest.Ref) Target {
+	return Target{Resource: resource, Namespace: ref.Namespace, Name: ref.Name}
+}
+
+// watchComplete adds the targets of phases that are complete: of their workloads and
+// expressions, and, when the release is, of the content of all their objects and of
+// the parent. The content of what was applied once only is not watched.
 func (p *pass) watchComplete(ctx context.Context, phases []plan.Phase) error {
 	for i, phase := range phases {
 		for _, step := range phase.Steps {
@@ -61,7 +66,39 @@ func (p *pass) watchComplete(ctx context.Context, phases []plan.Phase) error {
 			}
 		}
 	}
+	if p.Once || !p.isComplete() {
+		return nil
+	}
+	p.watch(ParentTarget(p.Parent))
+	return p.watchContent(ctx, phases)
+}
+
+// watchContent adds a target for the content of the members of each kind among the
+// objects of complete phases. A kind that cannot be found is not watched.
+func (p *pass) watchContent(ctx context.Context, phases []plan.Phase) error {
+	for target := range p.Memory.kept {
+		p.watch(target)
+	}
+	for _, phase := range phases {
+		for _, object := range objectsOf(phase.Steps, isRepaired) {
+			if p.kept[object] {
+				continue
+			}
+			resource, _, err := p.mapper.locate(ctx, *object)
+			switch {
+			case endsPass(err):
+				return err
+			case err == nil:
+				p.watch(p.contentOf(resource))
+			}
+		}
+	}
 	return nil
+}
+
+// contentOf is the target of the content of the set's members of a kind.
+func (p *pass) contentOf(resource manifest.Resource) Target {
+	return Target{Resource: resource, Label: p.memberLabel(), Content: true}
 }
 
 // watch adds a target, unless it is there.

@@ -1,10 +1,13 @@
 package rollout
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 )
 
 // remembering is a rollout whose passes remember what those before it saw.
@@ -14,19 +17,21 @@ func remembering(cluster *memory, release Release) Rollout {
 	return r
 }
 
-func TestCompletePhasesAreVerifiedFromTimeToTime(t *testing.T) {
+func quiet(Target) bool { return true }
+
+func TestWhatIsGoneIsAppliedAgainWhenAWatchSaysSo(t *testing.T) {
 	t.Parallel()
 	jobPath := "batch/v1/operator/jobs/migrate"
 	tests := map[string]struct {
-		givenGone string
-		givenOnce bool
-		givenAge  time.Duration
-		want      bool // applied again
+		givenGone  string
+		givenOnce  bool
+		givenQuiet bool
+		want       bool // applied again
 	}{
-		"not at once":                             {givenGone: accountPath, givenAge: verifyAfter - time.Second},
-		"once more soon after the completion":     {givenGone: accountPath, givenAge: verifyAfter, want: true},
-		"a Job that is gone is done":              {givenGone: jobPath, givenAge: verifyAfter},
-		"what is applied once only is left alone": {givenGone: accountPath, givenOnce: true, givenAge: verifyEvery},
+		"as soon as a watch may have seen it":     {givenGone: accountPath, want: true},
+		"not while all watches are quiet":         {givenGone: accountPath, givenQuiet: true},
+		"a Job that is gone is done":              {givenGone: jobPath},
+		"what is applied once only is left alone": {givenGone: accountPath, givenOnce: true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -37,8 +42,12 @@ func TestCompletePhasesAreVerifiedFromTimeToTime(t *testing.T) {
 			r := remembering(cluster, releaseOf(t, "one", phases...))
 			r.Once = test.givenOnce
 			complete := completeJob(t, cluster, r, jobPath)
+			r.at(complete).Run(t.Context())
 			delete(cluster.objects, test.givenGone)
-			r.at(complete + test.givenAge).Run(t.Context())
+			if test.givenQuiet {
+				r.IsQuiet = quiet
+			}
+			r.at(complete + time.Second).Run(t.Context())
 			if got := cluster.objects[test.givenGone] != nil; got != test.want {
 				t.Errorf("applied again: want %t, got %t", test.want, got)
 			}
@@ -92,20 +101,43 @@ func completeJob(t *testing.T, cluster *memory, r Rollout, jobPath string) time.
 	return 0
 }
 
-func TestCompletePhasesAreVerifiedEveryFewMinutes(t *testing.T) {
+func TestNothingIsAskedForWhileAllWatchesAreQuiet(t *testing.T) {
 	t.Parallel()
 	cluster := newMemory(t)
-	r := remembering(cluster, releaseOf(t, "one", secrets(3)))
-	converge(t, r)
+	phases := addOn()
+	phases[2].readyWhen = []v1alpha1.ReadyWhen{{
+		Object:     v1alpha1.ObjectReference{APIVersion: "v1", Kind: "ConfigMap", Namespace: "operator", Name: "settings"},
+		Expression: "true",
+	}}
+	r := remembering(cluster, releaseOf(t, "one", phases...))
+	complete := completeJob(t, cluster, r, "")
+	r.at(complete + time.Second).Run(t.Context()) // the watches are open
+	r.IsQuiet = quiet
+	cluster.takeAll()
+	for at := time.Minute; at < time.Hour; at += time.Minute {
+		if o := r.at(complete + at).Run(t.Context()); o.Err != nil || len(o.Targets) < 8 {
+			t.Fatalf("want it ready and watched, got %+v", o)
+		}
+	}
+	if calls := cluster.takeAll(); len(calls) > 0 {
+		t.Errorf("want no request, got %v", calls)
+	}
+}
+
+func TestPhasesThatAreCompleteAreLookedAtNowAndThenWhileALaterOneWaits(t *testing.T) {
+	t.Parallel()
+	cluster := newMemory(t)
+	cluster.workloadDelay = never
+	r := remembering(cluster, releaseOf(t, "one", secrets(3), addOn()[1]))
 	var lists []time.Duration
-	for at := time.Duration(0); at <= 12*time.Minute; at += 30 * time.Second {
+	for at := time.Duration(0); at <= 12*time.Minute; at += 15 * time.Second {
 		cluster.take("")
 		r.at(at).Run(t.Context())
-		if len(cluster.take("list")) > 0 {
+		if slices.Contains(cluster.take("list"), "v1/default/secrets") {
 			lists = append(lists, at)
 		}
 	}
-	want := []time.Duration{verifyAfter, verifyAfter + verifyEvery, verifyAfter + 2*verifyEvery}
+	want := []time.Duration{0, verifyEvery, 2 * verifyEvery}
 	if diff := cmp.Diff(want, lists); diff != "" {
 		t.Errorf("looked (-want +got):\n%s", diff)
 	}
