@@ -213,6 +213,15 @@ const (
 	// and the Kubernetes version.
 	NoReleaseFitsReason = "NoReleaseFits"
 
+	// NoUpgradePathReason means that the Bundle lacks a release of a minor version
+	// between the one that is pinned and the one to have, or that it does not admit the
+	// Kubernetes version.
+	NoUpgradePathReason = "NoUpgradePath"
+
+	// RolledBackReason means that the release to have failed, and that the one before
+	// is pinned again.
+	RolledBackReason = "RolledBack"
+
 	// ConstraintInvalidReason means that a version or a constraint cannot be parsed.
 	ConstraintInvalidReason = "ConstraintInvalid"
 

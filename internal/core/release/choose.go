@@ -87,10 +87,13 @@ func noneSatisfies(all []candidate, constraint string) error {
 // noneFits is the error for candidates that do not accept the cluster's version.
 func noneFits(candidates []candidate, kubernetes string) error {
 	return fault.Stallf(v1alpha1.NoReleaseFitsReason, "no release fits: %s",
-		list(candidates, func(c candidate) string {
-			return fmt.Sprintf("%s needs Kubernetes %s, the cluster has %s",
-				line(c.release.Version), line(c.release.Kubernetes), line(kubernetes))
-		}))
+		list(candidates, func(c candidate) string { return needs(c, kubernetes) }))
+}
+
+// needs is why a release is not for the version of Kubernetes.
+func needs(c candidate, kubernetes string) string {
+	return fmt.Sprintf("%s needs Kubernetes %s, the cluster has %s",
+		line(c.release.Version), line(c.release.Kubernetes), line(kubernetes))
 }
 
 // list joins the descriptions of the newest candidates, and counts the others.

@@ -22,6 +22,9 @@ type candidate struct {
 // constrained reports whether the release depends on the version of Kubernetes.
 func (c candidate) constrained() bool { return c.kubernetes != nil }
 
+// isStable reports whether the release is not a pre-release.
+func (c candidate) isStable() bool { return c.version.Prerelease() == "" }
+
 // compare is negative if c is older than o.
 func (c candidate) compare(o candidate) int {
 	return cmp.Or(
@@ -76,7 +79,7 @@ func parseAll(releases []v1alpha1.Release) ([]candidate, error) {
 }
 
 func parse(r v1alpha1.Release) (candidate, error) {
-	version, err := semver.StrictNewVersion(strings.TrimPrefix(r.Version, "v"))
+	version, err := parseVersion(r.Version)
 	if err != nil {
 		return candidate{}, invalid("release %s: version: %w", quote(r.Version), err)
 	}
@@ -89,6 +92,11 @@ func parse(r v1alpha1.Release) (candidate, error) {
 			line(r.Version), quote(r.Kubernetes), err)
 	}
 	return c, nil
+}
+
+// parseVersion parses the version of a release.
+func parseVersion(version string) (*semver.Version, error) {
+	return semver.StrictNewVersion(strings.TrimPrefix(version, "v"))
 }
 
 // errConstraint replaces the library's error, which repeats the constraint.
