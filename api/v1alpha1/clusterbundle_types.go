@@ -55,6 +55,15 @@ type ClusterBundleSpec struct {
 	// +kubebuilder:validation:MaxLength=256
 	Kubernetes string `json:"kubernetes,omitempty"`
 
+	// previous is the release that was Ready before the one that is pinned.
+	// +optional
+	Previous *ReleaseReference `json:"previous,omitempty"`
+
+	// failed is the release that was rolled back from, by rollbackOnFailure of the set.
+	// It is not pinned again with this content, unless failed is removed.
+	// +optional
+	Failed *FailedRelease `json:"failed,omitempty"`
+
 	// strategy of the set.
 	// +optional
 	// +kubebuilder:default=Reconcile
@@ -90,6 +99,29 @@ type ClusterBundleSpec struct {
 	// suspend of the set.
 	// +optional
 	Suspend *bool `json:"suspend,omitempty"`
+}
+
+// ReleaseReference is a release with its content.
+type ReleaseReference struct {
+	// version of the release.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Version string `json:"version,omitempty"`
+
+	// digest of its content.
+	// +required
+	Digest Digest `json:"digest,omitempty"`
+}
+
+// FailedRelease is a release that was rolled back from.
+type FailedRelease struct {
+	ReleaseReference `json:",inline"`
+
+	// message is what was wrong with it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Message string `json:"message,omitempty"`
 }
 
 // PhaseState is how far a phase is.

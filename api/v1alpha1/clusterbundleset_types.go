@@ -57,6 +57,20 @@ const (
 	RecreateImmutableFields ImmutableFields = "Recreate"
 )
 
+// UpgradePath defines which releases lead from one to a newer one.
+// +kubebuilder:validation:Enum=Direct;EachMinor
+type UpgradePath string
+
+const (
+	// DirectUpgradePath pins the release to have at once.
+	DirectUpgradePath UpgradePath = "Direct"
+
+	// EachMinorUpgradePath never skips a minor version: the newest release of each
+	// minor version between is pinned, and Ready, before the next. They need not
+	// satisfy the version constraint of the set.
+	EachMinorUpgradePath UpgradePath = "EachMinor"
+)
+
 // Adoption defines what happens to an object of the workload cluster that exists
 // already.
 // +kubebuilder:validation:Enum=IfUnowned;Always
@@ -75,6 +89,9 @@ const (
 )
 
 // ClusterBundleSetSpec selects Clusters and defines which Bundle they get and how.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.strategy) || self.strategy != 'ApplyOnce' || !has(self.rollbackOnFailure) || !self.rollbackOnFailure",message="rollbackOnFailure is not for strategy ApplyOnce, which upgrades nothing"
+// +kubebuilder:validation:XValidation:rule="!has(self.strategy) || self.strategy != 'ApplyOnce' || !has(self.upgradePath) || self.upgradePath == 'Direct'",message="upgradePath is not for strategy ApplyOnce, which upgrades nothing"
 type ClusterBundleSetSpec struct {
 	// clusterSelector selects Clusters of the same namespace by their labels.
 	// It must not be empty.
@@ -111,6 +128,18 @@ type ClusterBundleSetSpec struct {
 	// +optional
 	// +kubebuilder:default=Fail
 	ImmutableFields ImmutableFields `json:"immutableFields,omitempty"`
+
+	// upgradePath is Direct (default) or EachMinor: whether an upgrade skips minor
+	// versions. What is older is always pinned directly.
+	// +optional
+	// +kubebuilder:default=Direct
+	UpgradePath UpgradePath `json:"upgradePath,omitempty"`
+
+	// rollbackOnFailure returns a Cluster to the last release that was Ready there when
+	// the one that took its place is Stalled before it was complete. The release that
+	// failed is pinned again when its content or the choice changes.
+	// +optional
+	RollbackOnFailure *bool `json:"rollbackOnFailure,omitempty"`
 
 	// adoption is IfUnowned (default) or Always.
 	// +optional

@@ -12,7 +12,6 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 )
 
@@ -55,8 +54,7 @@ func (r *Reconciler) choose(
 		return choice{err: err}
 	}
 	kubernetes, unknown := r.Connections.Version(ctx, clusterKey(cb), cb.Spec.Kubernetes)
-	selected, err := r.Library.Select(bundle, set.Spec.Bundle.Version,
-		library.Kubernetes{Version: kubernetes.Version, Unknown: unknown})
+	selected, err := r.Library.Select(bundle, release.QueryOf(set, cb, kubernetes.Version, unknown))
 	if err != nil && errors.Is(err, unknown) && fault.ClassOf(err) != fault.ClassWait {
 		err = fmt.Errorf("%w: %w", errVersionUnknown, err)
 	}
@@ -78,13 +76,29 @@ func setUpToDate(cb *v1alpha1.ClusterBundle, found *choice) {
 	if found == nil || fault.ClassOf(found.err) == fault.ClassWait || errors.Is(found.err, errVersionUnknown) {
 		return
 	}
-	pinned := release.Selection{Version: cb.Spec.Version, Digest: cb.Spec.Digest}
+	if found.err != nil {
+		setBehind(cb, found.err, "stays: ")
+		return
+	}
+	if found.Version == cb.Spec.Version && found.Digest == cb.Spec.Digest {
+		setPinned(cb, found)
+	}
+}
+
+// setPinned sets UpToDate where the release that is pinned is the one to pin.
+func setPinned(cb *v1alpha1.ClusterBundle, found *choice) {
 	switch {
-	case found.err != nil:
-		status.SetCondition(cb, v1alpha1.UpToDateCondition, false,
-			fault.ReasonOf(found.err, v1alpha1.InternalErrorReason),
-			fmt.Sprintf("release %s stays: %s", cb.Spec.Version, found.err))
-	case found.Selection == pinned && !found.settling:
+	case found.Behind != nil && fault.ClassOf(found.Behind) == fault.ClassWait:
+		setBehind(cb, found.Behind, "is ")
+	case found.Behind != nil:
+		setBehind(cb, found.Behind, "stays: ")
+	case !found.settling:
 		status.SetCondition(cb, v1alpha1.UpToDateCondition, true, v1alpha1.UpToDateReason, "")
 	}
+}
+
+// setBehind sets UpToDate to False: why another release than the one to have is pinned.
+func setBehind(cb *v1alpha1.ClusterBundle, why error, verb string) {
+	status.SetCondition(cb, v1alpha1.UpToDateCondition, false, fault.ReasonOf(why, v1alpha1.InternalErrorReason),
+		fmt.Sprintf("release %s %s%s", cb.Spec.Version, verb, why))
 }

@@ -19,17 +19,22 @@ import (
 
 func TestUpToDate(t *testing.T) {
 	t.Parallel()
-	pinned := release.Selection{Version: "1.0.0", Digest: "sha256:1"}
+	selected := func(version string, digest v1alpha1.Digest, behind error) release.Selection {
+		return release.Selection{
+			ReleaseReference: v1alpha1.ReleaseReference{Version: version, Digest: digest}, Behind: behind,
+		}
+	}
+	pinned := selected("1.0.0", "sha256:1", nil)
 	tests := map[string]struct {
 		given *choice
 		want  string
 	}{
 		"the release that is pinned is the one to have": {&choice{Selection: pinned}, "True UpToDate"},
 		"while another release is about to be pinned what was found before stays": {
-			&choice{Selection: release.Selection{Version: "1.1.0", Digest: "sha256:2"}}, "True before",
+			&choice{Selection: selected("1.1.0", "sha256:2", nil)}, "True before",
 		},
 		"so it does while another content of the release is": {
-			&choice{Selection: release.Selection{Version: "1.0.0", Digest: "sha256:2"}}, "True before",
+			&choice{Selection: selected("1.0.0", "sha256:2", nil)}, "True before",
 		},
 		"no release fits": {
 			&choice{err: fault.Stallf(v1alpha1.NoReleaseFitsReason, "no release fits")},
@@ -41,6 +46,15 @@ func TestUpToDate(t *testing.T) {
 		},
 		"while a source is fetched what was found before stays": {
 			&choice{err: fault.Wait(v1alpha1.FetchingReason, 0, fmt.Errorf("a tag %w", library.ErrFetching))}, "True before",
+		},
+		"what is pinned is on the way to another": {
+			&choice{Selection: selected("1.0.0", "sha256:1",
+				fault.Wait(v1alpha1.ProgressingReason, 0, errors.New("on the way to 1.2.0")))},
+			"False Progressing: release 1.0.0 is on the way to 1.2.0",
+		},
+		"there is no way from what is pinned": {
+			&choice{Selection: selected("1.0.0", "sha256:1", fault.Stallf(v1alpha1.NoUpgradePathReason, "no release of 1.1"))},
+			"False NoUpgradePath: release 1.0.0 stays: no release of 1.1",
 		},
 		"what was not looked at stays": {nil, "True before"},
 		"while versions of Kubernetes alternate what was found before stays": {
@@ -83,9 +97,9 @@ func TestWhatWasFoundBeforeGoesWithTheStrategyApplyOnce(t *testing.T) {
 type needsVersion struct{ releases }
 
 func (needsVersion) Select(
-	_ *v1alpha1.Bundle, _ string, kubernetes library.Kubernetes,
+	_ *v1alpha1.Bundle, q release.Query,
 ) (release.Selection, error) {
-	return release.Selection{}, kubernetes.Unknown
+	return release.Selection{}, q.Unknown
 }
 
 func TestAWorkloadClusterThatDoesNotAnswerIsNotBehind(t *testing.T) {

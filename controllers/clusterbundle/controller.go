@@ -21,7 +21,7 @@ import (
 
 // releases chooses and opens releases without blocking.
 type releases interface {
-	Select(bundle *v1alpha1.Bundle, constraint string, kubernetes library.Kubernetes) (release.Selection, error)
+	Select(bundle *v1alpha1.Bundle, q release.Query) (release.Selection, error)
 	Open(bundle types.NamespacedName, release v1alpha1.Release, kubernetes string) (*library.Bundle, error)
 }
 

@@ -26,7 +26,7 @@ func (o opened) Open(types.NamespacedName, v1alpha1.Release, string) (*library.B
 	return o.bundle, o.err
 }
 
-func (o opened) Select(*v1alpha1.Bundle, string, library.Kubernetes) (release.Selection, error) {
+func (o opened) Select(*v1alpha1.Bundle, release.Query) (release.Selection, error) {
 	return release.Selection{}, o.err
 }
 

@@ -111,10 +111,10 @@ func count(g gathered) counted {
 }
 
 // behind returns why a Cluster stays at the release that it has; empty if it is
-// the one to have, or about to be.
+// the one to have, or about to be, or on the way there.
 func behind(conditions []metav1.Condition) string {
 	c := meta.FindStatusCondition(conditions, v1alpha1.UpToDateCondition)
-	if c == nil || c.Status != metav1.ConditionFalse {
+	if c == nil || c.Status != metav1.ConditionFalse || c.Reason == v1alpha1.ProgressingReason {
 		return ""
 	}
 	return c.Message

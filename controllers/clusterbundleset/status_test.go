@@ -45,6 +45,13 @@ func behindWith(message string) v1alpha1.ClusterBundle {
 	return cb
 }
 
+// onTheWay is the ClusterBundle of a release that is a step on the way to another.
+func onTheWay() v1alpha1.ClusterBundle {
+	cb := behindWith("release 1.0.0 is on the way to 1.2.0")
+	cb.Status.Conditions[len(cb.Status.Conditions)-1].Reason = v1alpha1.ProgressingReason
+	return cb
+}
+
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	ready := func(count, paused string) map[string]string {
@@ -94,6 +101,13 @@ func TestStatus(t *testing.T) {
 				"Ready": "False NotUpToDate: 1 of 2 Clusters do not get the release that they should have: b: " +
 					"release 1.0.0 stays: no release fits",
 				"Stalled": "False Progressing", "Paused": "False NotPaused",
+			},
+		},
+		"a step on the way to another release is no failure": {
+			givenClusters: clustersNamed("a", "b"), givenBundles: map[string]v1alpha1.ClusterBundle{"a": whole, "b": onTheWay()},
+			wantCounts: [4]int32{2, 2, 2, 0},
+			want: map[string]string{
+				"Ready": "True Ready: 2 Clusters are ready", "Stalled": "False Ready", "Paused": "False NotPaused",
 			},
 		},
 		"the set cannot be used": {

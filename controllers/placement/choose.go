@@ -15,35 +15,38 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 )
 
 // choose puts into a ClusterBundle the release that its placement gets, with the
 // version of Kubernetes that it was chosen by: the digest of a chart depends on that.
-// Where none can be chosen, those of before stay.
+// Where none can be chosen, those of before stay. It returns for people what changed.
 func (r *Reconciler) choose(
 	ctx context.Context, set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster, cb *v1alpha1.ClusterBundle,
-) error {
+) (change string, err error) {
 	key := types.NamespacedName{Namespace: set.Namespace, Name: set.Spec.Bundle.Name}
 	bundle, err := capi.GetBundle(ctx, r.Client, key)
 	if err != nil {
-		return err
+		return "", err
 	}
 	kubernetes, unknown := r.Versions.Version(ctx, client.ObjectKeyFromObject(cluster), cb.Spec.Kubernetes)
 	if unknown != nil && fault.ClassOf(unknown) != fault.ClassWait {
-		return unknown
+		return "", unknown
 	}
-	chosen, err := r.Library.Select(bundle, set.Spec.Bundle.Version,
-		library.Kubernetes{Version: kubernetes.Version, Unknown: unknown})
+	q := release.QueryOf(set, cb, kubernetes.Version, unknown)
+	q.Bundle = bundle.Spec
+	chosen, err := r.Library.Select(bundle, q)
 	if err != nil {
-		return comeBack(err, kubernetes.Again)
+		return "", comeBack(err, kubernetes.Again)
 	}
-	cb.Spec.Version, cb.Spec.Digest = chosen.Version, chosen.Digest
+	if q.Ready && chosen.ReleaseReference != q.Pinned {
+		cb.Spec.Previous = &q.Pinned
+	}
+	cb.Spec.Version, cb.Spec.Digest, cb.Spec.Failed = chosen.Version, chosen.Digest, chosen.Failed
 	// A change for nothing would lead to a pass over every Cluster.
 	if cb.Spec.Kubernetes != "" || release.AnyNeedsKubernetes(bundle.Spec.Releases) {
 		cb.Spec.Kubernetes = kubernetes.Version
 	}
-	return comeBack(nil, kubernetes.Again)
+	return q.Change(chosen), comeBack(nil, kubernetes.Again)
 }
 
 // errSettling is the error of a placement that has the release to have by a version
@@ -67,6 +70,12 @@ func comeBack(err error, after time.Duration) error {
 	return &fault.Error{
 		Class: fault.ClassOf(err), Reason: fault.ReasonOf(err, v1alpha1.InternalErrorReason), After: after, Err: err,
 	}
+}
+
+// forget removes what a ClusterBundle knows of its Cluster.
+func forget(cb *v1alpha1.ClusterBundle) {
+	cb.Spec.Version, cb.Spec.Digest, cb.Spec.Kubernetes = "", "", ""
+	cb.Spec.Previous, cb.Spec.Failed = nil, nil
 }
 
 // isOfAnother reports whether a ClusterBundle was made for another Cluster of the same

@@ -2,11 +2,14 @@ package placement
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -197,6 +200,144 @@ func TestAVersionThatNoReleaseDependsOnIsNotNoted(t *testing.T) {
 			}
 			if got := pinned(t, r).Kubernetes; got != test.want {
 				t.Errorf("want %q, got %q", test.want, got)
+			}
+		})
+	}
+}
+
+// reported writes the status that the controller of ClusterBundles would: of what is
+// pinned, by the condition that is True.
+func reported(t *testing.T, r *Reconciler, condition string) {
+	t.Helper()
+	cb := &v1alpha1.ClusterBundle{}
+	if err := r.Client.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "cni-prod"}, cb); err != nil {
+		t.Fatal(err)
+	}
+	cb.Generation++
+	cb.Status = v1alpha1.ClusterBundleStatus{
+		ObservedGeneration: cb.Generation, Phases: []v1alpha1.PhaseStatus{{Name: "all"}},
+		Conditions: []metav1.Condition{{Type: condition, Status: metav1.ConditionTrue, Message: "too slow"}},
+	}
+	if err := r.Client.Update(t.Context(), cb); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEachMinorGoesOnWhenAStepIsReady(t *testing.T) {
+	t.Parallel()
+	set := theSet("cni")
+	set.Spec.UpgradePath = v1alpha1.EachMinorUpgradePath
+	events := &announced{}
+	r := reconcilerWith(t, always{version: "v1.36.0"}, set, theCluster("prod"),
+		calico("1.0.0", "1.1.0", "1.1.1", "1.2.0"), pinnedTo("1.0.0", v1alpha1.ReconcileStrategy))
+	r.Events = events
+	for _, step := range []struct{ given, want string }{
+		{"", "1.0.0"}, // no status, as after a move
+		{v1alpha1.AppliedCondition, "1.0.0"},
+		{v1alpha1.ReadyCondition, "1.1.1"},
+		{v1alpha1.AppliedCondition, "1.1.1"},
+		{v1alpha1.ReadyCondition, "1.2.0"},
+		{v1alpha1.ReadyCondition, "1.2.0"},
+	} {
+		if step.given != "" {
+			reported(t, r, step.given)
+		}
+		if _, err := r.place(t.Context(), Placement{"default", "cni", "prod"}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]string{"cni-prod": step.want}, pins(t, r)); diff != "" {
+			t.Errorf("%+v (-want +got):\n%s", step, diff)
+		}
+	}
+	want := []string{
+		"release 1.1.1 is pinned in place of 1.0.0: on the way to 1.2.0",
+		"release 1.2.0 is pinned in place of 1.1.1: 1.2.0 is newer",
+	}
+	if diff := cmp.Diff(want, events.messages); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+func TestAReleaseThatFailedIsRolledBackAndRemembered(t *testing.T) {
+	t.Parallel()
+	set, bundle := theSet("cni"), calico("1.0.0", "1.1.0")
+	set.Spec.RollbackOnFailure = new(true)
+	events := &announced{}
+	r := reconcilerWith(t, always{version: "v1.36.0"}, set, theCluster("prod"), bundle,
+		pinnedTo("1.0.0", v1alpha1.ReconcileStrategy))
+	r.Events = events
+	place := func(want string) {
+		t.Helper()
+		if _, err := r.place(t.Context(), Placement{"default", "cni", "prod"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := pinned(t, r).Version; got != want {
+			t.Fatalf("want %s pinned, got %s", want, got)
+		}
+	}
+	reported(t, r, v1alpha1.ReadyCondition)
+	place("1.1.0")
+	if previous := pinned(t, r).Previous; previous == nil || previous.Version != "1.0.0" {
+		t.Errorf("want 1.0.0 remembered as ready, got %+v", previous)
+	}
+	reported(t, r, v1alpha1.StalledCondition)
+	place("1.0.0")
+	failed := pinned(t, r).Failed
+	want := &v1alpha1.FailedRelease{
+		ReleaseReference: v1alpha1.ReleaseReference{Version: "1.1.0", Digest: digestOf("1.1.0")}, Message: "too slow",
+	}
+	if diff := cmp.Diff(want, failed); diff != "" {
+		t.Errorf("failed (-want +got):\n%s", diff)
+	}
+
+	// By another manager, which knows only the spec.
+	r = reconcilerWith(t, always{version: "v1.36.0"}, set, theCluster("prod"), bundle,
+		&v1alpha1.ClusterBundle{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "cni-prod"}, Spec: pinned(t, r)})
+	place("1.0.0")
+	reported(t, r, v1alpha1.ReadyCondition)
+	place("1.0.0")
+
+	// A newer release is another choice.
+	bundle = bundle.DeepCopy()
+	if err := r.Client.Get(t.Context(), client.ObjectKeyFromObject(bundle), bundle); err != nil {
+		t.Fatal(err)
+	}
+	bundle.Spec.Releases = slices.Concat(bundle.Spec.Releases, calico("1.2.0").Spec.Releases)
+	if err := r.Client.Update(t.Context(), bundle); err != nil {
+		t.Fatal(err)
+	}
+	place("1.2.0")
+	if spec := pinned(t, r); spec.Failed != nil || spec.Previous.Version != "1.0.0" {
+		t.Errorf("want the failure forgotten, got %+v", spec)
+	}
+	if want := "release 1.0.0 is pinned in place of 1.1.0: rolled back: too slow"; !slices.Contains(events.messages, want) {
+		t.Errorf("want the event %q, got %q", want, events.messages)
+	}
+}
+
+func TestAReleaseThatBecameReadyOrFailedLeadsToItsPlacement(t *testing.T) {
+	t.Parallel()
+	with := func(condition string, observed int64) *v1alpha1.ClusterBundle {
+		cb := pinnedTo("1.0.0", v1alpha1.ReconcileStrategy)
+		cb.Generation, cb.Status.ObservedGeneration = 2, observed
+		cb.Status.Phases = []v1alpha1.PhaseStatus{{Name: "all"}}
+		cb.Status.Conditions = []metav1.Condition{{Type: condition, Status: metav1.ConditionTrue, Reason: "x"}}
+		return cb
+	}
+	for name, test := range map[string]struct {
+		given *v1alpha1.ClusterBundle
+		want  bool
+	}{
+		"it became ready":                     {with(v1alpha1.ReadyCondition, 2), true},
+		"it failed":                           {with(v1alpha1.StalledCondition, 2), true},
+		"it goes on":                          {with(v1alpha1.AppliedCondition, 2), false},
+		"the one before was ready in its way": {with(v1alpha1.ReadyCondition, 1), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			before := with(v1alpha1.PausedCondition, 2)
+			if got := standingChanged().Update(event.UpdateEvent{ObjectOld: before, ObjectNew: test.given}); got != test.want {
+				t.Errorf("want %t, got %t", test.want, got)
 			}
 		})
 	}

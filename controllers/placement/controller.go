@@ -12,7 +12,6 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/trigger"
 )
@@ -41,7 +40,12 @@ type versions interface {
 
 // selector chooses releases without blocking.
 type selector interface {
-	Select(bundle *v1alpha1.Bundle, constraint string, kubernetes library.Kubernetes) (release.Selection, error)
+	Select(bundle *v1alpha1.Bundle, q release.Query) (release.Selection, error)
+}
+
+// recorder records events.
+type recorder interface {
+	Event(object status.Object, reason, format string, args ...any)
 }
 
 // Reconciler reconciles placements. All fields but SyncPeriod are required.
@@ -49,6 +53,7 @@ type Reconciler struct {
 	Client   client.Client
 	Versions versions
 	Library  selector
+	Events   recorder
 	// BundleEvents names the Bundles of which a source was resolved or fetched.
 	BundleEvents *trigger.Channel
 	// VersionEvents names the Clusters whose Kubernetes version changed.

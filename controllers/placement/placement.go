@@ -14,6 +14,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 )
 
 // withdraw deletes a ClusterBundle that is no longer asked for, with what the set
@@ -42,13 +43,15 @@ func (r *Reconciler) withdraw(
 func isTerminating(object metav1.Object) bool { return !object.GetDeletionTimestamp().IsZero() }
 
 // write writes what of a ClusterBundle differs from before. Others have finalizers
-// in it, too: a change of those is made to the version that was read.
+// in it, too: a change of those is made to the version that was read. So is that of a
+// release that was pinned, which the status may have led to.
 func (r *Reconciler) write(ctx context.Context, cb, before *v1alpha1.ClusterBundle) error {
 	if equality.Semantic.DeepEqual(cb, before) {
 		return nil
 	}
 	patch := client.MergeFrom(before)
-	if !slices.Equal(cb.Finalizers, before.Finalizers) {
+	isReplaced := before.Spec.Version != "" && cb.Spec.Digest != before.Spec.Digest
+	if isReplaced || !slices.Equal(cb.Finalizers, before.Finalizers) {
 		patch = client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	}
 	return r.Client.Patch(ctx, cb, patch)
@@ -83,14 +86,21 @@ func (r *Reconciler) pin(
 ) error {
 	before := cb.DeepCopy()
 	if isOfAnother(cb, cluster) {
-		cb.Spec.Version, cb.Spec.Digest, cb.Spec.Kubernetes = "", "", ""
+		forget(cb)
 	}
 	setDesired(cb, set, cluster)
+	var change string
 	var err error
 	if !isSettled(cb) {
-		err = r.choose(ctx, set, cluster, cb)
+		change, err = r.choose(ctx, set, cluster, cb)
 	}
-	return fault.Join(err, client.IgnoreNotFound(r.write(ctx, cb, before)))
+	if writeErr := r.write(ctx, cb, before); writeErr != nil {
+		return fault.Join(err, client.IgnoreNotFound(writeErr))
+	}
+	if change != "" {
+		r.Events.Event(cb, "ReleasePinned", "%s", change)
+	}
+	return err
 }
 
 // isSettled reports whether the release of a placement is chosen for good: with
@@ -103,8 +113,5 @@ func isSettled(cb *v1alpha1.ClusterBundle) bool {
 	}
 	return cb.Status.ObservedGeneration == 0 ||
 		meta.IsStatusConditionTrue(cb.Status.Conditions, v1alpha1.ReadyCondition) ||
-		len(cb.Status.Phases) > 0 && !slices.ContainsFunc(cb.Status.Phases, isOpen)
+		len(cb.Status.Phases) > 0 && !release.HasOpenPhase(cb)
 }
-
-// isOpen reports whether a phase has never been complete.
-func isOpen(phase v1alpha1.PhaseStatus) bool { return phase.CompletionTime == nil }

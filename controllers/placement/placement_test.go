@@ -3,6 +3,7 @@ package placement
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 )
 
 func TestPlacementKeepsTheNamesOfItsSetAndItsCluster(t *testing.T) {
@@ -228,12 +229,18 @@ func digestOf(version string) v1alpha1.Digest { return v1alpha1.Digest("sha256:"
 type shelf struct{ err error }
 
 func (s shelf) Select(
-	bundle *v1alpha1.Bundle, constraint string, kubernetes library.Kubernetes,
+	bundle *v1alpha1.Bundle, q release.Query,
 ) (release.Selection, error) {
-	return release.Select(release.Query{
-		Bundle: bundle.Spec, Constraint: constraint, Kubernetes: kubernetes.Version, Unknown: kubernetes.Unknown,
-		Digest: func(r v1alpha1.Release) (v1alpha1.Digest, error) { return digestOf(r.Version), s.err },
-	})
+	q.Bundle = bundle.Spec
+	q.Digest = func(r v1alpha1.Release) (v1alpha1.Digest, error) { return digestOf(r.Version), s.err }
+	return release.Select(q)
+}
+
+// announced are the messages of the events.
+type announced struct{ messages []string }
+
+func (a *announced) Event(_ status.Object, _, format string, args ...any) {
+	a.messages = append(a.messages, fmt.Sprintf(format, args...))
 }
 
 // reconcilerWith returns a Reconciler whose cluster holds the objects.
@@ -247,7 +254,7 @@ func reconcilerWith(t *testing.T, v versions, objects ...client.Object) *Reconci
 	builder.WithIndex(&v1alpha1.ClusterBundle{}, capi.ClusterField, func(o client.Object) []string {
 		return []string{o.(*v1alpha1.ClusterBundle).Spec.ClusterName}
 	})
-	return &Reconciler{Client: builder.Build(), Versions: v, Library: shelf{}}
+	return &Reconciler{Client: builder.Build(), Versions: v, Library: shelf{}, Events: &announced{}}
 }
 
 func calico(versions ...string) *v1alpha1.Bundle {

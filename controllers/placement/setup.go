@@ -20,6 +20,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/trigger"
 )
 
@@ -35,7 +36,7 @@ func (r *Reconciler) SetupWithManager(
 	setChanged := predicate.Or[client.Object](
 		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{})
 	clusterBundleChanged := predicate.Or[client.Object](
-		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
+		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, standingChanged())
 	options.LogConstructor = logConstructor(mgr.GetLogger())
 	return builder.TypedControllerManagedBy[Placement](mgr).
 		Named("placement").
@@ -84,6 +85,18 @@ func (r *Reconciler) setToPlacements(ctx context.Context, object client.Object) 
 		placements = append(placements, Placement{set.Namespace, set.Name, clusters[i].Name})
 	}
 	return placements
+}
+
+// standingChanged lets through the events of ClusterBundles of which the release that is
+// pinned became Ready, or failed: another may be pinned then.
+func standingChanged() predicate.Predicate {
+	standing := func(object client.Object) [2]bool {
+		cb := object.(*v1alpha1.ClusterBundle)
+		return [2]bool{release.IsReady(cb), release.FailureOf(cb) != ""}
+	}
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return standing(e.ObjectOld) != standing(e.ObjectNew)
+	}}
 }
 
 // clusterBundleToPlacement returns the placement of a ClusterBundle, which

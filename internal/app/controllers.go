@@ -111,7 +111,7 @@ func (w wiring) addPlacements(ctx context.Context) error {
 	versionEvents := trigger.NewChannel(ctx)
 	w.connections.Subscribe(versionEvents.Notify)
 	r := &placement.Reconciler{
-		Client: w.mgr.GetClient(), Versions: w.connections, Library: w.library,
+		Client: w.mgr.GetClient(), Versions: w.connections, Library: w.library, Events: w.newStatus(),
 		BundleEvents: w.bundleEvents(ctx), VersionEvents: versionEvents,
 		SyncPeriod: w.opts.Manager.SyncPeriod,
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 )
 
 func TestOnlyAReleaseThatCanBeOpenedIsSelected(t *testing.T) {
@@ -21,19 +22,19 @@ func TestOnlyAReleaseThatCanBeOpenedIsSelected(t *testing.T) {
 	bundle := &v1alpha1.Bundle{ObjectMeta: metav1.ObjectMeta{Namespace: calico.Namespace, Name: calico.Name}}
 
 	bundle.Spec.Releases = []v1alpha1.Release{old}
-	_, err := l.Select(bundle, "", Kubernetes{})
+	_, err := l.Select(bundle, release.Query{})
 	if !errors.Is(err, ErrFetching) {
 		t.Fatalf("want it being fetched, got %v", err)
 	}
 	l.hear(t)
-	selected, err := l.Select(bundle, "", Kubernetes{})
+	selected, err := l.Select(bundle, release.Query{})
 	if err != nil || selected.Version != "1.0.0" || selected.Digest != l.mustOpen(t, old).Digest {
 		t.Errorf("want release 1.0.0 with its digest, got %+v, %v", selected, err)
 	}
 
 	bundle.Spec.Releases = []v1alpha1.Release{old, broken}
-	_, _ = l.Select(bundle, "", Kubernetes{})
+	_, _ = l.Select(bundle, release.Query{})
 	l.hear(t)
-	_, err = l.Select(bundle, "", Kubernetes{})
+	_, err = l.Select(bundle, release.Query{})
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.ManifestInvalidReason, "broken.yaml")
 }

@@ -76,7 +76,9 @@ func TestSelect(t *testing.T) {
 			}
 			want := release.Selection{}
 			if test.want != "" {
-				want = release.Selection{Version: test.want, Digest: v1alpha1.Digest("digest of " + test.want)}
+				want.ReleaseReference = v1alpha1.ReleaseReference{
+					Version: test.want, Digest: v1alpha1.Digest("digest of " + test.want),
+				}
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("selection (-want +got):\n%s", diff)
