@@ -148,6 +148,23 @@ func TestAPausedClusterIsUninstalledWhenItIsUnpaused(t *testing.T) {
 	}
 }
 
+func TestAPausedClusterBundleIsUninstalledWhenItIsUnpaused(t *testing.T) {
+	t.Parallel()
+	s := newScenario(t)
+	workload := testenv.SharedWorkload(t)
+	set, _, seen := s.installed("still", "fermo", workload)
+	cb := s.named("still-fermo")
+	s.change(cb, func() { cb.Annotations = map[string]string{clusterv1.PausedAnnotation: ""} })
+	s.Eventually(s.state(cb, v1alpha1.PausedCondition)).Should(HavePrefix("True"))
+	s.change(set, func() { set.Spec.ClusterSelector.MatchLabels = optIn("nobody") })
+	s.Eventually(func() int32 { s.state(set, v1alpha1.ReadyCondition)(); return *set.Status.Matched }).Should(BeZero())
+	s.Expect(seen.Writes()).To(BeEmpty())
+
+	s.change(cb, func() { cb.Annotations = nil })
+	s.Eventually(s.isGone("still-fermo")).Should(BeTrue())
+	s.Expect(s.remains(workload, "still")).To(BeEmpty())
+}
+
 func TestADeletedClusterIsNotHeldUpByAnUninstall(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t)
@@ -287,4 +304,26 @@ func TestAnUninstallGoesOnAfterARestart(t *testing.T) {
 	}
 	s.Eventually(s.isGone("after-nuoro")).Should(BeTrue())
 	s.Expect(s.remains(workload, "after")).To(BeEmpty())
+}
+
+func TestASuspendedSetHoldsAnUninstall(t *testing.T) {
+	t.Parallel()
+	s := newScenario(t)
+	workload := testenv.SharedWorkload(t)
+	set, cluster, seen := s.installed("rest", "trento", workload)
+	s.change(set, func() { set.Spec.Suspend = new(true) })
+	s.change(cluster, func() { delete(cluster.Labels, "addon") })
+	was := s.named("rest-trento")
+	s.Eventually(s.state(was, v1alpha1.DeletingCondition)).Should(HavePrefix("True Removing: ClusterBundleSet rest is suspended"))
+
+	// No timer wakes it: the label does.
+	s.change(cluster, func() { cluster.Labels = optIn("rest") })
+	s.Eventually(func() types.UID { cb, _ := s.clusterBundle("rest-trento"); return cb.UID }).
+		ShouldNot(Or(BeEmpty(), Equal(was.UID)))
+	s.change(cluster, func() { delete(cluster.Labels, "addon") })
+	s.Eventually(s.state(s.named("rest-trento"), v1alpha1.DeletingCondition)).Should(HavePrefix("True Removing: "))
+	s.Expect(seen.Writes()).To(BeEmpty())
+	s.change(set, func() { set.Spec.Suspend = nil })
+	s.Eventually(s.isGone("rest-trento")).Should(BeTrue())
+	s.Expect(s.remains(workload, "rest")).To(BeEmpty())
 }
