@@ -24,7 +24,7 @@ CONTROLPLANE_LDFLAGS := -s -w -X $(COMPONENT).gitVersion=$(KUBERNETES) \
 	-X $(COMPONENT).gitMajor=$(word 1,$(KUBERNETES_PARTS)) -X $(COMPONENT).gitMinor=$(word 2,$(KUBERNETES_PARTS))
 
 # What KUBEBUILDER_ASSETS has need not be built.
-CONTROLPLANE := etcd kube-apiserver kube-controller-manager kube-scheduler kwok capi-core
+CONTROLPLANE := etcd kube-apiserver kube-controller-manager kube-scheduler kubectl kwok capi-core
 ASSETS := $(if $(KUBEBUILDER_ASSETS),$(notdir $(wildcard $(KUBEBUILDER_ASSETS)/*)))
 CONTROLPLANE_FILES := $(addprefix $(BIN)/,$(filter-out $(ASSETS),$(CONTROLPLANE)))
 TOOLS_FILES := $(addprefix $(BIN)/,controller-gen golangci-lint kustomize)
@@ -33,6 +33,7 @@ PACKAGE_etcd := go.etcd.io/etcd/server/v3
 PACKAGE_kube-apiserver := k8s.io/kubernetes/cmd/kube-apiserver
 PACKAGE_kube-controller-manager := k8s.io/kubernetes/cmd/kube-controller-manager
 PACKAGE_kube-scheduler := k8s.io/kubernetes/cmd/kube-scheduler
+PACKAGE_kubectl := k8s.io/kubernetes/cmd/kubectl
 PACKAGE_kwok := sigs.k8s.io/kwok/cmd/kwok
 PACKAGE_capi-core := sigs.k8s.io/cluster-api/core
 PACKAGE_controller-gen := sigs.k8s.io/controller-tools/cmd/controller-gen
