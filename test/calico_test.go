@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -62,6 +63,35 @@ func TestCalicoArrivesInPhasesOnAWholeCluster(t *testing.T) {
 	s.tigeraStatusAvailable(second)
 	s.Eventually(s.ready("calico-paris")).Should(Equal(isReady))
 	s.Expect(s.web.downloads()).To(Equal(downloads), "the second Cluster downloads nothing")
+}
+
+func TestCalicoIsUninstalled(t *testing.T) {
+	t.Parallel()
+	for policy, wantCRDs := range map[v1alpha1.CRDPolicy]int{v1alpha1.RetainCRDPolicy: 32, v1alpha1.DeleteCRDPolicy: 0} {
+		t.Run(string(policy), func(t *testing.T) {
+			t.Parallel()
+			s := newScenario(t)
+			workload := testenv.NewWorkload(t, testenv.WorkloadOptions{Nodes: 1})
+			seen := testenv.NewProxy(t, workload.APIServer)
+			s.create(s.catalogue("calico"))
+			s.set("calico", uninstalls, func(spec *v1alpha1.ClusterBundleSetSpec) { spec.CRDs = policy })
+			cluster := s.cluster("bari", "calico", seen)
+			s.Eventually(s.ready("calico-bari")).Should(Equal(waitsForTigeraStatus))
+			installed := len(appliesOf(seen))
+			seen.Reset()
+			s.change(cluster, func() { delete(cluster.Labels, "addon") })
+			s.Eventually(s.isGone("calico-bari")).Should(BeTrue())
+			s.Expect(s.crds(workload)).To(HaveLen(wantCRDs))
+			_, err := s.live(workload, "apps/v1", "Deployment", "tigera-operator", "tigera-operator")
+			s.Expect(apierrors.IsNotFound(err)).To(BeTrue())
+			var sent, received int64
+			for _, r := range seen.Requests() {
+				sent, received = sent+r.Sent, received+r.Received
+			}
+			t.Logf("crds %s: %d objects; %d requests, %d of them writes, %d B sent, %d B received",
+				policy, installed, len(seen.Requests()), len(seen.Writes()), sent, received)
+		})
+	}
 }
 
 func TestASourceIsDownloadedOnceForAllClusters(t *testing.T) {
