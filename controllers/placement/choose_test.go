@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -282,7 +283,10 @@ func TestAReleaseThatFailedIsRolledBackAndRemembered(t *testing.T) {
 	}
 	reported(t, r, v1alpha1.StalledCondition)
 	place("1.0.0")
-	failed := pinned(t, r).Failed
+	failed, previous := pinned(t, r).Failed, pinned(t, r).Previous
+	if previous == nil || previous.Version != "1.0.0" {
+		t.Errorf("want what was never ready not remembered as such, got %+v", previous)
+	}
 	want := &v1alpha1.FailedRelease{
 		ReleaseReference: v1alpha1.ReleaseReference{Version: "1.1.0", Digest: digestOf("1.1.0")}, Message: "too slow",
 	}
@@ -340,5 +344,27 @@ func TestAReleaseThatBecameReadyOrFailedLeadsToItsPlacement(t *testing.T) {
 				t.Errorf("want %t, got %t", test.want, got)
 			}
 		})
+	}
+}
+
+// What a status of before led to may be wrong by now.
+func TestAReleaseIsReplacedOnlyInTheClusterBundleThatWasRead(t *testing.T) {
+	t.Parallel()
+	set, cluster := theSet("cni"), theCluster("prod")
+	set.Spec.RollbackOnFailure = new(true)
+	stalled := pinnedTo("1.1.0", v1alpha1.ReconcileStrategy)
+	stalled.Spec.Previous = &v1alpha1.ReleaseReference{Version: "1.0.0", Digest: digestOf("1.0.0")}
+	r := reconcilerWith(t, always{version: "v1.36.0"}, set, cluster, calico("1.0.0", "1.1.0"), stalled)
+	reported(t, r, v1alpha1.StalledCondition)
+	read := &v1alpha1.ClusterBundle{}
+	if err := r.Client.Get(t.Context(), client.ObjectKeyFromObject(stalled), read); err != nil {
+		t.Fatal(err)
+	}
+	reported(t, r, v1alpha1.ReadyCondition)
+	if err := r.pin(t.Context(), set, cluster, read); !apierrors.IsConflict(err) {
+		t.Errorf("want a conflict, got %v", err)
+	}
+	if diff := cmp.Diff(map[string]string{"cni-prod": "1.1.0"}, pins(t, r)); diff != "" {
+		t.Errorf("pinned (-want +got):\n%s", diff)
 	}
 }

@@ -202,10 +202,12 @@ func TestAVersionThatDiffersIsReadAgainUntilItSettled(t *testing.T) {
 	if got := after(versionTTL-time.Second, upgraded); got.Again != 0 {
 		t.Errorf("want the known version not read again for %v, got %+v", versionTTL, got)
 	}
-	for round, answer := range []string{upgraded, old, upgraded, upgraded, old} {
-		after(versionTTL, answer)
-		if got := after(settlingTTL, answer); got.Version != old || (got.Again > 0) != (answer != old) {
-			t.Errorf("round %d: want %s to stay while versions alternate, got %+v", round, old, got)
+	for round := range 3 {
+		if got := after(versionTTL, upgraded); got.Version != old || got.Again == 0 {
+			t.Errorf("round %d: want %s to stay and the version to be read again, got %+v", round, old, got)
+		}
+		if got := after(settlingTTL, old); got.Version != old || got.Again != 0 {
+			t.Errorf("round %d: want it seen after %v that %s is back, got %+v", round, settlingTTL, old, got)
 		}
 	}
 	after(versionTTL, upgraded)
