@@ -21,7 +21,7 @@ const (
 
 	// besideObjects is how many requests an install may need beside one for each
 	// object that is written.
-	besideObjects = 15
+	besideObjects = 17
 )
 
 func TestRequestsOfAFreshInstallOfCalico(t *testing.T) {

@@ -148,6 +148,7 @@ const (
 	looksAtAccount = "get serviceaccounts"
 	looksAtAll     = "list deployments"
 	readsWorkloads = "list deployments with a label"
+	readsRevision  = "list deployments for a revision"
 	watches        = "watch deployments"
 )
 
@@ -165,6 +166,8 @@ func asked(proxy *testenv.Proxy) map[string]int {
 			request += " caapb"
 		case r.Verb == "list" && strings.Contains(r.Query, "labelSelector"):
 			request += " with a label"
+		case r.Verb == "list" && r.Query == "limit=1":
+			request += " for a revision"
 		}
 		counts[request]++
 	}
@@ -217,6 +220,7 @@ func TestARestartWithTwentyCompleteClustersChangesNothing(t *testing.T) {
 		}
 		s.Expect(asked).To(Equal(map[string]int{
 			readsParent: 1, watches: 1, "watch configmaps": 1, "watch serviceaccounts": 1, "watch configmaps caapb": 1,
+			readsRevision: 1, "list configmaps for a revision": 2, "list serviceaccounts for a revision": 1,
 		}))
 	}
 	s.Expect(seen.list()).To(BeEmpty(), "Ready stays")

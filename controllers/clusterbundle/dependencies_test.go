@@ -78,6 +78,10 @@ func (p *parents) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.watch(w, r)
 		return
 	}
+	if r.URL.Query().Has("limit") { // for the revision at which a watch begins
+		_ = json.NewEncoder(w).Encode(metav1.PartialObjectMetadataList{ListMeta: metav1.ListMeta{ResourceVersion: "1"}})
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name := path.Base(r.URL.Path)

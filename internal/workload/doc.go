@@ -2,9 +2,10 @@
 // ready-made bytes, moves of managed fields, reads of single objects, discovery
 // of single group versions, and watches that report only that something happened.
 //
-// Watches are shared by all who want to know of one workload cluster. Each begins
-// with a notification, so that nothing that happened between two streams is lost,
-// and is handed on to those whose members had an event.
+// Watches are shared by all who want to know of one workload cluster. A stream
+// begins with a notification, so that nothing that happened before is lost, and
+// goes on in silence where the one before it ended in time. Its events are handed on
+// to those whose members they are about, and who want to know of such a change.
 //
 // It keeps no cache, starts no informer and has no client-side rate limit: the
 // number of requests is bounded by its callers and by the server's own flow

@@ -27,12 +27,13 @@ const (
 // Watches runs metadata-only watches in workload clusters and reports the keys
 // whose targets had an event. All keys of a workload cluster share its streams:
 // there is one for each resource of which members are watched, those of all sets,
-// and one for each other target. Nothing is kept of what was seen: a watch costs a
-// stream of a connection and no memory for objects.
+// and one for each other target. Of what was seen only two hashes for each object
+// are kept: a watch costs a stream of a connection and no memory for objects.
 type Watches struct {
 	ctx    context.Context //nolint:containedctx // the lifetime of every watch
 	notify func(types.NamespacedName)
 	open   opener
+	period time.Duration // how long a stream lasts at least
 
 	mu        sync.Mutex
 	clusters  map[*Client]*clusterStreams
@@ -62,7 +63,7 @@ func NewWatches(ctx context.Context, notify func(types.NamespacedName)) *Watches
 
 func newWatches(ctx context.Context, notify func(types.NamespacedName), open opener) *Watches {
 	w := &Watches{
-		ctx: ctx, notify: notify, open: open,
+		ctx: ctx, notify: notify, open: open, period: minWatch,
 		clusters:  make(map[*Client]*clusterStreams),
 		interests: make(map[types.NamespacedName]interest),
 		started:   starts{startWindow, sets.New[types.NamespacedName]()},
@@ -73,8 +74,8 @@ func newWatches(ctx context.Context, notify func(types.NamespacedName), open ope
 }
 
 // Set replaces the targets that are watched for the key, through the client. The
-// key is notified after the watch of a target began, and whenever it began again,
-// so that what happened before or in between is found.
+// key is notified after the watch of a target began, and whenever it began anew, so
+// that what happened before or in between is found.
 func (w *Watches) Set(key types.NamespacedName, client *Client, targets []rollout.Target) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -91,7 +92,7 @@ func (w *Watches) Set(key types.NamespacedName, client *Client, targets []rollou
 
 // Look is called before the key looks at its targets through the client. It returns
 // a function that reports whether nothing happened to a target since the last call:
-// its watch was open all the time and had no event.
+// its watch missed nothing and had no event that counts for the target.
 func (w *Watches) Look(key types.NamespacedName, client *Client) func(rollout.Target) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -137,7 +138,7 @@ func (w *Watches) join(key types.NamespacedName, client *Client, wanted []subscr
 	}
 	streams := w.clusters[client]
 	if streams == nil {
-		streams = newClusterStreams(func(s *stream) { w.start(client, s) })
+		streams = newClusterStreams(w.period, func(s *stream) { w.start(client, s) })
 		w.clusters[client] = streams
 	}
 	for _, s := range wanted {

@@ -29,14 +29,17 @@ type clusterStreams struct {
 	// start starts a stream, which its stop ends.
 	start func(*stream)
 
+	// period is how long streams last at least.
+	period time.Duration
+
 	all     map[rollout.Target]*stream
 	waiting []*stream // for one of maxStreams to end, in order of arrival
 	// rotation is when the server is to end the streams.
 	rotation time.Time
 }
 
-func newClusterStreams(start func(*stream)) *clusterStreams {
-	return &clusterStreams{start: start, all: make(map[rollout.Target]*stream)}
+func newClusterStreams(period time.Duration, start func(*stream)) *clusterStreams {
+	return &clusterStreams{start: start, period: period, all: make(map[rollout.Target]*stream)}
 }
 
 // join adds a subscription of a key, and reports whether it joined a stream that
@@ -80,13 +83,13 @@ func (c *clusterStreams) startWaiting() {
 }
 
 // watchTime returns how long a stream that is opened now is to last. The streams
-// of a cluster end together: each start notifies keys, and starts that come
+// of a cluster end together: a start anew notifies keys, and starts that come
 // together make one pass for each key instead of one for each stream.
 func (c *clusterStreams) watchTime(now time.Time) time.Duration {
 	if left := c.rotation.Sub(now); left >= minRotation {
 		return left
 	}
-	whole := wait.Jitter(minWatch, watchJitter)
+	whole := wait.Jitter(c.period, watchJitter)
 	c.rotation = now.Add(whole)
 	return whole
 }

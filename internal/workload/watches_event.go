@@ -19,6 +19,8 @@ import (
 // event is an event of a watch without its object.
 type event struct {
 	kind watch.EventType
+	// revision is the resource version that the watch reached.
+	revision string
 	// object is a hash of the object's namespace and name.
 	object uint64
 	// part is the ID of the ApplySet that the object is a member of.
@@ -27,7 +29,8 @@ type event struct {
 	content uint64
 }
 
-// frame is what is read of an event. Of an error its object is a Status.
+// frame is what is read of an event. Of an error its object is a Status, of a
+// bookmark it has a resource version only.
 type frame struct {
 	Type   watch.EventType `json:"type"`
 	Object struct {
@@ -41,6 +44,7 @@ type liveMetadata struct {
 	Namespace         string            `json:"namespace"`
 	Name              string            `json:"name"`
 	UID               types.UID         `json:"uid"`
+	ResourceVersion   string            `json:"resourceVersion"`
 	DeletionTimestamp json.RawMessage   `json:"deletionTimestamp"`
 	Labels            map[string]string `json:"labels"`
 	Annotations       map[string]string `json:"annotations"`
@@ -62,9 +66,11 @@ func decodeEvent(text []byte) (event, error) {
 	}
 	live := f.Object.Metadata
 	switch f.Type {
+	case watch.Bookmark:
+		return event{kind: f.Type, revision: live.ResourceVersion}, nil
 	case watch.Added, watch.Modified, watch.Deleted:
 		return event{
-			kind: f.Type, object: live.identity(),
+			kind: f.Type, revision: live.ResourceVersion, object: live.identity(),
 			part: live.Labels[inventory.PartOfLabel], content: live.content(),
 		}, nil
 	default: // watch.Error, too

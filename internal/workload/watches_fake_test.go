@@ -26,6 +26,7 @@ type opened struct {
 	stopped atomic.Bool
 	client  *Client
 	target  rollout.Target
+	from    string
 	ends    time.Time
 }
 
@@ -62,8 +63,8 @@ type streams struct {
 }
 
 func (s *streams) open(
-	ctx context.Context, client *Client, target rollout.Target, lasting time.Duration,
-) (io.ReadCloser, error) {
+	ctx context.Context, client *Client, target rollout.Target, from string, lasting time.Duration,
+) (*frames, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.attempts++
@@ -71,10 +72,15 @@ func (s *streams) open(
 		return nil, s.err
 	}
 	body, feed := io.Pipe()
-	o := &opened{PipeReader: body, feed: feed, client: client, target: target, ends: time.Now().Add(lasting)}
+	o := &opened{
+		PipeReader: body, feed: feed, client: client, target: target, from: from, ends: time.Now().Add(lasting),
+	}
 	context.AfterFunc(ctx, func() { o.end(ctx.Err()) })
 	s.all = append(s.all, o)
-	return o, nil
+	if from == "" {
+		from = "1"
+	}
+	return newFrames(o, from), nil
 }
 
 // fail makes the server answer with an error from now on, nil for none.

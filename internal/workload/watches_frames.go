@@ -28,10 +28,13 @@ var frameBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 type frames struct {
 	body   io.ReadCloser
 	reader *bufio.Reader
+	// reached is the resource version up to which everything was read.
+	reached string
 }
 
-func newFrames(body io.ReadCloser) *frames {
-	return &frames{body: body, reader: bufio.NewReaderSize(body, idleBuffer)}
+// newFrames returns the events behind a resource version.
+func newFrames(body io.ReadCloser, from string) *frames {
+	return &frames{body: body, reader: bufio.NewReaderSize(body, idleBuffer), reached: from}
 }
 
 // next waits for an event. The error is io.EOF when the server ended the watch
@@ -46,7 +49,11 @@ func (f *frames) next() (event, error) {
 	if err := f.read(buffer); err != nil {
 		return event{}, err
 	}
-	return decodeEvent(buffer.Bytes())
+	happened, err := decodeEvent(buffer.Bytes())
+	if err == nil {
+		f.reached = happened.revision
+	}
+	return happened, err
 }
 
 // read reads one line.

@@ -42,7 +42,7 @@ func TestFramesAreReadOneByOne(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			events := newFrames(io.NopCloser(tc.given))
+			events := newFrames(io.NopCloser(tc.given), "")
 			for range tc.wantEvents {
 				if got, err := events.next(); err != nil || got.part != "ours" {
 					t.Fatalf("want an event of ours, got %+v, %v", got, err)

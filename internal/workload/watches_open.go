@@ -2,11 +2,9 @@ package workload
 
 import (
 	"context"
-	"io"
 	"strconv"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/rest"
@@ -14,54 +12,59 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 )
 
-// opener opens a watch that the server ends after the given time. The errors are
-// those of apimachinery.
-type opener func(context.Context, *Client, rollout.Target, time.Duration) (io.ReadCloser, error)
+// opener opens a watch of what happened behind a resource version, or of what
+// happens from now on if that is empty, that the server ends after the given time.
+// The errors are those of apimachinery.
+type opener func(
+	ctx context.Context, c *Client, target rollout.Target, from string, lasting time.Duration,
+) (*frames, error)
 
-// openWatch opens a metadata-only watch of what happens from now on. It begins
-// with no event for what is there: the caller looks itself, after this returned.
+// openWatch opens a metadata-only watch. One of what happens from now on begins at
+// the revision of a list of one object, and so with no event for what is there: the
+// caller looks itself, after this returned.
 //
-// A watch without a resource version, and one from "0", begins with a synthetic
-// ADDED event for each object in the server's watch cache and nothing that tells
-// them from news. With sendInitialEvents=false a watch from "0" begins at the
-// revision that the cache has reached. That may be older than etcd's, but what
-// the cache has still to learn it then sends, so nothing is lost; and no number
-// is carried over from one stream to the next, which a restored etcd might not
-// have reached yet. From "" the server would ask etcd for its revision first, without need. Servers have the
-// feature gate WatchList for it, by default in 1.32 and from 1.34 on; others answer
-// 422, and are asked for a revision to begin at.
+// Without a resource version, or from "0", a server begins with a synthetic ADDED
+// event for each object in its watch cache and nothing that tells them from news.
+// With sendInitialEvents=false it does not, but nobody learns where it began: there
+// is no bookmark of that revision, so a stream in which nothing happens could not go
+// on where it ended.
+//
+// Bookmarks come every minute and two seconds before the end, if anything happened
+// to the kind. A server that no longer knows what happened since a resource version
+// reports that as the first event.
 func openWatch(
-	ctx context.Context, c *Client, target rollout.Target, lasting time.Duration,
-) (io.ReadCloser, error) {
-	body, err := c.watch(target, lasting).
-		Param("resourceVersion", "0").
-		Param("resourceVersionMatch", string(metav1.ResourceVersionMatchNotOlderThan)).
-		Param("sendInitialEvents", "false").
-		Stream(ctx)
-	if !apierrors.IsInvalid(err) {
-		return body, err
+	ctx context.Context, c *Client, target rollout.Target, from string, lasting time.Duration,
+) (_ *frames, err error) {
+	if from == "" {
+		if from, err = c.revision(ctx, target); err != nil {
+			return nil, err
+		}
 	}
-	from, err := c.revision(ctx, target)
+	request := c.all(target).
+		SetHeader("Accept", acceptMetadata).
+		Param("watch", "true").
+		Param("resourceVersion", from).
+		Param("allowWatchBookmarks", "true").
+		Param("timeoutSeconds", strconv.Itoa(int(lasting.Seconds())))
+	if target.Label != "" {
+		request.Param("labelSelector", target.Label)
+	}
+	if target.Name != "" {
+		request.Param("fieldSelector", fields.OneTermEqualSelector(metav1.ObjectNameField, target.Name).String())
+	}
+	body, err := request.Stream(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return c.watch(target, lasting).Param("resourceVersion", from).Stream(ctx)
+	return newFrames(body, from), nil
 }
 
-// watch returns the request for a watch that has yet to be told where to begin.
-func (c *Client) watch(target rollout.Target, lasting time.Duration) *rest.Request {
-	return c.selected(target).
-		SetHeader("Accept", acceptMetadata).
-		Param("watch", "true").
-		Param("timeoutSeconds", strconv.Itoa(int(lasting.Seconds())))
-}
-
-// revision returns the current resource version of a list. It reads at most one
-// object.
+// revision returns the current resource version of a kind. It reads at most one
+// object: any, since a server searches long for one that a selector selects.
 func (c *Client) revision(ctx context.Context, target rollout.Target) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	body, err := answer(c.selected(target).SetHeader("Accept", acceptMetadataList).Param("limit", "1").Do(ctx))
+	body, err := answer(c.all(target).SetHeader("Accept", acceptMetadataList).Param("limit", "1").Do(ctx))
 	if err != nil {
 		return "", err
 	}
@@ -70,18 +73,11 @@ func (c *Client) revision(ctx context.Context, target rollout.Target) (string, e
 	return list.ResourceVersion, err
 }
 
-// selected returns a request for the objects of a target.
-func (c *Client) selected(target rollout.Target) *rest.Request {
+// all returns a request for the objects of a target's kind.
+func (c *Client) all(target rollout.Target) *rest.Request {
 	segments := groupVersionPath(target.Resource.Group, target.Resource.Version)
 	if target.Namespace != "" {
 		segments = append(segments, "namespaces", target.Namespace)
 	}
-	request := c.rest.Get().AbsPath(append(segments, target.Resource.Plural)...).MaxRetries(0)
-	if target.Label != "" {
-		request.Param("labelSelector", target.Label)
-	}
-	if target.Name != "" {
-		request.Param("fieldSelector", fields.OneTermEqualSelector(metav1.ObjectNameField, target.Name).String())
-	}
-	return request
+	return c.rest.Get().AbsPath(append(segments, target.Resource.Plural)...).MaxRetries(0)
 }

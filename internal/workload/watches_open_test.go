@@ -39,15 +39,11 @@ func TestAWatchThatIsRefusedSaysWhy(t *testing.T) {
 			}))
 			t.Cleanup(server.Close)
 			c := newClient(t, &rest.Config{Host: server.URL})
-			if _, err := openWatch(t.Context(), c, membersTarget(t), time.Minute); !tc.want(err) {
+			if _, err := openWatch(t.Context(), c, membersTarget(t), "7", time.Minute); !tc.want(err) {
 				t.Errorf("want the error of HTTP %d, got %v", tc.given, err)
 			}
-			wantRequests := 1
-			if tc.given == http.StatusUnprocessableEntity {
-				wantRequests = 2 // the second asks for a revision
-			}
-			if requests != wantRequests {
-				t.Errorf("want %d requests and no retry within, got %d", wantRequests, requests)
+			if requests != 1 {
+				t.Errorf("want one request and no retry within, got %d", requests)
 			}
 		})
 	}
@@ -56,7 +52,7 @@ func TestAWatchThatIsRefusedSaysWhy(t *testing.T) {
 func TestARealServerTellsWhatItDoesNotServe(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, testenv.SharedWorkload(t).Config)
-	_, err := openWatch(t.Context(), c, rollout.Target{Resource: bookshop}, time.Minute)
+	_, err := openWatch(t.Context(), c, rollout.Target{Resource: bookshop}, "", time.Minute)
 	if !kindNotServed(err) {
 		t.Errorf("want a kind that is not served, got %v", err)
 	}
@@ -67,11 +63,10 @@ func TestAWatchOfOneAPIServerEndsInTime(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, testenv.SharedWorkload(t).Config)
 	resource := manifest.Resource{Version: "v1", Plural: "podtemplates", Namespaced: true}
-	body, err := openWatch(t.Context(), c, rollout.Target{Resource: resource}, time.Second)
+	events, err := openWatch(t.Context(), c, rollout.Target{Resource: resource}, "", time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
-	events := newFrames(body)
 	defer events.close()
 	if got, err := events.next(); err != io.EOF { //nolint:errorlint // exactly this one
 		t.Errorf("want no event and a clean end, got %+v, %v", got, err)

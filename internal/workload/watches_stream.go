@@ -4,20 +4,13 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
-)
-
-const (
-	firstWatchRetry = time.Second
-	maxWatchRetry   = 30 * time.Second
 )
 
 // subscription is a target as it is watched.
@@ -84,7 +77,8 @@ type stream struct {
 	// contents are the hashes of what sets applied, by those of the objects that had
 	// an event since the stream began.
 	contents map[uint64]uint64
-	// isOpen is true while the server sends events, wasOpen once it did.
+	// isOpen is true while the server sends events, or will send them from where it
+	// ended, wasOpen once it did.
 	isOpen, wasOpen bool
 	// stop ends a stream that runs.
 	stop context.CancelFunc
@@ -146,85 +140,8 @@ func (s *stream) changed(happened event) bool {
 	return !known || before != happened.content
 }
 
-// start runs a stream until its stop is called. The caller holds w.mu.
-func (w *Watches) start(client *Client, s *stream) {
-	ctx, cancel := context.WithCancel(w.ctx)
-	s.stop = cancel
-	go w.run(ctx, client, s)
-}
-
-// run opens a stream again and again until ctx is done.
-func (w *Watches) run(ctx context.Context, client *Client, s *stream) {
-	backoff := newWatchBackoff()
-	for {
-		begun := time.Now()
-		w.follow(ctx, client, s)
-		if time.Since(begun) > maxWatchRetry {
-			backoff = newWatchBackoff()
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(backoff.Step()):
-		}
-	}
-}
-
-func newWatchBackoff() wait.Backoff {
-	return wait.Backoff{Duration: firstWatchRetry, Factor: 2, Jitter: 0.2, Steps: 10, Cap: maxWatchRetry}
-}
-
-// follow opens a stream and passes its events on until it ends.
-func (w *Watches) follow(ctx context.Context, client *Client, s *stream) {
-	body, err := w.open(ctx, client, s.target, w.watchTime(client))
-	if err != nil {
-		// The next apply or read fails in the same way and reports it.
-		return
-	}
-	events := newFrames(body)
-	defer events.close()
-	w.setOpen(s, true)
-	defer w.setOpen(s, false)
-	for {
-		happened, err := events.next()
-		if err != nil {
-			return
-		}
-		w.notifyAll(w.keysFor(s, happened))
-	}
-}
-
-// watchTime returns how long a stream through the client is to last.
-func (w *Watches) watchTime(client *Client) time.Duration {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if streams := w.clusters[client]; streams != nil {
-		return streams.watchTime(time.Now())
-	}
-	return minWatch // the stream was stopped before it began
-}
-
-// setOpen notes whether the server sends the events of a stream. What happened
-// before it does nobody reports, so every key is notified.
-func (w *Watches) setOpen(s *stream, isOpen bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	s.isOpen = isOpen
+// forget forgets what was seen, when something may be missed.
+func (s *stream) forget() {
 	s.quiet.Clear()
 	clear(s.contents)
-	if !isOpen {
-		return
-	}
-	to := &w.started
-	if s.wasOpen {
-		to = &w.restarted
-	}
-	s.wasOpen = true
-	w.add(to, s.keys()...)
-}
-
-func (w *Watches) keysFor(s *stream, happened event) []types.NamespacedName {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return s.keysFor(happened)
 }

@@ -3,12 +3,15 @@ package workload
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -70,7 +73,6 @@ func TestWatchesTellOfWhatIsThereAndOfWhatHappens(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			settle(t, w)
 			told := &counted{}
 			watches := NewWatches(t.Context(), told.notify)
 			watches.Set(calico, c, []rollout.Target{tc.given})
@@ -106,7 +108,6 @@ func TestWatchesOutliveTheAPIServer(t *testing.T) {
 	ns := testenv.NewNamespace(t, w.APIServer)
 	c := newClient(t, w.Config)
 	labelled(t, c, ns, "settings", "mine")
-	settle(t, w)
 	told := &counted{}
 	watches := NewWatches(t.Context(), told.notify)
 	watches.Set(calico, c, []rollout.Target{{Resource: core(t, "ConfigMap"), Namespace: ns, Name: "settings"}})
@@ -121,9 +122,19 @@ func TestWatchesOutliveTheAPIServer(t *testing.T) {
 	before := told.of(calico)
 	labelled(t, c, ns, "settings", "changed")
 	testenv.Eventually(t, "a change is told", func() bool { return told.of(calico) > before })
+
+	events, err := openWatch(t.Context(), c, settingsTarget(t), "1", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.close()
+	if _, err := events.next(); err == nil || !strings.Contains(err.Error(), "too old resource version") {
+		t.Errorf("want a server that began anew to say that it knows nothing of the past, got %v", err)
+	}
 }
 
-// watched is an API server that has nothing and only serves watches.
+// watched is an API server that has nothing and only serves watches, and lists for
+// the revision to begin at.
 type watched struct {
 	*httptest.Server
 
@@ -146,6 +157,10 @@ func newWatched(t testing.TB) *watched {
 // ServeHTTP serves a watch in which nothing happens until the client ends it.
 func (s *watched) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
+	if query.Get("watch") == "" {
+		_, _ = io.WriteString(w, `{"metadata":{"resourceVersion":"5"}}`)
+		return
+	}
 	key := r.URL.Path + "?" + query.Get("fieldSelector") + query.Get("labelSelector")
 	s.mu.Lock()
 	s.begun++
@@ -246,9 +261,8 @@ func TestAWatchAsksToBeEnded(t *testing.T) {
 	if err != nil || seconds < 300 || seconds >= 600 {
 		t.Errorf("want an end after 5 to 10 minutes, got %q", server.last.Get("timeoutSeconds"))
 	}
-	fromNow := server.last.Get("resourceVersion") == "0" && server.last.Get("sendInitialEvents") == "false"
-	if server.last.Get("watch") != "true" || !fromNow {
-		t.Errorf("want a watch that begins with no event for what is there, got %v", server.last)
+	if server.last.Get("resourceVersion") != "5" || server.last.Get("allowWatchBookmarks") != "true" {
+		t.Errorf("want a watch that begins with no event for what is there, with bookmarks, got %v", server.last)
 	}
 }
 

@@ -55,7 +55,8 @@ type Object struct {
 // All other keys are sorted, numbers keep their value, and nothing is escaped
 // for HTML, so equal content gives equal bytes. Left out are status, the fields
 // of metadata that only an API server writes, and the label and the annotations
-// that make an object a member of an inventory.
+// that make an object a member of an inventory, and parameters of a rolling update
+// that are null.
 func Objects(r io.Reader, source string, limits Limits) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		s := &scanner{splitter: newSplitter(r, source, limits), encoder: encoder{limit: limits.Object}}
@@ -208,6 +209,7 @@ func (s *scanner) object(it item) (Object, error) {
 		return Object{}, invalid(it.place, "%s", err)
 	}
 	clean(it.tree)
+	cleanStrategy(ref, it.tree)
 	crd, err := crdOf(ref, it.tree)
 	if err != nil {
 		return Object{}, invalid(it.place, "%s: %s", ref, err)

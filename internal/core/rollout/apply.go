@@ -99,18 +99,17 @@ func (p *pass) send(
 	ctx context.Context, at located, object *plan.Object, body []byte,
 ) (*metav1.PartialObjectMetadata, error) {
 	f := p.found[object]
-	us := p.Parent.FieldManager()
 	p.noteSent(object)
 	switch {
 	case f.live == nil:
-		return p.Cluster.Create(ctx, at.resource, at.ref, body, us)
+		return p.Cluster.Create(ctx, at.resource, at.ref, body, p.Parent.FieldManager())
 	case f.decision == inventory.Share:
 		return p.share(ctx, at, object, body)
 	}
 	if err := p.moveFields(ctx, at.resource, at.ref, f); err != nil {
 		return nil, err
 	}
-	return p.Cluster.Apply(ctx, at.resource, at.ref, body, us)
+	return p.applyLive(ctx, at, body)
 }
 
 // share applies an object beside its owner. Where the owner has another content, as
