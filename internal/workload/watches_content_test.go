@@ -128,6 +128,41 @@ func TestOnlyWhatASetAppliedIsContent(t *testing.T) {
 	}
 }
 
+func TestAnEventGoesToEachSetThatAppliedItsObject(t *testing.T) {
+	t.Parallel()
+	mine, theirs := inventory.ParentOf("default", "calico"), inventory.ParentOf("default", "logging")
+	tests := map[string]struct {
+		given []string // field managers
+		want  map[types.NamespacedName]int
+	}{
+		"the set of the label":            {nil, map[types.NamespacedName]int{logging: 1}},
+		"a set that manages fields of it": {[]string{mine.FieldManager()}, both},
+		"both":                            {[]string{mine.FieldManager(), theirs.FieldManager()}, both},
+		"a set that nobody watches":       {[]string{"caapb.default.other"}, map[types.NamespacedName]int{logging: 1}},
+		"no set":                          {[]string{"caapb", "kubectl"}, map[types.NamespacedName]int{logging: 1}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b, client := newBubble(t), &Client{}
+				b.Set(calico, client, membersOf(t, mine.ID()))
+				b.Set(logging, client, membersOf(t, theirs.ID()))
+				afterStart()
+				b.wantTold(t, "the start", both)
+				object := objectOf(theirs.ID())
+				for _, manager := range tc.given {
+					object.ManagedFields = append(object.ManagedFields,
+						managed(manager, metav1.ManagedFieldsOperationApply, `{}`))
+				}
+				b.wantRunning(t, "two sets", 1)[0].send(watch.Modified, object)
+				synctest.Wait()
+				b.wantTold(t, "the event", tc.want)
+			})
+		})
+	}
+}
+
 func TestWhatIsDeletedIsForgotten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

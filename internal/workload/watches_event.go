@@ -23,8 +23,9 @@ type event struct {
 	revision string
 	// object is a hash of the object's namespace and name.
 	object uint64
-	// part is the ID of the ApplySet that the object is a member of.
-	part string
+	// parts are the IDs of the ApplySets that the object is a member of, or that
+	// applied fields of it.
+	parts []string
 	// content is a hash of what sets applied to the object.
 	content uint64
 }
@@ -71,7 +72,7 @@ func decodeEvent(text []byte) (event, error) {
 	case watch.Added, watch.Modified, watch.Deleted:
 		return event{
 			kind: f.Type, revision: live.ResourceVersion, object: live.identity(),
-			part: live.Labels[inventory.PartOfLabel], content: live.content(),
+			parts: live.parts(), content: live.content(),
 		}, nil
 	default: // watch.Error, too
 		return event{}, fmt.Errorf("event %s of a watch: %s", f.Type, f.Object.Message)
@@ -106,6 +107,21 @@ func (m *liveMetadata) content() uint64 {
 		maphash.WriteComparable(&h, [2]string{entry.Manager, string(entry.FieldsV1)})
 	}
 	return h.Sum64()
+}
+
+// parts returns the ID of the ApplySet that the label names, and those of the sets
+// that manage fields: one that shares the object, or that lost it when somebody
+// changed the label, which no DELETED event reports. A field manager whose name was
+// too long names nobody.
+func (m *liveMetadata) parts() []string {
+	parts := []string{m.Labels[inventory.PartOfLabel]}
+	for _, entry := range m.applied() {
+		set := strings.TrimPrefix(entry.Manager, inventory.FieldManager+".")
+		if namespace, name, ok := strings.Cut(set, "."); ok {
+			parts = append(parts, inventory.ParentOf(namespace, name).ID())
+		}
+	}
+	return parts
 }
 
 // applied returns what sets manage, in the order of their names: that of the object

@@ -63,7 +63,7 @@ type subscriber struct {
 // wants reports whether an event counts for the subscriber, if it changed what a
 // set applied or did not.
 func (s subscriber) wants(happened event, changed bool) bool {
-	return (s.part == "" || s.part == happened.part) && (changed || !s.content)
+	return (s.part == "" || slices.Contains(happened.parts, s.part)) && (changed || !s.content)
 }
 
 // stream is one watch in one workload cluster and who wants its events.
