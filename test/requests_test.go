@@ -61,11 +61,15 @@ func TestRequestsOfAFreshInstallOfCalico(t *testing.T) {
 func streams(requests []testenv.Request) int {
 	n := 0
 	for _, r := range requests {
-		if r.Verb == "watch" || r.Verb == "list" && r.Query == "limit=1" {
+		if isForStream(r) {
 			n++
 		}
 	}
 	return n
+}
+
+func isForStream(r testenv.Request) bool {
+	return r.Verb == "watch" || r.Verb == "list" && r.Query == "limit=1"
 }
 
 // ofInstall returns the requests of an install, those that connect and how often
@@ -87,12 +91,13 @@ func ofInstall(requests []testenv.Request) (ours, others []testenv.Request, poll
 }
 
 // hasFailed reports whether a request failed. That an object does not exist is an
-// answer to the question whether it does; a watch has no status before it ends.
+// answer to the question whether it does; streams may still begin when all is ready,
+// and a watch has no status before it ends.
 func hasFailed(r testenv.Request) bool {
 	if r.Verb == "get" && r.Resource != "" && r.Status == 404 {
 		return false
 	}
-	return r.Status >= 300 || r.Status == 0 && r.Verb != "watch"
+	return r.Status >= 300 || r.Status == 0 && !isForStream(r)
 }
 
 // counted returns how often there was each verb, resource and failure, by lines.
