@@ -76,9 +76,11 @@ func (r *Reconciler) rolloutOf(s *scope) rollout.Rollout {
 		},
 		Adoption: cb.Spec.Adoption,
 		CRDs:     cb.Spec.CRDs,
-		Once:     cb.Spec.Strategy == v1alpha1.ApplyOnceStrategy,
-		Budget:   r.Budget,
-		Memory:   r.memories.of(client.ObjectKeyFromObject(cb), s.workload),
-		Now:      r.Clock.Now,
+
+		ImmutableFields: cb.Spec.ImmutableFields,
+		Once:            cb.Spec.Strategy == v1alpha1.ApplyOnceStrategy,
+		Budget:          r.Budget,
+		Memory:          r.memories.of(client.ObjectKeyFromObject(cb), s.workload),
+		Now:             r.Clock.Now,
 	}
 }

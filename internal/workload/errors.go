@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"syscall"
 	"time"
 
@@ -67,9 +69,33 @@ func failed(subject string, secret bool, err error) error {
 	case answer.Code == http.StatusBadRequest, answer.Code == http.StatusUnprocessableEntity:
 		// Schemas and webhooks lag behind: it may be taken a moment later. The
 		// timeout of the phase ends it.
+		if isImmutable(answer) {
+			refusal = immutableError{refusal}
+		}
 		return fault.Retry(v1alpha1.ObjectInvalidReason, refusal)
 	}
 	return fault.Retry(v1alpha1.ApplyFailedReason, refusal)
+}
+
+// immutableError is rollout.ErrImmutable in the words of the API server.
+type immutableError struct{ error }
+
+// Is has it be rollout.ErrImmutable.
+func (immutableError) Is(target error) bool { return target == rollout.ErrImmutable }
+
+// immutable is what the API server says of a field that cannot be changed: there is
+// no code for it. Values of the object come before it, so only the end of a message
+// counts, or its beginning where the field is forbidden. The texts are those of
+// k8s.io/kubernetes/pkg/apis/*/validation and what authors of CEL rules usually write.
+var immutable = regexp.MustCompile("(?i)(is immutable|may not change once set|cannot change roleRef)\\.?$" +
+	"|: field is immutable (when `immutable` is set|for unsuspended job once set)$" +
+	"|^Forbidden: (may not be changed|spec is immutable after creation|updates to |pod updates may not change fields)")
+
+// isImmutable reports whether an answer refuses to change a field.
+func isImmutable(answer metav1.Status) bool {
+	return answer.Details != nil && slices.ContainsFunc(answer.Details.Causes, func(cause metav1.StatusCause) bool {
+		return immutable.MatchString(cause.Message)
+	})
 }
 
 // status returns the API server's answer in err's chain, if there is one.

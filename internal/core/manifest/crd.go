@@ -26,6 +26,8 @@ type CRD struct {
 	Namespaced bool `json:"namespaced,omitempty"`
 	// Served are the names of the versions with served: true, sorted.
 	Served []string `json:"served"`
+	// Versions are the names of all versions, sorted.
+	Versions []string `json:"versions"`
 }
 
 // crdOf returns the facts of an object that is a CustomResourceDefinition of
@@ -44,8 +46,8 @@ func crdOf(ref Ref, tree map[string]any) (*CRD, error) {
 		Singular:   textOf(names, "singular"),
 		ShortNames: textsOf(names, "shortNames"),
 		Namespaced: spec["scope"] == "Namespaced",
-		Served:     servedVersions(spec),
 	}
+	crd.Versions, crd.Served = versionsOf(spec)
 	crd.ListKind = cmp.Or(crd.ListKind, crd.Kind+"List")
 	crd.Singular = cmp.Or(crd.Singular, strings.ToLower(crd.Kind))
 	if spec["scope"] != "Namespaced" && spec["scope"] != "Cluster" {
@@ -71,18 +73,23 @@ func (c *CRD) check() error {
 	return nil
 }
 
-// servedVersions returns the names of the versions that are served, sorted.
-func servedVersions(spec map[string]any) []string {
+// versionsOf returns the names of all versions and of those that are served, sorted.
+func versionsOf(spec map[string]any) (all, served []string) {
 	versions, _ := spec["versions"].([]any)
-	var served []string
 	for _, v := range versions {
 		version, _ := v.(map[string]any)
-		if name := textOf(version, "name"); version["served"] == true && name != "" {
+		name := textOf(version, "name")
+		if name == "" {
+			continue
+		}
+		all = append(all, name)
+		if version["served"] == true {
 			served = append(served, name)
 		}
 	}
+	slices.Sort(all)
 	slices.Sort(served)
-	return slices.Compact(served)
+	return slices.Compact(all), slices.Compact(served)
 }
 
 // textOf returns a field that is text, or nothing.

@@ -30,6 +30,7 @@ func TestObjectsReadsDefinitions(t *testing.T) {
 			&CRD{
 				Group: "example.org", Kind: "Thing", ListKind: "Thinglist", Plural: "things", Singular: "thingy",
 				ShortNames: []string{"th", "ti"}, Namespaced: true, Served: []string{"v1", "v2"},
+				Versions: []string{"v0", "v1", "v1beta1", "v2"},
 			},
 		},
 		"defaults of names": {

@@ -105,11 +105,17 @@ func (p *pass) send(
 		return p.Cluster.Create(ctx, at.resource, at.ref, body, p.Parent.FieldManager())
 	case f.decision == inventory.Share:
 		return p.share(ctx, at, object, body)
+	case isJob(object), f.anew:
+		return p.replace(ctx, at, body)
 	}
 	if err := p.moveFields(ctx, at.resource, at.ref, f); err != nil {
 		return nil, err
 	}
-	return p.applyLive(ctx, at, body)
+	live, err := p.applyLive(ctx, at, body)
+	if err != nil {
+		return p.replaceIfImmutable(ctx, at, object, body, err)
+	}
+	return live, nil
 }
 
 // share applies an object beside its owner. Where the owner has another content, as

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/definition"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
@@ -134,6 +135,8 @@ func (c *instant) MoveFields(
 func (c *instant) Delete(context.Context, manifest.Resource, manifest.Ref, Identity) (bool, error) {
 	return true, nil
 }
+
+func (c *instant) Definitions(context.Context) (map[string]definition.Live, error) { return nil, nil }
 
 func (c *instant) LetGo(context.Context, manifest.Resource, manifest.Ref, Identity, string) error {
 	return nil

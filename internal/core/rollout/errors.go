@@ -17,6 +17,10 @@ var (
 	// there are too many (HTTP 429). A pass that gets it starts no more requests.
 	ErrThrottled = errors.New("rate-limited")
 
+	// ErrImmutable is in the error of an apply that the API server refused since a
+	// field cannot be changed.
+	ErrImmutable = errors.New("a field of it cannot be changed")
+
 	// errStopped is in the error of a pass that its Guard ended.
 	errStopped = errors.New("the pass was stopped")
 

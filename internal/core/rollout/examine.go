@@ -4,15 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/drift"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
@@ -32,6 +29,10 @@ type found struct {
 	// resource is the path of a live object, fields are those that the set holds of it.
 	resource manifest.Resource
 	fields   drift.Sum
+	// losses are what a change of the object would lose, anew is whether it is made
+	// anew nevertheless.
+	losses []string
+	anew   bool
 	// err is why the object could not be looked at. It is not applied then.
 	err error
 }
@@ -94,6 +95,9 @@ func (p *pass) lookAt(ctx context.Context, objects []*plan.Object) error {
 	}
 	outer, inner := split(groups)
 	if err := p.lookAll(ctx, outer); err != nil {
+		return err
+	}
+	if err := p.findLosses(ctx, objects); err != nil {
 		return err
 	}
 	return p.lookAll(ctx, p.withoutAbsent(outer, inner))
@@ -244,46 +248,6 @@ func (p *pass) decide(resource manifest.Resource, w wanted, live *metav1.Partial
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.Memory.absent[w.object] = true
-}
-
-// collisions returns the objects that belong to others, and marks those that are
-// as they should be.
-func (p *pass) collisions(objects []*plan.Object) error {
-	var errs []error
-	for _, object := range objects {
-		f := p.found[object]
-		p.noteShared(object, f)
-		switch f.decision {
-		case inventory.Keep:
-			p.current[object] = true
-			if isJob(object) {
-				p.Memory.noteJob(object, false)
-			}
-		case inventory.Collide:
-			errs = append(errs, collision(object, f, "remove it there, or take it over with adoption: Always"))
-		case inventory.TakeOver:
-			// Two sets that take an object from each other would do so for ever.
-			if f.ofSet && p.Memory.taken[object] {
-				errs = append(errs, collision(object, f, "it was taken over and taken back, and only one of the two may bring it"))
-			}
-		case inventory.Apply, inventory.Share, inventory.WaitGone:
-		}
-	}
-	return fault.Join(errs...)
-}
-
-// noteShared records the kind of an object that is applied beside its owner: no
-// label shows it.
-func (p *pass) noteShared(object *plan.Object, f found) {
-	if f.ofSet && (f.decision == inventory.Keep || f.decision == inventory.Share) {
-		p.record.Shared = union(p.record.Shared, []string{textOfKind(object.GroupKind())})
-	}
-}
-
-// collision returns a fault.Stall that names the owner of the live object, with
-// advice.
-func collision(object *plan.Object, f found, advice string) error {
-	return fault.Stall(v1alpha1.CollisionReason, fmt.Errorf("%s is owned by %s: %s", object.Ref, f.owner, advice))
 }
 
 func (p *pass) set(object *plan.Object, f found) {

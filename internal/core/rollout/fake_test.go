@@ -22,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/definition"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
@@ -370,6 +371,39 @@ func (m *memory) Object(
 		return nil, err
 	}
 	return live, nil
+}
+
+// Definitions counts as one call. Each has stored all its versions.
+func (m *memory) Definitions(ctx context.Context) (all map[string]definition.Live, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	err = m.count(ctx, call{"definitions", ""}, func() {
+		all = make(map[string]definition.Live)
+		for at, object := range m.objects {
+			if !strings.Contains(at, "/customresourcedefinitions/") {
+				continue
+			}
+			var crd struct {
+				Spec struct {
+					Group, Scope string
+					Names        struct{ Plural, Kind string }
+					Versions     []struct{ Name string }
+				}
+			}
+			if err := json.Unmarshal(object.body, &crd); err != nil {
+				m.t.Error(err)
+			}
+			live := definition.Live{
+				Group: crd.Spec.Group, Kind: crd.Spec.Names.Kind, Plural: crd.Spec.Names.Plural,
+				Namespaced: crd.Spec.Scope == "Namespaced",
+			}
+			for _, version := range crd.Spec.Versions {
+				live.Stored = append(live.Stored, version.Name)
+			}
+			all[path.Base(at)] = live
+		}
+	})
+	return all, err
 }
 
 // read returns an object with its status. It is called with the lock held.

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/definition"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 )
 
@@ -60,6 +61,8 @@ type Reader interface {
 	// Object reads a whole object. It returns nil if the object does not exist,
 	// and also if its kind is not served.
 	Object(ctx context.Context, resource manifest.Resource, ref manifest.Ref) (*unstructured.Unstructured, error)
+	// Definitions reads what matters of all CustomResourceDefinitions, by their name.
+	Definitions(ctx context.Context) (map[string]definition.Live, error)
 }
 
 // Lister reads many objects.

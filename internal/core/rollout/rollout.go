@@ -47,6 +47,9 @@ type Rollout struct {
 	// Adoption decides whether objects of other owners are taken over. The zero
 	// value takes over none.
 	Adoption v1alpha1.Adoption
+	// ImmutableFields decides whether an object with a field that cannot be changed is
+	// made anew. The zero value makes none anew but Jobs.
+	ImmutableFields v1alpha1.ImmutableFields
 	// CRDs decides whether CustomResourceDefinitions and Namespaces that left the
 	// release are removed. The zero value removes none.
 	CRDs v1alpha1.CRDPolicy
