@@ -2,6 +2,8 @@ package status
 
 import (
 	"cmp"
+	"fmt"
+	"hash/fnv"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -23,10 +25,19 @@ func (w *Writer) recordTransition(after, before Object, err error) {
 	if err != nil && fault.ClassOf(err) != fault.ClassWait {
 		kind = corev1.EventTypeWarning
 	}
-	w.recorder.Eventf(after, nil, kind, now.Reason, "Reconcile", "%s", cmp.Or(now.Message, now.Reason))
+	w.record(after, kind, now.Reason, cmp.Or(now.Message, now.Reason))
 }
 
 // Event records a normal event about an object.
 func (w *Writer) Event(object Object, reason, format string, args ...any) {
-	w.recorder.Eventf(object, nil, corev1.EventTypeNormal, reason, "Reconcile", format, args...)
+	w.record(object, corev1.EventTypeNormal, reason, fmt.Sprintf(format, args...))
+}
+
+// record records an event with a message. What is recorded again of the same
+// resource version within some minutes, with the same reason and action, only counts:
+// the message is still that of the first. So another message has another action.
+func (w *Writer) record(object Object, kind, reason, message string) {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(message)) // it never fails
+	w.recorder.Eventf(object, nil, kind, reason, fmt.Sprintf("Reconcile-%08x", hash.Sum32()), "%s", message)
 }

@@ -1,15 +1,21 @@
 package status_test
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 )
 
 // having returns a Bundle with one condition, or none of an empty type.
@@ -77,5 +83,49 @@ func TestEventsAreOnTransitionsOnly(t *testing.T) {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// sink is where a broadcaster writes events to. It sends what was written.
+type sink chan string
+
+// Create writes a new event.
+func (s sink) Create(_ context.Context, event *eventsv1.Event) (*eventsv1.Event, error) {
+	s <- "new: " + event.Note
+	return event, nil
+}
+
+// Update is not called.
+func (s sink) Update(context.Context, *eventsv1.Event) (*eventsv1.Event, error) {
+	return nil, errors.New("nobody updates events")
+}
+
+// Patch counts an event once more.
+func (s sink) Patch(_ context.Context, event *eventsv1.Event, _ []byte) (*eventsv1.Event, error) {
+	s <- "again: " + event.Note
+	return event, nil
+}
+
+func TestEventsWithOtherMessagesAreNotCountedAsOne(t *testing.T) {
+	t.Parallel()
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	written := make(sink, 4)
+	broadcaster := events.NewBroadcaster(written)
+	if err := broadcaster.StartRecordingToSinkWithContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broadcaster.Shutdown)
+	writer := status.NewWriter(nil, broadcaster.NewRecorder(scheme, "caapb"), clock.RealClock{})
+	bundle := having("", metav1.ConditionTrue, "", "")
+	for _, of := range []string{"one", "other"} {
+		writer.Event(bundle, "Repaired", "repaired: %s", of)
+	}
+	got := []string{<-written, <-written}
+	slices.Sort(got) // each is written in a goroutine of its own
+	if diff := cmp.Diff([]string{"new: repaired: one", "new: repaired: other"}, got); diff != "" {
+		t.Errorf("written (-want +got):\n%s", diff)
 	}
 }
