@@ -93,6 +93,13 @@ test: controlplane $(BIN)/kustomize ## Run all tests against real API servers.
 test-unit: ## Run the tests that need no control plane.
 	@go test -count=1 -timeout 5m $(UNIT)
 
+# What else runs on the machine counts: repairs are timed.
+IDLE_TIME ?= 10m
+.PHONY: test-idle
+test-idle: controlplane ## Count what idle Clusters are asked for in IDLE_TIME (10m), and time repairs.
+	@IDLE_TIME=$(IDLE_TIME) go test -count=1 -timeout 60m -parallel 1 -v \
+		-run '^Test(NothingIsAskedOfIdleClusters|WhatSomebodyChangesOfCalicoIsRepairedAlone)$$' ./test
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (10s).
 	@go test -list '^Fuzz' $(UNIT) \

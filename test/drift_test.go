@@ -1,0 +1,168 @@
+package test
+
+import (
+	"os"
+	"path"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
+)
+
+// repairTime is how soon what somebody changed is repaired, on a machine that does
+// nothing else.
+const repairTime = 5 * time.Second
+
+// intruder is the field manager of who changes what a set applied.
+const intruder = client.FieldOwner("intruder")
+
+// member names an object of a workload cluster.
+type member struct{ apiVersion, kind, namespace, name string }
+
+var (
+	calicoCRD        = member{"apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "goldmanes.operator.tigera.io"}
+	calicoGoldmane   = member{"operator.tigera.io/v1", "Goldmane", "", "default"}
+	calicoNamespace  = member{"v1", "Namespace", "", "tigera-operator"}
+	calicoAccount    = member{"v1", "ServiceAccount", "tigera-operator", "tigera-operator"}
+	calicoRole       = member{"rbac.authorization.k8s.io/v1", "ClusterRole", "", "tigera-operator"}
+	calicoBinding    = member{"rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "", "tigera-operator"}
+	calicoDeployment = member{"apps/v1", "Deployment", "tigera-operator", "tigera-operator"}
+)
+
+func (m member) object() *unstructured.Unstructured {
+	u := &unstructured.Unstructured{}
+	u.SetAPIVersion(m.apiVersion)
+	u.SetKind(m.kind)
+	u.SetNamespace(m.namespace)
+	u.SetName(m.name)
+	return u
+}
+
+// delivered returns what of an object is of its bundle: all but the status and what
+// the API server adds.
+func delivered(u *unstructured.Unstructured) map[string]any {
+	rest := u.DeepCopy().Object
+	delete(rest, "status")
+	rest["metadata"] = map[string]any{"labels": u.GetLabels(), "annotations": ours(u.GetAnnotations())}
+	return rest
+}
+
+// ours returns the annotations without the ones that controllers add.
+func ours(annotations map[string]string) map[string]string {
+	delete(annotations, "deployment.kubernetes.io/revision")
+	return annotations
+}
+
+// intrude changes an object by a merge patch of somebody else.
+func (s *scenario) intrude(w *testenv.Workload, m member, patch string) {
+	s.t.Helper()
+	s.Expect(w.Client.Patch(s.t.Context(), m.object(), client.RawPatch(types.MergePatchType, []byte(patch)), intruder)).
+		To(Succeed(), "%s %s", m.kind, m.name)
+}
+
+// writesOf returns the verb, the resource and the name of each write that a proxy saw.
+func writesOf(seen *testenv.Proxy) []string {
+	var writes []string
+	for _, r := range seen.Writes() {
+		writes = append(writes, r.Verb+" "+path.Join(r.Resource, r.Name))
+	}
+	return writes
+}
+
+// told returns a function that reads the notes of the events about a ClusterBundle
+// with a reason.
+func (s *scenario) told(clusterBundle, reason string) func() (string, error) {
+	return func() (string, error) {
+		list := &eventsv1.EventList{}
+		err := s.management.Client.List(s.t.Context(), list, client.InNamespace(s.namespace))
+		var notes []string
+		for _, e := range list.Items {
+			if e.Regarding.Name == clusterBundle && e.Reason == reason {
+				notes = append(notes, e.Note)
+			}
+		}
+		return strings.Join(notes, "\n"), err
+	}
+}
+
+func TestWhatSomebodyChangesOfCalicoIsRepairedAlone(t *testing.T) {
+	t.Parallel()
+	s := newScenario(t)
+	workload := testenv.NewWorkload(t, testenv.WorkloadOptions{Nodes: 1})
+	s.create(s.catalogue("calico"))
+	s.set("calico")
+	seen := s.calicoOn("turin", workload)
+	s.settles(seen)
+
+	tests := []struct {
+		name   string
+		change func(m member)
+		of     member
+		writes []string
+	}{
+		{"a Deployment is deleted", s.deletes(workload), calicoDeployment, []string{"patch deployments/tigera-operator"}},
+		{"a rule is removed", s.patches(workload, `{"rules":[]}`), calicoRole, []string{"patch clusterroles/tigera-operator"}},
+		{"the label is removed", s.patches(workload, `{"metadata":{"labels":{"applyset.kubernetes.io/part-of":null}}}`),
+			calicoAccount, []string{"patch serviceaccounts/tigera-operator"}},
+		{"the annotation is removed", s.patches(workload, `{"metadata":{"annotations":{"addons.cluster.x-k8s.io/sha256":null}}}`),
+			calicoBinding, []string{"patch clusterrolebindings/tigera-operator"}},
+		{"a label of the bundle has another value", s.patches(workload, `{"metadata":{"labels":{"name":"other"}}}`),
+			calicoNamespace, []string{"patch namespaces/tigera-operator"}},
+		{"a definition is deleted with its instances", s.deletes(workload), calicoCRD,
+			[]string{"patch customresourcedefinitions/goldmanes.operator.tigera.io", "patch goldmanes/default"}},
+	}
+	for _, test := range tests {
+		read := func(m member) map[string]any {
+			live, err := s.live(workload, m.apiVersion, m.kind, m.namespace, m.name)
+			if err != nil || live.GetDeletionTimestamp() != nil {
+				return nil
+			}
+			return delivered(live)
+		}
+		before, instance := read(test.of), read(calicoGoldmane)
+		s.Expect(before).NotTo(BeNil())
+		seen.Reset()
+		begun := time.Now()
+		test.change(test.of)
+		s.Eventually(func() []string { return writesOf(seen) }).Should(HaveLen(len(test.writes)), test.name)
+		s.Eventually(func() map[string]any { return read(test.of) }).Should(Equal(before), test.name)
+		s.Eventually(func() map[string]any { return read(calicoGoldmane) }).Should(Equal(instance), test.name)
+		took := time.Since(begun)
+		t.Logf("%s: repaired within %.2f s", test.name, took.Seconds())
+		if os.Getenv(idleVariable) != "" {
+			s.Expect(took).To(BeNumerically("<", repairTime), test.name)
+		}
+		s.Eventually(s.ready("calico-turin")).Should(Equal(isReady))
+		s.Eventually(s.told("calico-turin", "Repaired")).Should(ContainSubstring(test.of.kind+" "+path.Join(test.of.namespace, test.of.name)), test.name)
+		s.settles(seen)
+		s.Expect(writesOf(seen)).To(Equal(test.writes), test.name)
+	}
+}
+
+// deletes returns a change of an object: somebody deletes it, and it is gone or
+// another one.
+func (s *scenario) deletes(w *testenv.Workload) func(member) {
+	return func(m member) {
+		s.t.Helper()
+		object := m.object()
+		s.Expect(w.Client.Get(s.t.Context(), client.ObjectKeyFromObject(object), object)).To(Succeed())
+		uid := object.GetUID()
+		s.Expect(w.Client.Delete(s.t.Context(), object, client.Preconditions{UID: &uid})).To(Succeed())
+		s.Eventually(func() types.UID {
+			now, _ := s.live(w, m.apiVersion, m.kind, m.namespace, m.name)
+			return now.GetUID()
+		}).ShouldNot(Equal(uid))
+	}
+}
+
+// patches returns a change of an object: somebody patches it.
+func (s *scenario) patches(w *testenv.Workload, patch string) func(member) {
+	return func(m member) { s.t.Helper(); s.intrude(w, m, patch) }
+}
