@@ -2,6 +2,7 @@ package clusterbundle
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"path"
@@ -96,7 +97,7 @@ func (p *parents) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (p *parents) watch(w http.ResponseWriter, r *http.Request) {
 	w.(http.Flusher).Flush()
-	name := r.URL.Query().Get("fieldSelector")
+	name := r.URL.Query().Get("labelSelector")
 	p.opened <- name
 	defer func() { p.ended <- name }()
 	for {
@@ -104,7 +105,8 @@ func (p *parents) watch(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			return
 		case <-p.changed:
-			_, _ = w.Write([]byte(`{"type":"MODIFIED","object":{"apiVersion":"meta.k8s.io/v1","kind":"PartialObjectMetadata","metadata":{"name":"x"}}}` + "\n"))
+			_, _ = fmt.Fprintf(w, `{"type":"MODIFIED","object":{"apiVersion":"meta.k8s.io/v1","kind":"PartialObjectMetadata",`+
+				`"metadata":{"name":"x","labels":{%q:%q}}}}`+"\n", inventory.IDLabel, inventory.ParentOf("default", "cni").ID())
 			w.(http.Flusher).Flush()
 		}
 	}
@@ -237,7 +239,7 @@ func TestAReconcileThatWaitsForASetKeepsItsWatch(t *testing.T) {
 		}
 	}
 	reconcile()
-	if got := receive(t, cluster.opened); got != "metadata.name=caapb.default.cni" {
+	if got := receive(t, cluster.opened); got != inventory.IDLabel {
 		t.Errorf("want the parent of cni watched, got %s", got)
 	}
 	receive(t, woken) // the watch began
@@ -262,7 +264,7 @@ func TestAReconcileThatWaitsForASetKeepsItsWatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	reconcile()
-	if got := receive(t, cluster.ended); got != "metadata.name=caapb.default.cni" {
+	if got := receive(t, cluster.ended); got != inventory.IDLabel {
 		t.Errorf("want the watch to end with the waiting, got %s", got)
 	}
 }

@@ -18,23 +18,24 @@ type memories struct {
 
 // memory is of one connection: behind another there may be another cluster.
 type memory struct {
-	client *workload.Client
-	*rollout.Memory
+	client  *workload.Client
+	passes  *rollout.Memory
+	removal *rollout.RemovalMemory
 }
 
 // of returns what is remembered of a ClusterBundle through a connection.
-func (m *memories) of(key types.NamespacedName, client *workload.Client) *rollout.Memory {
+func (m *memories) of(key types.NamespacedName, client *workload.Client) memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known, ok := m.byKey[key]
 	if !ok || known.client != client {
-		known = memory{client: client, Memory: &rollout.Memory{}}
+		known = memory{client: client, passes: &rollout.Memory{}, removal: &rollout.RemovalMemory{}}
 	}
 	if m.byKey == nil {
 		m.byKey = make(map[types.NamespacedName]memory)
 	}
 	m.byKey[key] = known
-	return known.Memory
+	return known
 }
 
 // drop forgets a ClusterBundle.

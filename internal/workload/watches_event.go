@@ -23,8 +23,8 @@ type event struct {
 	revision string
 	// object is a hash of the object's namespace and name.
 	object uint64
-	// parts are the IDs of the ApplySets that the object is a member of, or that
-	// applied fields of it.
+	// parts are the IDs of the ApplySets that the object is a member or the parent of,
+	// or that applied fields of it.
 	parts []string
 	// content is a hash of what sets applied to the object.
 	content uint64
@@ -109,12 +109,12 @@ func (m *liveMetadata) content() uint64 {
 	return h.Sum64()
 }
 
-// parts returns the ID of the ApplySet that the label names, and those of the sets
+// parts returns the ID of the ApplySet that a label names, and those of the sets
 // that manage fields: one that shares the object, or that lost it when somebody
 // changed the label, which no DELETED event reports. A field manager whose name was
 // too long names nobody.
 func (m *liveMetadata) parts() []string {
-	parts := []string{m.Labels[inventory.PartOfLabel]}
+	parts := []string{m.Labels[inventory.PartOfLabel], m.Labels[inventory.IDLabel]}
 	for _, entry := range m.applied() {
 		set := strings.TrimPrefix(entry.Manager, inventory.FieldManager+".")
 		if namespace, name, ok := strings.Cut(set, "."); ok {

@@ -17,8 +17,8 @@ import (
 type subscription struct {
 	// target of the stream.
 	target rollout.Target
-	// part is the ID of the ApplySet whose members matter; empty for every object
-	// of the stream.
+	// part is the ID of the ApplySet whose members or parent matter; empty for every
+	// object of the stream.
 	part string
 	// content is true if only what a set applied matters.
 	content bool
@@ -30,7 +30,7 @@ func (s subscription) of(key types.NamespacedName) subscriber {
 }
 
 // subscriptionsOf returns the subscriptions for the targets. Those to the members
-// of ApplySets share a stream of the members of all ApplySets.
+// of ApplySets share a stream of the members of all ApplySets, and so do parents.
 func subscriptionsOf(targets []rollout.Target) []subscription {
 	subscriptions := make([]subscription, 0, len(targets))
 	for _, target := range targets {
@@ -44,12 +44,12 @@ func subscriptionsOf(targets []rollout.Target) []subscription {
 func subscriptionOf(target rollout.Target) subscription {
 	content := target.Content
 	target.Content = false // one stream serves both
-	part, isMembers := strings.CutPrefix(target.Label, inventory.PartOfLabel+"=")
-	if target.Name != "" || !isMembers {
+	key, id, isOne := strings.Cut(target.Label, "=")
+	if target.Name != "" || !isOne || key != inventory.PartOfLabel && key != inventory.IDLabel {
 		return subscription{target: target, content: content}
 	}
-	target.Label = inventory.PartOfLabel // a selector of its existence
-	return subscription{target: target, part: part, content: content}
+	target.Label = key // a selector of its existence
+	return subscription{target: target, part: id, content: content}
 }
 
 // subscriber is a key and what it wants to know of: which ApplySet's members, an

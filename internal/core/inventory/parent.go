@@ -19,7 +19,9 @@ const (
 	// PartOfLabel is on every member and holds the ID of its parent.
 	PartOfLabel = "applyset.kubernetes.io/part-of"
 
-	idLabel              = "applyset.kubernetes.io/id"
+	// IDLabel is on the parent and holds its ID.
+	IDLabel = "applyset.kubernetes.io/id"
+
 	toolingAnnotation    = "applyset.kubernetes.io/tooling"
 	groupKindsAnnotation = "applyset.kubernetes.io/contains-group-kinds"
 )
@@ -162,7 +164,7 @@ func (p Parent) Update(read *corev1.ConfigMap, r Record, phases []string) (*core
 	parent := read.DeepCopy()
 	parent.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}
 	parent.Namespace, parent.Name = Namespace, p.Name()
-	parent.Labels = merged(parent.Labels, map[string]string{idLabel: p.ID()})
+	parent.Labels = merged(parent.Labels, map[string]string{IDLabel: p.ID()})
 	parent.Annotations = merged(parent.Annotations, map[string]string{
 		toolingAnnotation:    tooling,
 		groupKindsAnnotation: joined(r.GroupKinds),

@@ -197,34 +197,6 @@ func (p *pass) isKnownAbsent(object *plan.Object) bool {
 	return !p.Memory.sent[object] && (p.Memory.absent[object] || p.Memory.created[object.GroupKind()])
 }
 
-// look looks at all objects of one kind.
-func (p *pass) look(ctx context.Context, g group) error {
-	if len(g.objects) == 1 {
-		live, err := p.Cluster.Metadata(ctx, g.resource, g.objects[0].ref)
-		if err == nil {
-			p.decide(g.resource, g.objects[0], live)
-		}
-		return err
-	}
-	type name struct{ namespace, name string }
-	live := make(map[name]*metav1.PartialObjectMetadata, len(g.objects))
-	for _, w := range g.objects {
-		live[name{w.ref.Namespace, w.ref.Name}] = nil
-	}
-	err := p.Cluster.List(ctx, g.resource, g.namespace(), "", func(o *metav1.PartialObjectMetadata) {
-		if _, ok := live[name{o.Namespace, o.Name}]; ok {
-			live[name{o.Namespace, o.Name}] = o
-		}
-	})
-	if err != nil {
-		return err
-	}
-	for _, w := range g.objects {
-		p.decide(g.resource, w, live[name{w.ref.Namespace, w.ref.Name}])
-	}
-	return nil
-}
-
 // decide decides what is to be done with an object that is as live, nil if it
 // does not exist.
 func (p *pass) decide(resource manifest.Resource, w wanted, live *metav1.PartialObjectMetadata) {

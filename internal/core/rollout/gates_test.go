@@ -177,7 +177,7 @@ func TestGateOfWorkloads(t *testing.T) {
 func forGates(targets []Target) []Target {
 	var others []Target
 	for _, target := range targets {
-		if !target.Content && target.Name != inventory.ParentOf("default", "cni").Name() {
+		if !target.Content && target != ParentTarget(inventory.ParentOf("default", "cni")) {
 			others = append(others, target)
 		}
 	}

@@ -43,6 +43,8 @@ type leavers struct {
 	keep func(kind schema.GroupKind, namespace, name string) bool
 	// reason of the error while something is being removed.
 	reason string
+	// done are the kinds of which nothing is left that is to be removed.
+	done map[schema.GroupKind]bool
 }
 
 // leaver is an object that is to be removed, or to be let go to the set that
@@ -98,7 +100,9 @@ func (l leavers) remove(ctx context.Context, record inventory.Record) (stayed, e
 
 // find returns the members that are to be removed, and the kinds of those that stay.
 func (l leavers) find(ctx context.Context, record inventory.Record) ([]leaver, []string, error) {
-	kinds := kindsOf(union(record.GroupKinds, record.Shared))
+	kinds := slices.DeleteFunc(kindsOf(union(record.GroupKinds, record.Shared)), func(kind schema.GroupKind) bool {
+		return l.done[kind]
+	})
 	resources, err := l.cluster.Preferred(ctx, kinds)
 	if err != nil {
 		return nil, nil, err
@@ -124,7 +128,20 @@ func (l leavers) find(ctx context.Context, record inventory.Record) ([]leaver, [
 		})
 	})
 	slices.SortFunc(found, func(a, b leaver) int { return a.ref.Compare(b.ref) })
+	if err == nil {
+		l.noteDone(kinds, found)
+	}
 	return found, textOf(staying), err
+}
+
+// noteDone notes those of the kinds of which nothing was found.
+func (l leavers) noteDone(kinds []schema.GroupKind, found []leaver) {
+	if l.done == nil {
+		return
+	}
+	for _, kind := range kinds {
+		l.done[kind] = !slices.ContainsFunc(found, func(o leaver) bool { return o.ref.GroupKind() == kind })
+	}
 }
 
 // labelFor selects what may have to be removed of a kind. Those who share an object

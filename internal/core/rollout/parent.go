@@ -132,7 +132,7 @@ func ReadParent(ctx context.Context, cluster Reader, parent inventory.Parent) (*
 
 // ParentTarget is the target to watch for what happens to a parent.
 func ParentTarget(parent inventory.Parent) Target {
-	return Target{Resource: configMaps, Namespace: inventory.Namespace, Name: parent.Name()}
+	return Target{Resource: configMaps, Namespace: inventory.Namespace, Label: inventory.IDLabel + "=" + parent.ID()}
 }
 
 func refOfParent(parent inventory.Parent) manifest.Ref {

@@ -36,6 +36,7 @@ type pass struct {
 	mu      sync.Mutex
 	found   map[*plan.Object]found // guarded by mu while requests are open
 
+	verifying bool    // whether the pass looks at complete phases
 	complete  int     // how many phases were complete before this pass
 	notReady  []int   // objects of each phase that are applied and not ready
 	regressed []error // of each complete phase: what is no longer ready

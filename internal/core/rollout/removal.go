@@ -36,9 +36,17 @@ type Removal struct {
 	// Guard returns why nothing may be written any more. It is asked before every
 	// write and must not block. Nil means that everything may be written.
 	Guard func() error
+	// Memory is what the removals of this process from the workload cluster remember.
+	// Nil means an empty one.
+	Memory *RemovalMemory
 	// Now returns the time.
 	Now func() time.Time
 }
+
+// RemovalMemory are the kinds of which nothing is left, so that they are not listed
+// again while others are being removed. It may be lost at any time. The zero value
+// remembers nothing.
+type RemovalMemory struct{ done map[schema.GroupKind]bool }
 
 // RemovalOutcome is what a removal found and did.
 type RemovalOutcome struct {
@@ -58,6 +66,12 @@ type RemovalOutcome struct {
 func (r Removal) Run(ctx context.Context) RemovalOutcome {
 	slice, cancel := context.WithTimeout(ctx, sliceTime)
 	defer cancel()
+	if r.Memory == nil {
+		r.Memory = &RemovalMemory{}
+	}
+	if r.Memory.done == nil {
+		r.Memory.done = make(map[schema.GroupKind]bool)
+	}
 	parent, err := ReadParent(ctx, r.Cluster, r.Parent)
 	if err != nil || parent.ResourceVersion == "" {
 		return RemovalOutcome{Err: err}
@@ -66,6 +80,7 @@ func (r Removal) Run(ctx context.Context) RemovalOutcome {
 		sender: sender{slice: slice, guard: r.Guard}, cluster: r.Cluster, lister: r.Cluster,
 		parent: r.Parent, living: r.Living, policy: r.CRDs, now: r.Now(), reason: v1alpha1.RemovingReason,
 		keep: func(schema.GroupKind, string, string) bool { return false },
+		done: r.Memory.done,
 	}
 	stayed, err := all.remove(ctx, inventory.RecordOf(parent))
 	if err == nil {

@@ -121,6 +121,29 @@ func TestARemovalWaitsForFinalizersAndNamesThemInTheEnd(t *testing.T) {
 	}
 }
 
+func TestARemovalListsNoKindAgainOfWhichNothingIsLeft(t *testing.T) {
+	t.Parallel()
+	cluster := installed(t)
+	cluster.objects[widgetsPath].finalizer = "customresourcecleanup.apiextensions.k8s.io"
+	r := removalOf(cluster, v1alpha1.DeleteCRDPolicy)
+	r.Memory = &RemovalMemory{}
+	r.Run(t.Context())
+	cluster.take("")
+	r.Run(t.Context())
+	cluster.take("")
+	if o := r.Run(t.Context()); o.Err == nil || o.Left != 2 {
+		t.Errorf("want the definition and the Namespace left, got %+v", o)
+	}
+	want := []string{"apiextensions.k8s.io/v1/customresourcedefinitions", "v1/namespaces"}
+	if diff := cmp.Diff(want, slices.Sorted(slices.Values(cluster.take("list")))); diff != "" {
+		t.Errorf("listed (-want +got):\n%s", diff)
+	}
+	delete(cluster.objects, widgetsPath)
+	if o := r.Run(t.Context()); o.Err != nil || cluster.objects[spacePath] != nil {
+		t.Errorf("want it done, got %+v", o)
+	}
+}
+
 func TestARemovalLeavesWhatIsNotTheSets(t *testing.T) {
 	t.Parallel()
 	const slicePath = "v1/operator/configmaps/copied"

@@ -25,7 +25,9 @@ func (p *pass) verify(ctx context.Context, phases []plan.Phase) {
 	}
 	p.recallKept()
 	objects := p.repairable(phases)
+	p.verifying = true
 	err := p.lookAt(ctx, objects)
+	p.verifying = false
 	p.compareFields(objects)
 	p.keepRight(objects)
 	for i, phase := range phases {

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,6 +100,47 @@ func completeJob(t *testing.T, cluster *memory, r Rollout, jobPath string) time.
 	}
 	t.Fatal("the release did not become complete")
 	return 0
+}
+
+// Members may be few among the objects of a kind.
+func TestOnlyMembersAreListedToVerify(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		givenGone    int
+		wantListed   int
+		wantMetadata int
+	}{
+		"all are members":                   {wantListed: 1},
+		"some lost their label or are gone": {givenGone: 2, wantListed: 1, wantMetadata: 2},
+		"many are gone":                     {givenGone: maxReads + 1, wantListed: 2},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := newMemory(t)
+			r := remembering(cluster, releaseOf(t, "one", secrets(10)))
+			complete := completeJob(t, cluster, r, "")
+			gone := 0
+			for at := range cluster.objects {
+				if strings.Contains(at, "/secrets/") && gone < test.givenGone {
+					delete(cluster.objects, at)
+					gone++
+				}
+			}
+			cluster.take("")
+			r.at(complete + time.Second).Run(t.Context())
+			calls := strings.Join(cluster.takeAll(), " ")
+			if got := strings.Count(calls, "list "); got != test.wantListed {
+				t.Errorf("want %d lists, got %s", test.wantListed, calls)
+			}
+			if got := strings.Count(calls, "metadata "); got != test.wantMetadata {
+				t.Errorf("want %d reads, got %s", test.wantMetadata, calls)
+			}
+			if got := strings.Count(calls, "apply v1/default/secrets"); got != test.givenGone {
+				t.Errorf("want %d applies, got %s", test.givenGone, calls)
+			}
+		})
+	}
 }
 
 func TestNothingIsAskedForWhileAllWatchesAreQuiet(t *testing.T) {
