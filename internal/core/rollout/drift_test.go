@@ -117,6 +117,32 @@ func TestWhatAnotherPutsBackIsContestedAndSaysByWhom(t *testing.T) {
 	}
 }
 
+func TestAnObjectThatIsContestedDoesNotKeepOthersFromBeingRepaired(t *testing.T) {
+	t.Parallel()
+	cluster, r := completed(t)
+	for range 3 * maxRepairs { // of the settings only while the definition is not repaired
+		cluster.takeField(widgetsPath)
+		cluster.takeField(settingsPath)
+		r.Run(t.Context())
+	}
+	for _, lost := range []string{gadgetsPath, operatorPath, widgetPath} {
+		delete(cluster.objects, lost)
+	}
+	// The definitions are waited for first.
+	for range 3 {
+		r.Run(t.Context())
+		r = r.at(2 * time.Minute)
+	}
+	for _, lost := range []string{gadgetsPath, operatorPath, widgetPath} {
+		if cluster.objects[lost] == nil {
+			t.Errorf("want %s repaired", lost)
+		}
+	}
+	if o := r.Run(t.Context()); fault.ReasonOf(o.Err, "") != v1alpha1.ContestedReason {
+		t.Errorf("want what is contested reported, got %v", o.Err)
+	}
+}
+
 func TestADefinitionThatIsRemovedIsServedAgainBeforeItsInstances(t *testing.T) {
 	t.Parallel()
 	cluster, r := completed(t)

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -87,25 +88,29 @@ func (p *pass) keepRight(objects []*plan.Object) {
 	}
 }
 
-// repair applies, step by step, what is not as the release wants it.
+// repair applies, step by step, what is not as the release wants it. An object that
+// cannot be repaired does not keep those of later steps from it: each was there
+// before. CustomResourceDefinitions that are not served again do.
 func (p *pass) repair(ctx context.Context, i int, steps []plan.Step) error {
 	objects := objectsOf(steps, func(object *plan.Object) bool { return isRepaired(object) && !p.kept[object] })
 	if err := p.collisions(objects); err != nil {
 		return err
 	}
 	p.leaveContested(objects)
+	var errs []error
 	for _, step := range steps {
 		those := slices.DeleteFunc(objectsOf([]plan.Step{step}, isRepaired), p.isCurrent)
 		err := p.apply(ctx, those)
 		p.noteRepairs(those)
-		if err != nil {
+		if !endsPass(err) {
+			err = cmp.Or(p.servedAgain(ctx, i, step), err)
+		}
+		if endsRepairs(err) {
 			return err
 		}
-		if err := p.servedAgain(ctx, i, step); err != nil {
-			return err
-		}
+		errs = append(errs, err)
 	}
-	return nil
+	return fault.Join(errs...)
 }
 
 // servedAgain returns an error until CustomResourceDefinitions that were repaired
