@@ -37,6 +37,7 @@ type Proxy struct {
 
 	mu       sync.Mutex
 	requests []*Request
+	clients  map[net.Conn]bool
 }
 
 // StartProxy starts a proxy before s on an address of its own. Stop it before s.
@@ -61,7 +62,7 @@ func newProxy(s *APIServer) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{Config: rest.CopyConfig(s.Config), forward: forward, served: make(chan struct{})}
+	p := &Proxy{Config: rest.CopyConfig(s.Config), forward: forward, served: make(chan struct{}), clients: make(map[net.Conn]bool)}
 	p.Config.Host = "https://" + listener.Addr().String()
 	if p.kubeconfig, err = kubeconfigOf(p.Config); err != nil {
 		return nil, errors.Join(err, listener.Close())
@@ -99,6 +100,7 @@ func (p *Proxy) serve(listener net.Listener, config *tls.Config) {
 	p.server = &http.Server{
 		Handler: p, TLSConfig: config, ErrorLog: silent, ReadHeaderTimeout: askTimeout,
 		BaseContext: func(net.Listener) context.Context { return base },
+		ConnState:   p.noteConnection,
 	}
 	go func() {
 		defer close(p.served)
@@ -135,6 +137,27 @@ func (p *Proxy) Stop() {
 	p.stop()
 	_ = p.server.Close()
 	<-p.served
+}
+
+// noteConnection keeps the connections that are open.
+func (p *Proxy) noteConnection(c net.Conn, state http.ConnState) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if state == http.StateClosed || state == http.StateHijacked {
+		delete(p.clients, c)
+		return
+	}
+	p.clients[c] = true
+}
+
+// CloseConnections ends the connections of all clients in the middle of what is
+// under way, as an API server does that is killed. They can connect again at once.
+func (p *Proxy) CloseConnections() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.clients {
+		_ = c.Close() // An error is that it is closed.
+	}
 }
 
 var requestResolver = &request.RequestInfoFactory{

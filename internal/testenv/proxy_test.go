@@ -223,3 +223,23 @@ func clientOf(t *testing.T, p *Proxy) client.WithWatch {
 	}
 	return c
 }
+
+func TestProxyClosesConnectionsAndTakesNewOnes(t *testing.T) {
+	t.Parallel()
+	w := SharedWorkload(t)
+	ns := NewNamespace(t, w.APIServer)
+	p := NewProxy(t, w.APIServer)
+	c := clientOf(t, p)
+	watch, err := c.Watch(t.Context(), &corev1.ConfigMapList{}, client.InNamespace(ns))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watch.Stop()
+	p.CloseConnections()
+	for range watch.ResultChan() {
+		t.Error("an event of a watch that ends with its connection")
+	}
+	if err := c.Create(t.Context(), configMap(ns, "a")); err != nil {
+		t.Errorf("on a new connection: %v", err)
+	}
+}
