@@ -100,6 +100,11 @@ test-idle: controlplane ## Count what idle Clusters are asked for in IDLE_TIME (
 	@IDLE_TIME=$(IDLE_TIME) go test -count=1 -timeout 60m -parallel 1 -v \
 		-run '^Test(NothingIsAskedOfIdleClusters|WhatSomebodyChangesOfCalicoIsRepairedAlone)$$' ./test
 
+.PHONY: test-property
+test-property: controlplane ## Run SEEDS (20) random sequences of STEPS (12) operations, from SEED (1).
+	@SEED=$(or $(SEED),1) SEEDS=$(or $(SEEDS),20) STEPS=$(or $(STEPS),12) \
+		go test -count=1 -timeout 24h -v -run TestAnySequence ./test
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (10s).
 	@go test -list '^Fuzz' $(UNIT) \
