@@ -38,6 +38,16 @@ func (m *memories) of(key types.NamespacedName, client *workload.Client) memory 
 	return known
 }
 
+// dropPasses forgets what passes remember: there will be none.
+func (m *memories) dropPasses(key types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if known, ok := m.byKey[key]; ok {
+		known.passes = &rollout.Memory{}
+		m.byKey[key] = known
+	}
+}
+
 // drop forgets a ClusterBundle.
 func (m *memories) drop(key types.NamespacedName) {
 	m.mu.Lock()

@@ -36,7 +36,7 @@ func (r *Reconciler) uninstallSteps() []step {
 func (r *Reconciler) uninstall(ctx context.Context, cb *v1alpha1.ClusterBundle) (ctrl.Result, error) {
 	key, before, s := client.ObjectKeyFromObject(cb), cb.DeepCopy(), &scope{clusterBundle: cb}
 	r.holds.drop(key)
-	r.memories.drop(key)
+	r.memories.dropPasses(key)
 	err := r.runUninstall(ctx, s)
 	if err == nil || errors.Is(err, errLetGo) {
 		return r.dropFinalizer(ctx, cb, err)
