@@ -71,7 +71,7 @@ func besideOther(v View, kind schema.GroupKind, sha string, adoption v1alpha1.Ad
 // only equal content is right for both; once the owner's differs, one of the two
 // releases is not what runs, even if the set applied its own before.
 func shareable(v View, kind schema.GroupKind, sha string) bool {
-	return kind == namespaceKind || equal(v.OwnerSHA256, sha)
+	return kind == NamespaceKind || equal(v.OwnerSHA256, sha)
 }
 
 func unlessEqual(v View, sha string, otherwise Decision) Decision {

@@ -8,10 +8,10 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/value"
 )
 
-// namespaceKind is the kind of Namespaces, crdKind that of CustomResourceDefinitions.
+// NamespaceKind is the kind of Namespaces, CRDKind that of CustomResourceDefinitions.
 var (
-	namespaceKind = schema.GroupKind{Kind: "Namespace"}
-	crdKind       = schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}
+	NamespaceKind = schema.GroupKind{Kind: "Namespace"}
+	CRDKind       = schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}
 )
 
 // IsMember reports whether a live object is a member of the set: it has the set's
@@ -44,7 +44,7 @@ func (p Parent) IsSharedWith(live metav1.Object, living Living) bool {
 // HoldsOthers reports whether objects of the kind hold what others made, which goes
 // with them: Namespaces and CustomResourceDefinitions.
 func HoldsOthers(kind schema.GroupKind) bool {
-	return kind == namespaceKind || kind == crdKind
+	return kind == NamespaceKind || kind == CRDKind
 }
 
 // immortal are the Namespaces that an API server makes anew or refuses to delete.
@@ -55,7 +55,7 @@ var immortal = map[string]bool{
 
 // IsImmortal reports whether an object of the kind and name can never be removed.
 func IsImmortal(kind schema.GroupKind, name string) bool {
-	return kind == namespaceKind && immortal[name]
+	return kind == NamespaceKind && immortal[name]
 }
 
 // FinalizerManager returns the field manager that put a finalizer on a live object;

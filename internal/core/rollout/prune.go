@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 )
 
@@ -15,15 +16,19 @@ type place struct {
 	namespace, name string
 }
 
-// placesOf returns where the objects of a plan are.
+// placesOf returns where the objects of a plan are, and where what they cannot be
+// without is: the Namespaces that they are in and the CustomResourceDefinitions of
+// their kinds, which a release need not bring. They would go with these.
 func (p *pass) placesOf(ctx context.Context, release *plan.Plan) (map[place]bool, error) {
 	places := make(map[place]bool)
 	for object := range release.All {
-		_, ref, err := p.mapper.locate(ctx, *object)
+		resource, ref, err := p.mapper.locate(ctx, *object)
 		if err != nil {
 			return nil, err
 		}
 		places[place{ref.GroupKind(), ref.Namespace, ref.Name}] = true
+		places[place{kind: inventory.NamespaceKind, name: ref.Namespace}] = true
+		places[place{kind: inventory.CRDKind, name: resource.Plural + "." + resource.Group}] = true
 	}
 	return places, nil
 }

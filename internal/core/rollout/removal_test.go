@@ -252,3 +252,23 @@ func TestPruningWaitsForTheLastGateAndForFinalizers(t *testing.T) {
 		t.Error("want nothing looked for once it is pruned")
 	}
 }
+
+func TestPruningKeepsWhatTheReleaseCannotBeWithout(t *testing.T) {
+	t.Parallel()
+	cluster := installed(t)
+	phases := addOn()
+	phases[0].documents = phases[0].documents[1:] // the definition of Widgets leaves, a Widget stays
+	phases[1].documents = phases[1].documents[:3] // the Namespace leaves, what is in it stays
+	r := rolloutOf(cluster, releaseOf(t, "two", phases...))
+	r.CRDs = v1alpha1.DeleteCRDPolicy
+	converge(t, r)
+	if deleted := cluster.take("delete"); len(deleted) > 0 {
+		t.Errorf("want nothing removed, got %v", deleted)
+	}
+	phases[1].documents, phases[2].documents = phases[1].documents[:1], phases[2].documents[1:2]
+	r.Release = releaseOf(t, "three", phases...)
+	converge(t, r)
+	if cluster.objects[spacePath] != nil || cluster.objects[widgetsPath] != nil {
+		t.Errorf("want both removed with the last object that needs them, got %v", slices.Sorted(maps.Keys(cluster.objects)))
+	}
+}
