@@ -3,6 +3,7 @@ package workload
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -11,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 )
@@ -19,7 +22,8 @@ var _ rollout.Remover = (*Client)(nil)
 
 // Preferred returns the resource of each kind in the version that the server
 // prefers: one request for all kinds, or, where the server does not list all groups
-// at once, two for each group. A kind that is not served is missing.
+// at once, two for each group. A kind that is not served is missing. One of a group
+// of which the server does not know what it serves is an error: it is not gone.
 func (c *Client) Preferred(
 	ctx context.Context, kinds []schema.GroupKind,
 ) (map[schema.GroupKind]manifest.Resource, error) {
@@ -47,11 +51,27 @@ func (c *Client) Preferred(
 		}
 	}
 	for _, kind := range others {
-		if resource, ok := preferredIn(groups, kind); ok {
+		resource, ok := preferredIn(groups, kind)
+		switch {
+		case ok:
 			resources[kind] = resource
+		case isStale(groups, kind.Group):
+			return nil, fault.Retry(v1alpha1.ApplyFailedReason, fmt.Errorf(
+				"discovery of %s: what it serves is not known: its API service does not answer, or the server just started", kind.Group))
 		}
 	}
 	return resources, nil
+}
+
+// isStale reports whether the server lists a version of a group without knowing what
+// is in it now: that of an API service that does not answer, and each for a moment
+// after the server started.
+func isStale(groups []apidiscoveryv2.APIGroupDiscovery, name string) bool {
+	return slices.ContainsFunc(groups, func(group apidiscoveryv2.APIGroupDiscovery) bool {
+		return group.Name == name && slices.ContainsFunc(group.Versions, func(version apidiscoveryv2.APIVersionDiscovery) bool {
+			return version.Freshness == apidiscoveryv2.DiscoveryFreshnessStale
+		})
+	})
 }
 
 // discoverGroups reads the groups of the kinds, each in its preferred version only,

@@ -2,12 +2,17 @@ package workload
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
@@ -139,5 +144,35 @@ func TestKindsHaveTheVersionThatTheServerPrefers(t *testing.T) {
 		if resource, _ := preferredIn(groups, kind); resource != want[kind] {
 			t.Errorf("by the discovery of each group: want %v, got %v", want[kind], resource)
 		}
+	}
+}
+
+func TestAKindOfAGroupThatIsNotKnownNowIsNotGone(t *testing.T) {
+	t.Parallel()
+	pool := schema.GroupKind{Group: "projectcalico.org", Kind: "IPPool"}
+	tests := map[string]struct {
+		given   string
+		wantErr bool
+	}{
+		"of another group":          {given: `{"metadata":{"name":"other.org"},"versions":[{"version":"v1","freshness":"Stale"}]}`},
+		"of a group without it":     {given: `{"metadata":{"name":"projectcalico.org"},"versions":[{"version":"v3","freshness":"Current"}]}`},
+		"of a group that is not up": {given: `{"metadata":{"name":"projectcalico.org"},"versions":[{"version":"v3","freshness":"Stale"}]}`, wantErr: true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = fmt.Fprintf(w, `{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/v2","items":[%s]}`, test.given)
+			}))
+			defer server.Close()
+			got, err := newClient(t, &rest.Config{Host: server.URL}).Preferred(t.Context(), []schema.GroupKind{pool})
+			if (err != nil) != test.wantErr || len(got) > 0 {
+				t.Errorf("want an error %t, got %v, %v", test.wantErr, got, err)
+			}
+			if test.wantErr && fault.ClassOf(err) != fault.ClassRetry {
+				t.Errorf("want it tried again, got %v", err)
+			}
+		})
 	}
 }
