@@ -90,6 +90,8 @@ const (
 	complete = "complete"
 	// pruning is that what left the bundle is being removed.
 	pruning = "pruning"
+	// removing is that all members are being removed.
+	removing = "removing"
 )
 
 // IsComplete reports whether a parent, as it was read, records that every phase
@@ -182,6 +184,19 @@ func (p Parent) Update(read *corev1.ConfigMap, r Record, phases []string) (*core
 		delete(parent.Data, fieldsKey)
 	}
 	return parent, nil
+}
+
+// Removing returns the parent, as it was read, of an inventory whose members are being
+// removed: nothing of its release counts as done any more. It is nil if the parent says
+// so already. It returns an error as Update does.
+func (p Parent) Removing(read *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+	if PhaseOf(read) == removing {
+		return nil, nil //nolint:nilnil // as documented
+	}
+	record := RecordOf(read)
+	// What is installed again instead has to remove what an earlier release left.
+	record.Progress, record.Fields = Progress{Prune: true}, nil
+	return p.Update(read, record, []string{removing})
 }
 
 // joined returns the texts of a list in an annotation: sorted and unique.

@@ -17,6 +17,7 @@ import (
 type RemovalCluster interface {
 	Reader
 	Remover
+	Keeper
 }
 
 // Removal is the removal of all that a set owns from one workload cluster. What it
@@ -82,14 +83,34 @@ func (r Removal) Run(ctx context.Context) RemovalOutcome {
 		keep: func(schema.GroupKind, string, string) bool { return false },
 		done: r.Memory.done,
 	}
-	stayed, err := all.remove(ctx, inventory.RecordOf(parent))
-	if err == nil {
-		err = all.removeParent(ctx, parent)
-	}
+	stayed, err := all.removeWith(ctx, r.Cluster, parent)
 	if stopped := all.allowed(); ctx.Err() != nil && stopped != nil {
 		err = stopped // who ended the context had the reason of the Guard
 	}
 	return RemovalOutcome{Left: stayed.left, Targets: stayed.targets, Err: fault.Wrap("removal", err)}
+}
+
+// removeWith removes the members of a parent, and it behind them. Before the first of
+// them goes the parent says so: whoever stops halfway must not take what is left for a
+// release that is complete.
+func (l leavers) removeWith(ctx context.Context, keeper Keeper, parent *corev1.ConfigMap) (stayed, error) {
+	marked, err := l.parent.Removing(parent)
+	if err != nil {
+		return stayed{}, err
+	}
+	if marked != nil {
+		if err := l.allowed(); err != nil {
+			return stayed{}, err
+		}
+		if parent, err = keeper.SaveParent(ctx, marked); err != nil {
+			return stayed{}, err
+		}
+	}
+	left, err := l.remove(ctx, inventory.RecordOf(parent))
+	if err == nil {
+		err = l.removeParent(ctx, parent)
+	}
+	return left, err
 }
 
 // removeParent removes the parent: the end of the inventory.

@@ -212,8 +212,8 @@ func TestARemovalStopsAtItsGuard(t *testing.T) {
 		return nil
 	}
 	o := r.Run(t.Context())
-	if fault.ReasonOf(o.Err, "") != v1alpha1.PausedReason || len(cluster.take("delete")) != 3 {
-		t.Errorf("want it stopped before the fourth write, got %+v", o)
+	if fault.ReasonOf(o.Err, "") != v1alpha1.PausedReason || len(cluster.take("delete")) != 2 {
+		t.Errorf("want it stopped before the fourth write, the first of which is the parent, got %+v", o)
 	}
 }
 
@@ -270,5 +270,26 @@ func TestPruningKeepsWhatTheReleaseCannotBeWithout(t *testing.T) {
 	converge(t, r)
 	if cluster.objects[spacePath] != nil || cluster.objects[widgetsPath] != nil {
 		t.Errorf("want both removed with the last object that needs them, got %v", slices.Sorted(maps.Keys(cluster.objects)))
+	}
+}
+
+func TestWhatWasHalfRemovedIsInstalledAgain(t *testing.T) {
+	t.Parallel()
+	for _, once := range []bool{false, true} {
+		cluster := installed(t)
+		cluster.objects[operatorPath].finalizer = "example.com/cleanup"
+		if o := removalOf(cluster, "").Run(t.Context()); o.Err == nil {
+			t.Fatal("want it to wait for the operator")
+		}
+		if parent, _ := cluster.parent(); inventory.IsSettled(parent) || inventory.PhaseOf(parent) != "removing" {
+			t.Errorf("want the parent to say that it is being removed, got %q", inventory.PhaseOf(parent))
+		}
+		delete(cluster.objects, operatorPath)
+		r := rolloutOf(cluster, releaseOf(t, "one", addOn()...))
+		r.Once = once
+		converge(t, r)
+		if cluster.objects[widgetPath] == nil || cluster.objects[operatorPath] == nil {
+			t.Errorf("once %t: want everything there again, got %v", once, slices.Sorted(maps.Keys(cluster.objects)))
+		}
 	}
 }
