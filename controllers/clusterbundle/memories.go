@@ -5,6 +5,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
 )
@@ -16,20 +17,23 @@ type memories struct {
 	byKey map[types.NamespacedName]memory
 }
 
-// memory is of one connection: behind another there may be another cluster.
+// memory is of one connection: behind another there may be another cluster. It is of
+// one ClusterBundle: what the uninstall of one saw gone another may have applied.
 type memory struct {
 	client  *workload.Client
+	uid     types.UID
 	passes  *rollout.Memory
 	removal *rollout.RemovalMemory
 }
 
 // of returns what is remembered of a ClusterBundle through a connection.
-func (m *memories) of(key types.NamespacedName, client *workload.Client) memory {
+func (m *memories) of(cb *v1alpha1.ClusterBundle, client *workload.Client) memory {
+	key := types.NamespacedName{Namespace: cb.Namespace, Name: cb.Name}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known, ok := m.byKey[key]
-	if !ok || known.client != client {
-		known = memory{client: client, passes: &rollout.Memory{}, removal: &rollout.RemovalMemory{}}
+	if !ok || known.client != client || known.uid != cb.UID {
+		known = memory{client: client, uid: cb.UID, passes: &rollout.Memory{}, removal: &rollout.RemovalMemory{}}
 	}
 	if m.byKey == nil {
 		m.byKey = make(map[types.NamespacedName]memory)

@@ -80,7 +80,7 @@ func (r *Reconciler) rolloutOf(s *scope) rollout.Rollout {
 		ImmutableFields: cb.Spec.ImmutableFields,
 		Once:            cb.Spec.Strategy == v1alpha1.ApplyOnceStrategy,
 		Budget:          r.Budget,
-		Memory:          r.memories.of(client.ObjectKeyFromObject(cb), s.workload).passes,
+		Memory:          r.memories.of(cb, s.workload).passes,
 		Now:             r.Clock.Now,
 	}
 }

@@ -29,7 +29,7 @@ func (r *Reconciler) removeObjects(ctx context.Context, s *scope) error {
 		CRDs:    s.wish().CRDs,
 		Living:  living,
 		Guard:   guard,
-		Memory:  r.memories.of(key, s.workload).removal,
+		Memory:  r.memories.of(s.clusterBundle, s.workload).removal,
 		Now:     r.Clock.Now,
 	}.Run(ctx)
 	s.removed = &removed

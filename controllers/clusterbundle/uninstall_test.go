@@ -233,7 +233,7 @@ func TestAnUninstallBeginsAndEnds(t *testing.T) {
 	r := reconcilerOf(t, cfg, prepared(identified), cb)
 	key := client.ObjectKeyFromObject(cb)
 	r.holds.keep(key, func() func() { return func() {} })
-	remembered := r.memories.of(key, nil).passes
+	remembered := r.memories.of(cb, nil).passes
 	for range 2 {
 		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: key}); err != nil {
 			t.Fatal(err)

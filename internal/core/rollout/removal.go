@@ -47,7 +47,11 @@ type Removal struct {
 // RemovalMemory are the kinds of which nothing is left, so that they are not listed
 // again while others are being removed. It may be lost at any time. The zero value
 // remembers nothing.
-type RemovalMemory struct{ done map[schema.GroupKind]bool }
+type RemovalMemory struct {
+	done map[schema.GroupKind]bool
+	// policy is by what is done: with another one what stayed may have to go.
+	policy v1alpha1.CRDPolicy
+}
 
 // RemovalOutcome is what a removal found and did.
 type RemovalOutcome struct {
@@ -70,8 +74,8 @@ func (r Removal) Run(ctx context.Context) RemovalOutcome {
 	if r.Memory == nil {
 		r.Memory = &RemovalMemory{}
 	}
-	if r.Memory.done == nil {
-		r.Memory.done = make(map[schema.GroupKind]bool)
+	if r.Memory.done == nil || r.Memory.policy != r.CRDs {
+		*r.Memory = RemovalMemory{done: make(map[schema.GroupKind]bool), policy: r.CRDs}
 	}
 	parent, err := ReadParent(ctx, r.Cluster, r.Parent)
 	if err != nil || parent.ResourceVersion == "" {

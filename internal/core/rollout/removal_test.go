@@ -144,6 +144,20 @@ func TestARemovalListsNoKindAgainOfWhichNothingIsLeft(t *testing.T) {
 	}
 }
 
+func TestARemovalRemovesWhatStayedWhenThePolicyChanges(t *testing.T) {
+	t.Parallel()
+	cluster := installed(t)
+	cluster.objects[accountPath].finalizer = "example.com/cleanup"
+	r := removalOf(cluster, "")
+	r.Memory = &RemovalMemory{}
+	r.Run(t.Context())
+	delete(cluster.objects, accountPath)
+	r.CRDs = v1alpha1.DeleteCRDPolicy
+	if o := r.Run(t.Context()); o.Err != nil || len(cluster.objects) > 0 {
+		t.Errorf("want nothing left, got %v, %v", o.Err, slices.Sorted(maps.Keys(cluster.objects)))
+	}
+}
+
 func TestARemovalLeavesWhatIsNotTheSets(t *testing.T) {
 	t.Parallel()
 	const slicePath = "v1/operator/configmaps/copied"
