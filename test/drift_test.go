@@ -1,8 +1,11 @@
 package test
 
 import (
+	"encoding/base64"
+	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -165,4 +168,84 @@ func (s *scenario) deletes(w *testenv.Workload) func(member) {
 // patches returns a change of an object: somebody patches it.
 func (s *scenario) patches(w *testenv.Workload, patch string) func(member) {
 	return func(m member) { s.t.Helper(); s.intrude(w, m, patch) }
+}
+
+// webhooks are a definition with a conversion webhook and a validating webhook, both
+// of another's service and without a CA.
+func webhooks(group, id string) string {
+	const service = "{namespace: default, name: nobody, path: /}"
+	return documents(strings.Replace(crd(group, "widgets", "Widget"), "spec:\n", "spec:\n  conversion: {strategy: Webhook, webhook: "+
+		"{conversionReviewVersions: [v1], clientConfig: {service: "+service+"}}}\n", 1),
+		fmt.Sprintf(`apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: %s}
+webhooks:
+- name: nothing.example.com
+  clientConfig: {service: %s}
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  failurePolicy: Ignore
+  rules: [{apiGroups: [nothing.example.com], apiVersions: [v1], operations: [CREATE], resources: [nothings]}]
+`, id, service))
+}
+
+func TestWhatOthersAddStaysAndCostsNothing(t *testing.T) {
+	t.Parallel()
+	s := newScenario(t)
+	workload := testenv.SharedWorkload(t)
+	seen := testenv.NewProxy(t, workload.APIServer)
+	group := groupOf(s.namespace)
+	widgets := member{"apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "widgets." + group}
+	gadget := member{group + "/v1", "Gadget", "", "a"}
+	webhook := member{"admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "", s.namespace}
+	settings := member{"v1", "ConfigMap", "default", s.namespace}
+	withStatus := strings.Replace(crd(group, "gadgets", "Gadget"), "storage: true\n", "storage: true\n    subresources: {status: {}}\n", 1)
+	s.bundle("open", release("1.0.0",
+		phase("operator", inline(documents(webhooks(group, s.namespace), withStatus, good(s)))),
+		phase("rest", inline("apiVersion: "+group+"/v1\nkind: Gadget\nmetadata: {name: a}\nspec: {size: 1}\n"))))
+	s.set("open")
+	s.cluster("pisa", "open", seen)
+	s.Eventually(s.ready("open-pisa")).Should(Equal(isReady))
+	s.settles(seen)
+
+	add := func(value string, ca []byte) {
+		for _, patch := range []string{`{"metadata":{"labels":{"foreign":%q}}}`, `{"metadata":{"annotations":{"foreign":%q}}}`, `{"data":{"foreign":%q}}`} {
+			s.intrude(workload, settings, fmt.Sprintf(patch, value))
+		}
+		s.intrude(workload, gadget, fmt.Sprintf(`{"spec":{"foreign":%q}}`, value))
+		status := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"status":{"seen":%q}}`, value))
+		s.Expect(workload.Client.Status().Patch(t.Context(), gadget.object(), status, intruder)).To(Succeed())
+		for at, m := range map[string]member{"/spec/conversion/webhook": widgets, "/webhooks/0": webhook} {
+			patch := fmt.Appendf(nil, `[{"op":"add","path":"%s/clientConfig/caBundle","value":%q}]`, at, base64.StdEncoding.EncodeToString(ca))
+			s.Expect(workload.Client.Patch(t.Context(), m.object(), client.RawPatch(types.JSONPatchType, patch), intruder)).To(Succeed())
+		}
+	}
+	seen.Reset()
+	ca := workload.Config.CAData
+	add("first", ca)
+	s.settles(seen)
+	// What was not watched before may have been changed by anyone.
+	first := beside(seen)
+	t.Logf("at the first change of each object:\n%s", counted(first))
+	s.Expect(len(first)).To(BeNumerically("<=", 4), "one look at each kind")
+	s.Expect(seen.Writes()).To(BeEmpty())
+
+	seen.Reset()
+	add("second", append(slices.Clone(ca), ca...))
+	s.Consistently(func() []testenv.Request { return beside(seen) }, 2*quiet, time.Second).Should(BeEmpty(), "no pass")
+	s.Expect(s.ready("open-pisa")()).To(Equal(isReady))
+	live := func(m member, path ...string) any {
+		u, err := s.live(workload, m.apiVersion, m.kind, m.namespace, m.name)
+		s.Expect(err).NotTo(HaveOccurred())
+		value, _, err := unstructured.NestedFieldNoCopy(u.Object, path...)
+		s.Expect(err).NotTo(HaveOccurred())
+		return value
+	}
+	for _, path := range [][]string{{"metadata", "labels", "foreign"}, {"metadata", "annotations", "foreign"}, {"data", "foreign"}} {
+		s.Expect(live(settings, path...)).To(Equal("second"))
+	}
+	s.Expect(live(gadget, "spec", "foreign")).To(Equal("second"))
+	s.Expect(live(gadget, "status", "seen")).To(Equal("second"))
+	s.Expect(live(widgets, "spec", "conversion", "webhook", "clientConfig", "caBundle")).NotTo(BeNil())
+	s.Expect(live(webhook, "webhooks").([]any)[0].(map[string]any)["clientConfig"]).To(HaveKey("caBundle"))
 }
