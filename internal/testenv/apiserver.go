@@ -18,7 +18,7 @@ import (
 
 // APIServer is a kube-apiserver with an etcd of its own on the loopback
 // address. Its fields are for reading. Its methods may be called at any time,
-// but StopAPIServer, StartAPIServer and Stop not at the same time.
+// but those that start or stop it not at the same time.
 type APIServer struct {
 	// Config is the cluster administrator's, without a client-side rate limit.
 	// Make another with ConfigFor.
@@ -93,7 +93,7 @@ func (s *APIServer) etcdSocket() string { return filepath.Join(s.dir, "etcd.sock
 
 func (s *APIServer) startEtcd(ctx context.Context) (err error) {
 	s.etcd, err = startProcess("etcd",
-		"--data-dir="+filepath.Join(s.dir, "etcd"),
+		"--data-dir="+s.etcdDir(),
 		"--listen-client-urls=unix://"+s.etcdSocket(),
 		"--advertise-client-urls=http://127.0.0.1:1", // It refuses a socket; nobody reads it.
 		"--listen-peer-urls=http://127.0.0.1:0",
