@@ -26,6 +26,9 @@ type Memory struct {
 	plan   *plan.Plan
 	// begun is true when the parent is known to be of the release.
 	begun bool
+	// settled is true when the release was complete. The parent is believed then only
+	// while its watch is quiet: no pass that writes it next would find it changed.
+	settled bool
 	// seen is since when the fields of recent are remembered.
 	seen time.Time
 	recent
@@ -81,6 +84,9 @@ func (m *Memory) recall(release Release, now time.Time, parentIsQuiet bool) {
 		if parentIsQuiet {
 			m.parent, m.seen = parent, now
 		}
+	}
+	if m.settled && !parentIsQuiet {
+		m.parent = nil
 	}
 	if m.parent == nil {
 		m.seen = now
@@ -158,7 +164,7 @@ func (m *Memory) pollOf(step []plan.Object) *poll {
 }
 
 // settle drops what is not needed of a release that is complete.
-func (m *Memory) settle() { m.recent = recent{parent: m.parent} }
+func (m *Memory) settle() { m.settled, m.recent = true, recent{parent: m.parent} }
 
 // forget drops everything: what is there may not be what was left.
 func (m *Memory) forget() {

@@ -209,3 +209,17 @@ func TestKindThatIsNotServedIsNotSentAgainAndAgain(t *testing.T) {
 		}
 	}
 }
+
+func TestAParentThatIsDeletedAMomentAfterALookIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	cluster, r := completed(t)
+	r.IsQuiet = quiet
+	r = r.at(time.Hour)
+	r.Run(t.Context())
+	delete(cluster.objects, parentPath)
+	r.IsQuiet = func(target Target) bool { return target != ParentTarget(r.Parent) }
+	r.at(time.Hour + time.Second).Run(t.Context())
+	if cluster.objects[parentPath] == nil {
+		t.Error("want the parent there again")
+	}
+}
