@@ -147,10 +147,17 @@ func (p *pass) liveWorkloads(
 func (p *pass) readGroup(
 	ctx context.Context, g group, each func(*plan.Object, *unstructured.Unstructured),
 ) error {
+	// Of what is listed only that is kept: a cluster can list any number of objects.
 	listed := make(map[manifest.Ref]*unstructured.Unstructured)
 	if len(g.objects) > 1 {
+		wants := make(map[manifest.Ref]bool, len(g.objects))
+		for _, w := range g.objects {
+			wants[manifest.Ref{Namespace: w.ref.Namespace, Name: w.ref.Name}] = true
+		}
 		err := p.Cluster.Objects(ctx, g.resource, g.namespace(), p.memberLabel(), func(o *unstructured.Unstructured) {
-			listed[manifest.Ref{Namespace: o.GetNamespace(), Name: o.GetName()}] = o
+			if at := (manifest.Ref{Namespace: o.GetNamespace(), Name: o.GetName()}); wants[at] {
+				listed[at] = o
+			}
 		})
 		if err != nil {
 			return err

@@ -1,13 +1,18 @@
 package rollout
 
 import (
+	"context"
+	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -362,5 +367,42 @@ func TestWorkloadOfAPreviewVersionIsReadWhereDiscoveryHasIt(t *testing.T) {
 	want := manifest.Resource{Group: "batch", Version: "v2beta1", Plural: "cronjobs", Namespaced: true}
 	if got := forGates(o.Targets); len(got) != 1 || got[0].Resource != want {
 		t.Errorf("want a watch on %v, got %v", want, got)
+	}
+}
+
+// crowded is a cluster that lists many objects that nobody asked for, and counts how
+// many of them are held at the end of the list.
+type crowded struct {
+	*memory
+	held int
+}
+
+func (c *crowded) Objects(
+	ctx context.Context, r manifest.Resource, namespace, label string, each func(*unstructured.Unstructured),
+) error {
+	var others []weak.Pointer[unstructured.Unstructured]
+	for n := range 100 {
+		other := &unstructured.Unstructured{Object: map[string]any{}}
+		other.SetName(fmt.Sprintf("other-%d", n))
+		others = append(others, weak.Make(other))
+		each(other)
+	}
+	runtime.GC()
+	for _, other := range others {
+		if other.Value() != nil {
+			c.held++
+		}
+	}
+	return c.memory.Objects(ctx, r, namespace, label, each)
+}
+
+func TestWorkloadsThatTheReleaseDoesNotHaveAreNotHeld(t *testing.T) {
+	t.Parallel()
+	phases := addOn()
+	phases[1].documents = append(phases[1].documents, object("apps/v1", "Deployment", "operator", "second"))
+	cluster := &crowded{memory: newMemory(t)}
+	converge(t, rolloutOf(cluster, releaseOf(t, "one", phases...)))
+	if cluster.held > 2 { // the last ones may still be on the stack
+		t.Errorf("want none held, got %d", cluster.held)
 	}
 }
