@@ -128,6 +128,10 @@ func (s *stream) keysFor(happened event) []types.NamespacedName {
 	return keys
 }
 
+// maxContents bounds what a stream remembers, in objects: a workload cluster can name
+// any number, and the memory is that of all. An inventory has no more than 10,000.
+const maxContents = 20_000
+
 // changed notes an event, and reports whether what sets applied to its object may
 // no longer be what it was at the last event. Of the first nobody can tell.
 func (s *stream) changed(happened event) bool {
@@ -136,6 +140,9 @@ func (s *stream) changed(happened event) bool {
 		return true
 	}
 	before, known := s.contents[happened.object]
+	if !known && len(s.contents) >= maxContents {
+		clear(s.contents) // the next event of each counts then
+	}
 	s.contents[happened.object] = happened.content
 	return !known || before != happened.content
 }

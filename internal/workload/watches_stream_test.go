@@ -288,3 +288,18 @@ func TestTheStreamsOfAClusterEndTogether(t *testing.T) {
 		}
 	})
 }
+
+func TestAStreamRemembersABoundedNumberOfObjects(t *testing.T) {
+	t.Parallel()
+	s := newStream(membersTarget(t), subscriber{content: true})
+	for n := range 3 * maxContents {
+		s.keysFor(event{kind: watch.Added, object: uint64(n), content: 1})
+	}
+	if len(s.contents) > maxContents {
+		t.Errorf("want at most %d objects remembered, got %d", maxContents, len(s.contents))
+	}
+	last := event{kind: watch.Modified, object: 3*maxContents - 1, content: 1}
+	if keys := s.keysFor(last); len(keys) > 0 {
+		t.Errorf("want the last ones remembered, got %v", keys)
+	}
+}
