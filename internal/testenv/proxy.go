@@ -34,6 +34,7 @@ type Proxy struct {
 	stop       context.CancelFunc
 	served     chan struct{}
 	fault      atomic.Pointer[Fault]
+	wire       wire
 
 	mu       sync.Mutex
 	requests []*Request
@@ -104,7 +105,7 @@ func (p *Proxy) serve(listener net.Listener, config *tls.Config) {
 	}
 	go func() {
 		defer close(p.served)
-		_ = p.server.ServeTLS(listener, "", "") // It ends by Stop.
+		_ = p.server.ServeTLS(countedListener{listener, &p.wire}, "", "") // It ends by Stop.
 	}()
 }
 

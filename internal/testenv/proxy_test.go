@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +54,31 @@ func TestProxyRemembersRequests(t *testing.T) {
 		{"list", "", "", 200},
 		{"get", "none", "", 404},
 	}, got)
+}
+
+func TestProxyCountsWhatGoesOverItsConnections(t *testing.T) {
+	t.Parallel()
+	w := SharedWorkload(t)
+	ns := NewNamespace(t, w.APIServer)
+	p := NewProxy(t, w.APIServer)
+	c := clientOf(t, p)
+	if err := c.List(t.Context(), &corev1.ConfigMapList{}, client.InNamespace(ns)); err != nil {
+		t.Fatal(err)
+	}
+	p.Reset() // The client has connected and knows the kind.
+	if sent, received := p.Wire(); sent != 0 || received != 0 {
+		t.Errorf("after Reset: got %d sent, %d received", sent, received)
+	}
+	large := configMap(ns, "large")
+	large.Data = map[string]string{"noise": strings.Repeat("x", 100_000)}
+	if err := c.Create(t.Context(), large); err != nil {
+		t.Fatal(err)
+	}
+	r := p.Requests()[0]
+	sent, received := p.Wire()
+	if sent < r.Sent || sent > r.Sent+10_000 || received < r.Received || received > r.Received+10_000 {
+		t.Errorf("got %d sent, %d received with the request %+v", sent, received, r)
+	}
 }
 
 func TestProxyCountsRequests(t *testing.T) {

@@ -66,6 +66,7 @@ func (p *Proxy) Reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.requests = nil
+	p.wire.reset()
 }
 
 // remember adds the request to those that were seen.
