@@ -89,6 +89,12 @@ test: controlplane $(BIN)/kustomize ## Run all tests against real API servers.
 		(cd $$module && go test -race -count=1 -timeout 20m ./...) || failed=1; \
 	done; [ -z "$$failed" ]
 
+.PHONY: cost
+cost: controlplane ## Print what a life of Calico costs its API server, beside kubectl.
+	@mkdir -p $(OUT)
+	@COST_FILE=$(OUT)/cost.txt go test -count=1 -timeout 10m -run '^TestWhatALifeOfCalicoCostsBesideKubectl$$' ./test
+	@cat $(OUT)/cost.txt
+
 .PHONY: test-unit
 test-unit: ## Run the tests that need no control plane.
 	@go test -count=1 -timeout 5m $(UNIT)
