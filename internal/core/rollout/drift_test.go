@@ -117,6 +117,19 @@ func TestWhatAnotherPutsBackIsContestedAndSaysByWhom(t *testing.T) {
 	}
 }
 
+func TestWhatIsContestedStaysSoWhenTheReleaseIsOpenedAgain(t *testing.T) {
+	t.Parallel()
+	cluster, r := completed(t)
+	for range 2 * maxRepairs {
+		r.Release = releaseOf(t, "one", addOn()...)
+		cluster.takeField(settingsPath)
+		r.Run(t.Context())
+	}
+	if got := cluster.objects[settingsPath].applied; got != 1+maxRepairs {
+		t.Errorf("want it repaired %d times, got %d", maxRepairs, got-1)
+	}
+}
+
 func TestAnObjectThatIsContestedDoesNotKeepOthersFromBeingRepaired(t *testing.T) {
 	t.Parallel()
 	cluster, r := completed(t)

@@ -52,3 +52,25 @@ func TestJobThatIsGoneBeforeItsPhaseIsComplete(t *testing.T) {
 		})
 	}
 }
+
+func TestAJobIsNotRunAgainWhenTheReleaseIsOpenedAgain(t *testing.T) {
+	t.Parallel()
+	const at = "batch/v1/operator/jobs/migrate"
+	documents := []string{
+		object("v1", "Namespace", "", "operator"), object("apps/v1", "Deployment", "operator", "operator"),
+		object("batch/v1", "Job", "operator", "migrate") + "spec: {ttlSecondsAfterFinished: 0}\n",
+	}
+	cluster := newMemory(t)
+	cluster.workloadDelay = never
+	r := remembering(cluster, releaseOf(t, "one", written{name: "all", documents: documents}))
+	r.Run(t.Context())
+	if cluster.objects[at] == nil {
+		t.Fatal("want the Job there")
+	}
+	delete(cluster.objects, at)
+	r.Release = releaseOf(t, "one", written{name: "all", documents: documents})
+	r.at(memoryLife / 2).Run(t.Context())
+	if cluster.objects[at] != nil {
+		t.Error("want the Job not run again")
+	}
+}

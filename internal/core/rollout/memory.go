@@ -76,7 +76,7 @@ type recent struct {
 // parent is kept as long as its watch is quiet.
 func (m *Memory) recall(release Release, now time.Time, parentIsQuiet bool) {
 	if m.digest != release.Digest || m.plan != release.Plan {
-		*m = Memory{digest: release.Digest, plan: release.Plan, fields: m.carried(release.Plan)}
+		*m = m.carriedTo(release)
 	}
 	if now.Sub(m.seen) > memoryLife {
 		parent := m.parent
@@ -98,24 +98,37 @@ func (m *Memory) recall(release Release, now time.Time, parentIsQuiet bool) {
 	}
 }
 
-// carried returns the fields of those objects that another plan has with the same
-// content: what changed of them before they are looked at again is not lost.
-func (m *Memory) carried(to *plan.Plan) map[*plan.Object]drift.Sum {
+// carriedTo returns the memory of another plan, with the fields of those objects that
+// it has with the same content: what changed of them before they are looked at again
+// is not lost. Of the same release, which was opened again, also what nobody could
+// find out: which Jobs ran, what was repaired how often, what was taken over.
+func (m *Memory) carriedTo(release Release) Memory {
+	to := Memory{digest: release.Digest, plan: release.Plan, fields: carried(m.fields, release.Plan)}
+	if to.digest == m.digest {
+		to.jobs, to.taken = carried(m.jobs, to.plan), carried(m.taken, to.plan)
+		to.repairs, to.redefined = carried(m.repairs, to.plan), carried(m.redefined, to.plan)
+	}
+	return to
+}
+
+// carried returns what is known of the objects of one plan, of those that another plan
+// has with the same content.
+func carried[T any](of map[*plan.Object]T, to *plan.Plan) map[*plan.Object]T {
 	type content struct {
 		ref manifest.Ref
 		sha string
 	}
-	known := make(map[content]drift.Sum, len(m.fields))
-	for object, sum := range m.fields {
-		known[content{object.Ref, object.SHA256}] = sum
+	known := make(map[content]T, len(of))
+	for object, value := range of {
+		known[content{object.Ref, object.SHA256}] = value
 	}
-	fields := make(map[*plan.Object]drift.Sum, to.Objects())
+	all := make(map[*plan.Object]T, len(of))
 	for object := range to.All {
-		if sum, ok := known[content{object.Ref, object.SHA256}]; ok {
-			fields[object] = sum
+		if value, ok := known[content{object.Ref, object.SHA256}]; ok {
+			all[object] = value
 		}
 	}
-	return fields
+	return all
 }
 
 // dropChanged forgets that of which a watch may have seen something since the last
