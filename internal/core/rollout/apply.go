@@ -106,7 +106,7 @@ func (p *pass) send(
 	case f.decision == inventory.Share:
 		return p.share(ctx, at, object, body)
 	case isJob(object), f.anew:
-		return p.replace(ctx, at, body)
+		return p.replace(ctx, at, object, body)
 	}
 	if err := p.moveFields(ctx, at.resource, at.ref, f); err != nil {
 		return nil, err

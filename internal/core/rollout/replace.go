@@ -41,7 +41,7 @@ func (p *pass) replaceIfImmutable(
 		return nil, refused
 	}
 	if p.mayReplace(object) {
-		return p.replace(ctx, at, body)
+		return p.replace(ctx, at, object, body)
 	}
 	const advice = "immutableFields: Recreate makes it anew"
 	if holdsData[object.GroupKind()] || inventory.HoldsOthers(object.GroupKind()) {
@@ -50,12 +50,17 @@ func (p *pass) replaceIfImmutable(
 	return nil, fault.Stall(v1alpha1.ImmutableReason, fmt.Errorf("%w; %s", refused, advice))
 }
 
-// replace deletes an object and makes it anew. One that finalizers keep is made when
-// it is gone.
-func (p *pass) replace(ctx context.Context, at located, body []byte) (*metav1.PartialObjectMetadata, error) {
+// replace deletes an object and makes it anew, if it is still the one that was looked
+// at. One that finalizers keep is made when it is gone.
+func (p *pass) replace(
+	ctx context.Context, at located, object *plan.Object, body []byte,
+) (*metav1.PartialObjectMetadata, error) {
 	live, err := p.Cluster.Metadata(ctx, at.resource, at.ref)
 	if err != nil {
 		return nil, err
+	}
+	if live != nil && p.isAnother(live, p.found[object].live) {
+		return nil, fault.Wait(v1alpha1.ApplyFailedReason, goneRetry, fmt.Errorf("%s: %w", at.ref, inventory.ErrChanged))
 	}
 	gone := live == nil
 	if !gone {
@@ -74,4 +79,13 @@ func (p *pass) replace(ctx context.Context, at located, body []byte) (*metav1.Pa
 		return nil, err
 	}
 	return p.Cluster.Create(ctx, at.resource, at.ref, body, p.Parent.FieldManager())
+}
+
+// isAnother reports whether an object is another one than that which was looked at, or
+// somebody else's now.
+func (p *pass) isAnother(live, looked *metav1.PartialObjectMetadata) bool {
+	claimOf := func(o *metav1.PartialObjectMetadata) inventory.Claim {
+		return inventory.ViewOf(o, p.Parent, p.Living).Claim
+	}
+	return live.UID != looked.UID || claimOf(live) != claimOf(looked)
 }

@@ -6,9 +6,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 )
 
 // refuseChanges has the API server refuse to change the object at a path.
@@ -68,6 +70,30 @@ func TestAFieldThatCannotBeChanged(t *testing.T) {
 				t.Errorf("want nothing deleted, got %v", got)
 			}
 		})
+	}
+}
+
+func TestWhatIsSomebodyElsesNowIsNotDeletedToBeMadeAnew(t *testing.T) {
+	t.Parallel()
+	cluster := installed(t)
+	phases := addOn()
+	phases[1].documents[1] += "spec: {paused: true}\n"
+	r := rolloutOf(cluster, releaseOf(t, "two", phases...))
+	r.ImmutableFields = v1alpha1.RecreateImmutableFields
+	r.Living = inventory.LivingOf(types.NamespacedName{Namespace: "default", Name: "logging"})
+	cluster.fail = func(_ int, c call) (error, bool) {
+		if c.verb != "apply" || c.path != operatorPath {
+			return nil, true
+		}
+		// Another set takes it over before it is deleted.
+		if taken := cluster.objects[operatorPath]; taken != nil {
+			taken.body = []byte(strings.ReplaceAll(string(taken.body), r.Parent.ID(), other.ID()))
+		}
+		return fault.Retry(v1alpha1.ObjectInvalidReason, errors.Join(ErrImmutable, errBroken)), false
+	}
+	o := r.Run(t.Context())
+	if deleted := cluster.take("delete"); len(deleted) > 0 || !errors.Is(o.Err, inventory.ErrChanged) {
+		t.Errorf("want it left, got %v, deleted %v", o.Err, deleted)
 	}
 }
 
