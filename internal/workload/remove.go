@@ -11,9 +11,11 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 )
@@ -189,7 +191,8 @@ func isGone(body []byte) bool {
 }
 
 // LetGo removes from an object, if it is still there, the fields that only the
-// field manager applied: it applies the object with nothing in it.
+// field manager applied: it applies the object with nothing in it. One that cannot be
+// without them keeps them, and loses only the marks of a member.
 func (c *Client) LetGo(
 	ctx context.Context, resource manifest.Resource, ref manifest.Ref, live rollout.Identity, manager string,
 ) error {
@@ -203,8 +206,39 @@ func (c *Client) LetGo(
 		return classify(ref, err)
 	}
 	_, err = c.apply(ctx, resource, ref, body, manager, true)
+	if apierrors.IsInvalid(err) {
+		return c.unmark(ctx, resource, ref, live, manager)
+	}
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return nil // another object has its name, or none
+	}
+	return classify(ref, err)
+}
+
+// unmark removes the marks of a member from an object that is as it was read. Whoever
+// takes it over then takes the fields of the set that is gone, too.
+func (c *Client) unmark(
+	ctx context.Context, resource manifest.Resource, ref manifest.Ref, live rollout.Identity, manager string,
+) error {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"uid": live.UID, "resourceVersion": live.ResourceVersion,
+		"labels":      map[string]any{inventory.PartOfLabel: nil},
+		"annotations": map[string]any{inventory.SHA256Annotation: nil},
+	}})
+	if err != nil {
+		return classify(ref, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	_, err = answer(c.rest.Patch(types.MergePatchType).
+		AbsPath(path(resource, ref)...).
+		Param("fieldManager", manager).
+		SetHeader("Accept", acceptMetadata).
+		MaxRetries(0).
+		Body(patch).
+		Do(ctx))
+	if isChanged(err) {
+		return changed(ref)
 	}
 	return classify(ref, err)
 }

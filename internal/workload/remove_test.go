@@ -118,6 +118,39 @@ func TestLettingGoLeavesWhatOthersApply(t *testing.T) {
 	}
 }
 
+func TestLettingGoLeavesWhatAnObjectCannotBeWithout(t *testing.T) {
+	t.Parallel()
+	const us = "caapb.team-a.cni"
+	w := testenv.SharedWorkload(t)
+	ns := testenv.NewNamespace(t, w.APIServer)
+	c := newClient(t, w.Config)
+	ref, resource, ours := refTo("Service", ns, "shared"), core(t, "Service"), inventory.ParentOf("team-a", "cni")
+	// Another set has only its mark on it.
+	mark := fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Service","metadata":{"name":"shared","namespace":%q,"annotations":{%q:"x"}}}`,
+		ns, inventory.ParentOf("team-b", "logging").SharedAnnotation())
+	whole := fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Service","metadata":{"name":"shared","namespace":%q,"labels":{%q:%q},`+
+		`"annotations":{%q:"x"}},"spec":{"ports":[{"port":80}]}}`, ns, inventory.PartOfLabel, ours.ID(), inventory.SHA256Annotation)
+	for _, applied := range []struct {
+		manager string
+		body    []byte
+	}{{us, whole}, {"caapb.team-b.logging", mark}} {
+		if _, err := c.Apply(t.Context(), resource, ref, applied.body, applied.manager); err != nil {
+			t.Fatal(err)
+		}
+	}
+	live := identity(t, c, resource, ref)
+	if err := c.LetGo(t.Context(), resource, ref, live, us); err != nil {
+		t.Fatal(err)
+	}
+	left, err := c.Metadata(t.Context(), resource, ref)
+	if err != nil || ours.IsMember(left) || left.Annotations[inventory.SHA256Annotation] != "" {
+		t.Errorf("want it no longer a member, got %v, %v", left, err)
+	}
+	if ports := read(t, w.APIServer, ns, "shared", &corev1.Service{}).Spec.Ports; len(ports) != 1 {
+		t.Errorf("want its port there, got %v", ports)
+	}
+}
+
 func TestKindsHaveTheVersionThatTheServerPrefers(t *testing.T) {
 	t.Parallel()
 	w := testenv.SharedWorkload(t)
