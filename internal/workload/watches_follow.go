@@ -18,6 +18,10 @@ const (
 	// endTolerance is how far from its time a stream may end that the server ended
 	// since its time was over.
 	endTolerance = 2 * time.Second
+
+	// endGrace is how long after its time a stream is ended that the server, or what
+	// is in between, leaves open in silence: nobody knows what it no longer sends.
+	endGrace = 30 * time.Second
 )
 
 // start runs a stream until its stop is called. The caller holds w.mu.
@@ -58,6 +62,8 @@ func newWatchBackoff() wait.Backoff {
 // the resource version, and a watch from there would keep silent until it has.
 func (w *Watches) follow(ctx context.Context, client *Client, s *stream, from string) string {
 	lasting := w.watchTime(client).Truncate(time.Second) // as the API server takes it
+	ctx, cancel := context.WithTimeout(ctx, lasting+endGrace)
+	defer cancel()
 	events, err := w.open(ctx, client, s.target, from, lasting)
 	if err != nil {
 		// The next apply or read fails in the same way and reports it.

@@ -289,6 +289,23 @@ func TestTheStreamsOfAClusterEndTogether(t *testing.T) {
 	})
 }
 
+func TestAStreamThatNobodyEndsBeginsAnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t)
+		b.Set(calico, &Client{}, membersOf(t, "a"))
+		afterStart()
+		b.wantTold(t, "it began", onlyCalico)
+		first := b.wantRunning(t, "one target", 1)[0]
+		elapse(time.Until(first.ends) + endGrace)
+		afterRestart()
+		if now := b.wantRunning(t, "after its time", 1)[0]; now == first || now.from != "" {
+			t.Errorf("want another stream that begins anew, got one from %q", now.from)
+		}
+		b.wantTold(t, "it began anew", onlyCalico)
+	})
+}
+
 func TestAStreamRemembersABoundedNumberOfObjects(t *testing.T) {
 	t.Parallel()
 	s := newStream(membersTarget(t), subscriber{content: true})
