@@ -140,6 +140,9 @@ func (p *pass) share(
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", at.ref, err)
 	}
+	if err := p.allowed(); err != nil {
+		return nil, err
+	}
 	return p.Cluster.Apply(ctx, at.resource, at.ref, mark, p.Parent.FieldManager())
 }
 
@@ -167,7 +170,8 @@ func (p *pass) body(object *plan.Object, decision inventory.Decision) ([]byte, e
 }
 
 // moveFields makes the fields that a former owner set those of our set, so that
-// what the release does not have any more really goes.
+// what the release does not have any more really goes. The apply behind it is another
+// write, so the guard is asked again.
 func (p *pass) moveFields(ctx context.Context, resource manifest.Resource, ref manifest.Ref, f found) error {
 	fields, changed, err := inventory.TakeOverFields(f.live, p.Parent, p.Living)
 	if err != nil {
@@ -176,5 +180,8 @@ func (p *pass) moveFields(ctx context.Context, resource manifest.Resource, ref m
 	if !changed {
 		return nil
 	}
-	return p.Cluster.MoveFields(ctx, resource, ref, f.live, fields)
+	if err := p.Cluster.MoveFields(ctx, resource, ref, f.live, fields); err != nil {
+		return err
+	}
+	return p.allowed()
 }

@@ -192,3 +192,28 @@ func TestSharedObjectGetsTheAnnotationOfAShare(t *testing.T) {
 		t.Error("want no label of a member")
 	}
 }
+
+func TestEachOfTheWritesOfOneObjectIsAllowed(t *testing.T) {
+	t.Parallel()
+	cluster := newMemory(t)
+	cluster.put(spacePath, map[string]any{"kind": "Namespace", "metadata": map[string]any{"name": "operator"}})
+	cluster.objects[spacePath].manager = "kubectl" // so its fields are moved first
+	var moved atomic.Bool
+	cluster.done = func(_ int, c call) {
+		if c.verb == "move" {
+			moved.Store(true)
+		}
+	}
+	r := rolloutOf(cluster, releaseOf(t, "one", written{name: "all", documents: []string{object("v1", "Namespace", "", "operator")}}))
+	r.Guard = func() error {
+		if moved.Load() {
+			return fault.Wait(v1alpha1.PausedReason, 0, errBroken)
+		}
+		return nil
+	}
+	o := r.Run(t.Context())
+	faulttest.Want(t, o.Err, fault.ClassWait, v1alpha1.PausedReason, errBroken.Error())
+	if got := cluster.objects[spacePath].applied; got > 0 || !moved.Load() {
+		t.Errorf("want nothing applied behind the move, got %d applies", got)
+	}
+}
