@@ -28,7 +28,7 @@ func (p *pass) apply(ctx context.Context, objects []*plan.Object) error {
 		}
 	}
 	done := make([]*metav1.PartialObjectMetadata, len(missing))
-	err := p.forEach(ctx, len(missing), func(ctx context.Context, n int) (err error) {
+	err := p.forEachWrite(ctx, len(missing), func(ctx context.Context, n int) (err error) {
 		done[n], err = p.applyObject(ctx, missing[n])
 		return err
 	})

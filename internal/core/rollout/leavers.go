@@ -110,7 +110,8 @@ func (l leavers) find(ctx context.Context, record inventory.Record) ([]leaver, [
 	var mu sync.Mutex
 	var found []leaver
 	staying := make(map[schema.GroupKind]bool)
-	err = l.forEach(ctx, len(kinds), func(ctx context.Context, n int) error {
+	lists := sender{slice: ctx, guard: l.guard} // half of them are worth nothing
+	err = lists.forEach(ctx, len(kinds), func(ctx context.Context, n int) error {
 		kind := kinds[n]
 		resource, served := resources[kind]
 		if !served {
@@ -200,7 +201,7 @@ func (l leavers) stuckBy(ref manifest.Ref, live *metav1.PartialObjectMetadata) s
 // removeAll removes the objects of one step, and returns those that are still there.
 func (l leavers) removeAll(ctx context.Context, those []leaver) ([]leaver, error) {
 	gone := make([]bool, len(those))
-	err := l.forEach(ctx, len(those), func(ctx context.Context, n int) (err error) {
+	err := l.forEachWrite(ctx, len(those), func(ctx context.Context, n int) (err error) {
 		gone[n], err = l.removeOne(ctx, those[n])
 		return err
 	})

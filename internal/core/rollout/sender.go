@@ -66,3 +66,14 @@ func (s sender) forEach(ctx context.Context, n int, do func(context.Context, int
 	}
 	return fault.Join(append(errs, ctx.Err())...)
 }
+
+// forEachWrite is forEach for what a pass is for. If the slice is over it gets another
+// one: lists may have taken all of it, and would again in the next pass.
+func (s sender) forEachWrite(ctx context.Context, n int, do func(context.Context, int) error) error {
+	if s.slice.Err() != nil && ctx.Err() == nil {
+		slice, cancel := context.WithTimeout(ctx, sliceTime)
+		defer cancel()
+		s.slice = slice
+	}
+	return s.forEach(ctx, n, do)
+}

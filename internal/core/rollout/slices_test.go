@@ -64,3 +64,44 @@ func TestPassBeginsNothingAfterItsSliceAndSaysHowFarItIs(t *testing.T) {
 		}
 	})
 }
+
+// crawling is a cluster in which a list takes longer than a slice.
+type crawling struct{ *memory }
+
+func (c crawling) List(
+	ctx context.Context, r manifest.Resource, namespace, label string, each func(*metav1.PartialObjectMetadata),
+) error {
+	<-time.After(sliceTime + time.Second)
+	return c.memory.List(ctx, r, namespace, label, each)
+}
+
+func TestAPassGetsSomethingDoneThoughItsListsTakeLongerThanItsSlice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const objects = 3 * parallel
+		cluster := newMemory(t)
+		converge(t, rolloutOf(cluster, releaseOf(t, "one", secrets(objects))))
+		changed := secrets(objects)
+		for i := range changed.documents {
+			changed.documents[i] += "immutable: true\n"
+		}
+		r := rolloutOf(crawling{cluster}, releaseOf(t, "two", changed))
+		r.Memory, r.Now = &Memory{}, time.Now
+		for range 4 {
+			r.Run(t.Context())
+		}
+		for at, stored := range cluster.objects {
+			if at != parentPath && stored.applied != 2 {
+				t.Errorf("want %s applied once more, got %d times", at, stored.applied-1)
+			}
+		}
+		removal := removalOf(cluster, "")
+		removal.Cluster, removal.Memory = crawling{cluster}, &RemovalMemory{}
+		for range 4 {
+			removal.Run(t.Context())
+		}
+		if len(cluster.objects) > 0 {
+			t.Errorf("want nothing left, got %d", len(cluster.objects))
+		}
+	})
+}
