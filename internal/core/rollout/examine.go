@@ -206,6 +206,9 @@ func (p *pass) decide(resource manifest.Resource, w wanted, live *metav1.Partial
 		view = inventory.ViewOf(live, p.Parent, p.Living)
 		fields = drift.SumOf(live, p.Parent.FieldManager())
 	}
+	if p.isFirst && view.Claim == inventory.Ours {
+		p.noteLostParent()
+	}
 	p.set(w.object, found{
 		decision: inventory.Decide(view, w.ref.GroupKind(), w.object.SHA256, p.Adoption),
 		owner:    view.Owner, ofSet: view.Claim == inventory.OtherSet, live: live, resource: resource, fields: fields,
@@ -220,6 +223,14 @@ func (p *pass) decide(resource manifest.Resource, w wanted, live *metav1.Partial
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.Memory.absent[w.object] = true
+}
+
+// noteLostParent notes that there was a parent before, of which nobody knows how far its
+// release was: what left with it is still to be removed, of the kinds that are known.
+func (p *pass) noteLostParent() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.record.Progress.Prune = true
 }
 
 func (p *pass) set(object *plan.Object, f found) {

@@ -33,7 +33,7 @@ func (p *pass) load(ctx context.Context) (err error) {
 		Shared:     p.saved.Shared,
 		Progress:   inventory.Progress{}.Begin(p.Now()),
 	}
-	p.record.Progress.Prune = p.saved.Digest != ""
+	p.record.Progress.Prune, p.isFirst = p.saved.Digest != "", p.saved.Digest == ""
 	if p.saved.Digest == p.Release.Digest {
 		p.record.Progress, p.record.Fields = p.saved.Progress, p.saved.Fields
 	}

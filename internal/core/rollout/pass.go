@@ -26,6 +26,8 @@ type pass struct {
 	record inventory.Record
 	saved  inventory.Record
 	loaded bool
+	// isFirst is true if there was no parent.
+	isFirst bool
 
 	// current are the objects that are as the release wants them.
 	current map[*plan.Object]bool

@@ -307,3 +307,21 @@ func TestWhatWasHalfRemovedIsInstalledAgain(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatLeftIsPrunedThoughTheParentWasLostDuringTheUpgrade(t *testing.T) {
+	t.Parallel()
+	cluster := installed(t)
+	cluster.objects[operatorPath].status = map[string]any{"observedGeneration": int64(0)}
+	r := rolloutOf(cluster, releaseOf(t, "two", nextAddOn()...))
+	r.Run(t.Context())
+	delete(cluster.objects, parentPath)
+	cluster.put("v1/operator/serviceaccounts/foreign", map[string]any{"kind": "ServiceAccount"})
+	cluster.objects[operatorPath].status = nil
+	r.Release = releaseOf(t, "two", append(nextAddOn(), written{name: "more", documents: []string{
+		object("v1", "ServiceAccount", "operator", "another"),
+	}})...)
+	converge(t, r)
+	if cluster.objects[accountPath] != nil || cluster.objects["v1/operator/serviceaccounts/foreign"] == nil {
+		t.Errorf("want what left removed and nothing else, got %v", slices.Sorted(maps.Keys(cluster.objects)))
+	}
+}
