@@ -17,7 +17,8 @@ import (
 
 // guard returns a function that returns why a pass that is under way must not
 // write any more: its Cluster, its set or its ClusterBundle is gone or another one,
-// a blocker has a reason, or another release is pinned. It reads from the cache.
+// a blocker has a reason, another release is pinned, or the pass may delete what it may
+// not any more. It reads from the cache.
 func (r *Reconciler) guard(ctx context.Context, s *scope) func() error {
 	ctx = context.WithoutCancel(ctx) // it is also asked when the pass was ended
 	began := s.clusterBundle.DeepCopy()
@@ -36,11 +37,24 @@ func (r *Reconciler) guard(ctx context.Context, s *scope) func() error {
 			return nil // not the cache's word: the next pass looks again
 		case isSetGone(s.set, set):
 			return changedMeanwhile("ClusterBundleSet " + began.Spec.SetName + " is gone")
-		case cb.Spec.Digest != began.Spec.Digest:
-			return changedMeanwhile("another release is pinned")
+		}
+		if change := changeOf(began.Spec, cb.Spec); change != "" {
+			return changedMeanwhile(change)
 		}
 		return blockedBy(&scope{cluster: cluster, set: set, clusterBundle: cb})
 	}
+}
+
+// changeOf returns what a pass must not go on with between the spec that it began with
+// and that of now; empty for nothing.
+func changeOf(began, now v1alpha1.ClusterBundleSpec) string {
+	switch {
+	case now.Digest != began.Digest:
+		return "another release is pinned"
+	case now.CRDs != began.CRDs, now.ImmutableFields != began.ImmutableFields:
+		return "what may be deleted is another"
+	}
+	return ""
 }
 
 // isSetGone reports whether the set that a pass began with is gone, another one or

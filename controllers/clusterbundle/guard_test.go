@@ -81,6 +81,10 @@ func TestAGuardStopsAPass(t *testing.T) {
 			prepared(func(c *clusterv1.Cluster) { c.Labels = map[string]string{"a": "b"} }),
 			bundleOf("cni", "prod", func(cb *v1alpha1.ClusterBundle) { cb.Status.Phase = "crds 1/2" }),
 		}},
+		"when CustomResourceDefinitions may be deleted or not": {
+			[]client.Object{prepared(), bundleOf("cni", "prod", deletingCRDs)},
+			v1alpha1.ProgressingReason, "what may be deleted is another: the pass was ended",
+		},
 		"when the Cluster is gone": {
 			[]client.Object{bundleOf("cni", "prod")},
 			v1alpha1.ProgressingReason, "Cluster prod is gone: the pass was ended",

@@ -20,7 +20,7 @@ func (r *Reconciler) removeObjects(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	key, guard := client.ObjectKeyFromObject(s.clusterBundle), r.removalGuard(ctx, s.clusterBundle)
+	key, guard := client.ObjectKeyFromObject(s.clusterBundle), r.removalGuard(ctx, s.clusterBundle, s.wish().CRDs)
 	ctx, end := r.running.begin(ctx, key, guard)
 	defer end()
 	removed := rollout.Removal{
@@ -38,9 +38,12 @@ func (r *Reconciler) removeObjects(ctx context.Context, s *scope) error {
 }
 
 // removalGuard returns a function that returns why a removal that is under way must
-// not write any more: its ClusterBundle is gone or another one, or a blocker has a
-// reason. It reads from the cache. What is let go the next reconcile decides.
-func (r *Reconciler) removalGuard(ctx context.Context, began *v1alpha1.ClusterBundle) func() error {
+// not write any more: its ClusterBundle is gone or another one, a blocker has a reason,
+// or the policy for CustomResourceDefinitions is another. It reads from the cache. What
+// is let go the next reconcile decides.
+func (r *Reconciler) removalGuard(
+	ctx context.Context, began *v1alpha1.ClusterBundle, crds v1alpha1.CRDPolicy,
+) func() error {
 	ctx = context.WithoutCancel(ctx) // it is also asked when the removal was ended
 	return func() error {
 		now := &scope{clusterBundle: &v1alpha1.ClusterBundle{}}
@@ -56,6 +59,9 @@ func (r *Reconciler) removalGuard(ctx context.Context, began *v1alpha1.ClusterBu
 		reason := firstReason(uninstallBlockers, now)
 		if errors.Is(reason, errLetGo) {
 			return fault.Wait(v1alpha1.ProgressingReason, beginRetry, errors.New(reason.Error()))
+		}
+		if reason == nil && now.wish().CRDs != crds {
+			return fault.Wait(v1alpha1.ProgressingReason, beginRetry, errors.New("crds is another: the pass was ended"))
 		}
 		return reason
 	}

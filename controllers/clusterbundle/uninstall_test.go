@@ -44,11 +44,12 @@ func movedByClusterctl(cb *v1alpha1.ClusterBundle) {
 	cb.Annotations = map[string]string{"clusterctl.cluster.x-k8s.io/delete-for-move": ""}
 }
 
-func retaining(cb *v1alpha1.ClusterBundle)   { cb.Spec.DeletionPolicy = v1alpha1.RetainDeletionPolicy }
-func disowned(cb *v1alpha1.ClusterBundle)    { cb.OwnerReferences = nil }
-func identified(c *clusterv1.Cluster)        { c.UID = "prod" }
-func labelled(c *clusterv1.Cluster)          { c.Labels = map[string]string{"cni": "calico"} }
-func heldSet(set *v1alpha1.ClusterBundleSet) { held(set) }
+func retaining(cb *v1alpha1.ClusterBundle)    { cb.Spec.DeletionPolicy = v1alpha1.RetainDeletionPolicy }
+func deletingCRDs(cb *v1alpha1.ClusterBundle) { cb.Spec.CRDs = v1alpha1.DeleteCRDPolicy }
+func disowned(cb *v1alpha1.ClusterBundle)     { cb.OwnerReferences = nil }
+func identified(c *clusterv1.Cluster)         { c.UID = "prod" }
+func labelled(c *clusterv1.Cluster)           { c.Labels = map[string]string{"cni": "calico"} }
+func heldSet(set *v1alpha1.ClusterBundleSet)  { held(set) }
 
 // selecting returns the set cni with the policy Delete, which selects Clusters with
 // the label cni: calico, after the given changes.
@@ -260,7 +261,7 @@ func TestARemovalStopsBeforeItsNextWrite(t *testing.T) {
 		given       []client.Object // that are there while it is under way
 		wantMessage string
 	}{
-		"not while nothing changes":   {[]client.Object{cluster(), uninstalled()}, ""},
+		"not while nothing changes":   {[]client.Object{cluster(), uninstalled(deletingCRDs)}, ""},
 		"when the Cluster is paused":  {[]client.Object{cluster(pausedBySpec), uninstalled()}, errPaused.Error()},
 		"when the Cluster is gone":    {[]client.Object{uninstalled()}, "Cluster prod is gone" + nothingMore},
 		"when the Cluster is deleted": {[]client.Object{cluster(heldCluster), uninstalled()}, "Cluster prod is being deleted" + nothingMore},
@@ -269,6 +270,9 @@ func TestARemovalStopsBeforeItsNextWrite(t *testing.T) {
 		},
 		"when the set is suspended": {
 			[]client.Object{cluster(), uninstalled(), selecting(suspendedSet)}, "ClusterBundleSet cni is suspended",
+		},
+		"when CustomResourceDefinitions are to stay": {
+			[]client.Object{cluster(), uninstalled(deletingCRDs), selecting()}, "crds is another: the pass was ended",
 		},
 		"when the ClusterBundle is gone": {[]client.Object{cluster()}, "the ClusterBundle is gone: the pass was ended"},
 		"when the ClusterBundle is another one": {
@@ -279,7 +283,7 @@ func TestARemovalStopsBeforeItsNextWrite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := reconcilerOf(t, nil, tc.given...)
-			got, err := "", r.removalGuard(t.Context(), uninstalled(begun))()
+			got, err := "", r.removalGuard(t.Context(), uninstalled(begun), v1alpha1.DeleteCRDPolicy)()
 			if err != nil {
 				got = err.Error()
 			}
