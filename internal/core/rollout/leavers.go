@@ -26,8 +26,10 @@ const (
 	finalizerPatience = time.Minute
 
 	// leaverRetry is when to look again at objects that are being deleted, in case
-	// a watch failed.
+	// a watch failed, stuckRetry when one of them is reported: every kind is listed
+	// then, and it may be for ever.
 	leaverRetry = 10 * time.Second
+	stuckRetry  = 2 * time.Minute
 )
 
 // leavers removes members of the inventory that are not to be kept.
@@ -241,7 +243,7 @@ func (l leavers) waitFor(left []leaver) error {
 		}
 	}
 	if len(stuck) > 0 {
-		return fault.Wait(v1alpha1.FinalizerReason, leaverRetry, errors.New(text.List(stuck, maxNamed, "; ")))
+		return fault.Wait(v1alpha1.FinalizerReason, stuckRetry, errors.New(text.List(stuck, maxNamed, "; ")))
 	}
 	return fault.Wait(l.reason, leaverRetry, fmt.Errorf("being removed: %s", text.List(all, maxNamed, ", ")))
 }

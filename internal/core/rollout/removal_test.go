@@ -86,12 +86,13 @@ func TestARemovalWaitsForFinalizersAndNamesThemInTheEnd(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		givenAfter  time.Duration
+		wantRetry   time.Duration
 		wantReason  string
 		wantMessage string
 	}{
-		"at first": {0, v1alpha1.RemovingReason, "removal: being removed: Gadget default/first"},
+		"at first": {0, leaverRetry, v1alpha1.RemovingReason, "removal: being removed: Gadget default/first"},
 		"after a minute": {
-			time.Minute, v1alpha1.FinalizerReason, "removal: Gadget default/first is being deleted, and its finalizer " +
+			time.Minute, stuckRetry, v1alpha1.FinalizerReason, "removal: Gadget default/first is being deleted, and its finalizer " +
 				"example.com/cleanup stays: whoever set it should remove it",
 		},
 	}
@@ -106,6 +107,9 @@ func TestARemovalWaitsForFinalizersAndNamesThemInTheEnd(t *testing.T) {
 			o := r.Run(t.Context())
 			if got := fault.ReasonOf(o.Err, ""); got != test.wantReason || o.Err.Error() != test.wantMessage || o.Left != 5 {
 				t.Errorf("want %s, %q, got %+v", test.wantReason, test.wantMessage, o)
+			}
+			if got := fault.AfterOf(o.Err); got != test.wantRetry {
+				t.Errorf("want it looked at again after %s, got %s", test.wantRetry, got)
 			}
 			if cluster.objects[operatorPath] == nil || len(o.Targets) != 1 {
 				t.Errorf("want the operator there and the instance watched, got %+v", o)
