@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -222,9 +223,9 @@ func TestARemovalStopsAtItsGuard(t *testing.T) {
 	t.Parallel()
 	cluster := installed(t)
 	r := removalOf(cluster, "")
-	asked := 0
+	var asked atomic.Int32
 	r.Guard = func() error {
-		if asked++; asked > 3 {
+		if asked.Add(1) > 3 {
 			return fault.Wait(v1alpha1.PausedReason, 0, errBroken)
 		}
 		return nil
