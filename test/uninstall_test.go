@@ -92,10 +92,11 @@ func TestAClusterThatIsOptedOutLosesWhatWasAppliedAndThenTheParent(t *testing.T)
 	s.Eventually(s.isGone("out-turin")).Should(BeTrue())
 	s.Expect(s.remains(workload, "out")).To(BeEmpty())
 	s.Eventually(s.events("out-turin")).Should(ContainElement("Normal Uninstalled"))
-	writes := seen.Writes()
-	s.Expect(writes).To(HaveLen(2))
-	s.Expect(writes[0].Name).To(Equal(s.namespace))
-	s.Expect(writes[1].Name).To(Equal("caapb." + s.namespace + ".out"))
+	parent, writes := "caapb."+s.namespace+".out", seen.Writes()
+	s.Expect(writes).To(HaveLen(3))
+	s.Expect(writes[0].Verb + " " + writes[0].Name).To(Equal("update " + parent)) // that it is being removed
+	s.Expect(writes[1].Verb + " " + writes[1].Name).To(Equal("delete " + s.namespace))
+	s.Expect(writes[2].Verb + " " + writes[2].Name).To(Equal("delete " + parent))
 
 	// Opted in again it gets everything anew.
 	s.change(cluster, func() { cluster.Labels = optIn("out") })
