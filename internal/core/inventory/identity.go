@@ -3,6 +3,8 @@ package inventory
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -75,6 +77,17 @@ func (l Living) managers(without string) map[string]bool {
 		}
 	}
 	return managers
+}
+
+// Others returns the parents of the living sets but one, in order.
+func (l Living) Others(than Parent) []Parent {
+	var parents []Parent
+	for _, set := range slices.Sorted(maps.Values(l)) {
+		if parent := parentOfSet(set); parent != than {
+			parents = append(parents, parent)
+		}
+	}
+	return parents
 }
 
 // parentOfSet returns the Parent of a set by its namespace and name, as in "team-a/cni".

@@ -41,6 +41,12 @@ func (p Parent) IsSharedWith(live metav1.Object, living Living) bool {
 	return false
 }
 
+// keepAnnotation is Helm's, with the value "keep" for what an uninstall leaves.
+const keepAnnotation = "helm.sh/resource-policy"
+
+// IsToBeKept reports whether the author of an object wants it to outlive its bundle.
+func IsToBeKept(live metav1.Object) bool { return live.GetAnnotations()[keepAnnotation] == "keep" }
+
 // HoldsOthers reports whether objects of the kind hold what others made, which goes
 // with them: Namespaces and CustomResourceDefinitions.
 func HoldsOthers(kind schema.GroupKind) bool {

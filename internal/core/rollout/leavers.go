@@ -36,7 +36,7 @@ const (
 type leavers struct {
 	sender
 	cluster Remover
-	lister  Lister
+	reader  Reader
 	parent  inventory.Parent
 	living  inventory.Living
 	policy  v1alpha1.CRDPolicy
@@ -81,6 +81,9 @@ func (l leavers) remove(ctx context.Context, record inventory.Record) (stayed, e
 	if err != nil {
 		return stayed{}, err
 	}
+	if err := l.letGoHeld(ctx, found); err != nil {
+		return stayed{}, err
+	}
 	result := stayed{kinds: kinds, left: len(found)}
 	for _, step := range plan.Removal() {
 		those := slices.DeleteFunc(slices.Clone(found), func(o leaver) bool { return plan.StepOf(o.ref.GroupKind()) != step })
@@ -119,7 +122,7 @@ func (l leavers) find(ctx context.Context, record inventory.Record) ([]leaver, [
 		if !served {
 			return nil
 		}
-		return l.lister.List(ctx, resource, "", l.labelFor(kind, record), func(live *metav1.PartialObjectMetadata) {
+		return l.reader.List(ctx, resource, "", l.labelFor(kind, record), func(live *metav1.PartialObjectMetadata) {
 			mu.Lock()
 			defer mu.Unlock()
 			switch o := l.leaverOf(kind, resource, live); {
@@ -174,7 +177,7 @@ func (l leavers) leaverOf(
 	switch {
 	case l.parent.Shares(live), isMember && l.parent.IsSharedWith(live, l.living):
 		o.letGo = true
-	case !isMember, l.mustStay(kind, live.Name):
+	case !isMember, l.mustStay(kind, live.Name), inventory.IsToBeKept(live):
 		return nil
 	}
 	o.stuck = l.stuckBy(o.ref, live)

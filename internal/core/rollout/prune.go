@@ -44,7 +44,7 @@ func (p *pass) prune(ctx context.Context) error {
 		return err
 	}
 	stayed, err := leavers{
-		sender: p.sender, cluster: p.Cluster, lister: p.Cluster, parent: p.Parent, living: p.Living,
+		sender: p.sender, cluster: p.Cluster, reader: p.Cluster, parent: p.Parent, living: p.Living,
 		policy: p.CRDs, now: p.Now(), reason: v1alpha1.PruningReason,
 		keep: func(kind schema.GroupKind, namespace, name string) bool { return places[place{kind, namespace, name}] },
 	}.remove(ctx, p.record)

@@ -82,7 +82,7 @@ func (r Removal) Run(ctx context.Context) RemovalOutcome {
 		return RemovalOutcome{Err: err}
 	}
 	all := leavers{
-		sender: sender{slice: slice, guard: r.Guard}, cluster: r.Cluster, lister: r.Cluster,
+		sender: sender{slice: slice, guard: r.Guard}, cluster: r.Cluster, reader: r.Cluster,
 		parent: r.Parent, living: r.Living, policy: r.CRDs, now: r.Now(), reason: v1alpha1.RemovingReason,
 		keep: func(schema.GroupKind, string, string) bool { return false },
 		done: r.Memory.done,

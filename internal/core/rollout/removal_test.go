@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -192,6 +193,44 @@ func (m *memory) annotate(at, key string) {
 	object.body = []byte(strings.Replace(string(object.body), `"annotations":{`, `"annotations":{"`+key+`":"x",`, 1))
 	if !strings.Contains(string(object.body), key) {
 		m.t.Fatalf("%s has no annotations: %s", at, object.body)
+	}
+}
+
+func TestARemovalLetsGoWhatHoldsObjectsOfAnotherSet(t *testing.T) {
+	t.Parallel()
+	cluster := installed(t)
+	theirs := func(name string) map[string]any {
+		return map[string]any{"name": name, "labels": map[string]any{inventory.PartOfLabel: other.ID()}}
+	}
+	cluster.put("v1/operator/configmaps/theirs", map[string]any{"kind": "ConfigMap", "metadata": theirs("theirs")})
+	cluster.put("example.com/v1/widgets/theirs", map[string]any{"kind": "Widget", "metadata": theirs("theirs")})
+	parent, err := other.Update(&corev1.ConfigMap{}, inventory.Record{GroupKinds: []string{"ConfigMap", "Widget.example.com"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent.ResourceVersion = "1"
+	cluster.objects["v1/kube-system/configmaps/"+other.Name()] = &stored{body: encode(t, parent), version: 1}
+	if o := removalOf(cluster, v1alpha1.DeleteCRDPolicy).Run(t.Context()); o.Err != nil {
+		t.Fatal(o.Err)
+	}
+	if cluster.objects[spacePath] == nil || cluster.objects[widgetsPath] == nil || cluster.objects[gadgetsPath] != nil {
+		t.Error("want the Namespace and the definition that the other set needs there, and the other definition gone")
+	}
+	if diff := cmp.Diff([]string{widgetsPath, spacePath}, cluster.take("let go")); diff != "" {
+		t.Errorf("let go (-want +got):\n%s", diff)
+	}
+}
+
+func TestARemovalKeepsWhatItsAuthorWantsKept(t *testing.T) {
+	t.Parallel()
+	cluster := installed(t)
+	object := cluster.objects[settingsPath]
+	object.body = []byte(strings.Replace(string(object.body), `"annotations":{`, `"annotations":{"helm.sh/resource-policy":"keep",`, 1))
+	if o := removalOf(cluster, v1alpha1.DeleteCRDPolicy).Run(t.Context()); o.Err != nil {
+		t.Fatal(o.Err)
+	}
+	if cluster.objects[settingsPath] == nil || cluster.objects[accountPath] != nil {
+		t.Error("want what is to be kept there, and the rest gone")
 	}
 }
 
