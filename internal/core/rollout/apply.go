@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -30,6 +31,7 @@ func (p *pass) apply(ctx context.Context, objects []*plan.Object) error {
 	done := make([]*metav1.PartialObjectMetadata, len(missing))
 	err := p.forEachWrite(ctx, len(missing), func(ctx context.Context, n int) (err error) {
 		done[n], err = p.applyObject(ctx, missing[n])
+		p.noteUnserved(missing[n], err)
 		return err
 	})
 	for n, object := range missing {
@@ -38,6 +40,17 @@ func (p *pass) apply(ctx context.Context, objects []*plan.Object) error {
 		}
 	}
 	return err
+}
+
+// noteUnserved has the next pass look at complete phases if the kind of an object is
+// not served though the bundle brings it: somebody removed what defines it.
+func (p *pass) noteUnserved(object *plan.Object, err error) {
+	if !errors.Is(err, errKindNotServed) || !p.mapper.defines(object.Ref) {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.Memory.verified = time.Time{}
 }
 
 // noteApplied notes that an object is as the release wants it since this pass

@@ -67,6 +67,12 @@ func (m *mapper) mappingFor(ctx context.Context, ref manifest.Ref) (manifest.Res
 	return m.discover(ctx, ref)
 }
 
+// defines reports whether a CustomResourceDefinition of the bundle has the kind.
+func (m *mapper) defines(ref manifest.Ref) bool {
+	_, ok := m.known[groupVersionKind{ref.Group, ref.Version, ref.Kind}]
+	return ok
+}
+
 func (m *mapper) discover(ctx context.Context, ref manifest.Ref) (manifest.Resource, error) {
 	served, err := m.discovery(ctx, metav1.GroupVersion{Group: ref.Group, Version: ref.Version})()
 	if err != nil {

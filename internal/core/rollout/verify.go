@@ -13,7 +13,8 @@ import (
 )
 
 // verifyEvery is how often the objects of complete phases are looked at again while
-// a later phase is in progress. Once all phases are complete, watches say when.
+// a later phase is in progress, unless that misses a kind that they brought. Once all
+// phases are complete, watches say when.
 const verifyEvery = 5 * time.Minute
 
 // verify looks at the objects of phases that are complete, but those of which a

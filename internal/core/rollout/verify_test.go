@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 )
 
 // remembering is a rollout whose passes remember what those before it saw.
@@ -182,5 +183,31 @@ func TestPhasesThatAreCompleteAreLookedAtNowAndThenWhileALaterOneWaits(t *testin
 	want := []time.Duration{0, verifyEvery, 2 * verifyEvery}
 	if diff := cmp.Diff(want, lists); diff != "" {
 		t.Errorf("looked (-want +got):\n%s", diff)
+	}
+}
+
+// A later phase would wait for it until the complete ones are looked at anyway.
+func TestADefinitionThatIsRemovedWhileALaterPhaseNeedsItIsAppliedAgain(t *testing.T) {
+	t.Parallel()
+	cluster := newMemory(t)
+	cluster.workloadDelay = never
+	cluster.fail = func(_ int, c call) (error, bool) {
+		if c.verb == "apply" && c.path == widgetPath && cluster.objects[widgetsPath] == nil {
+			return KindNotServed(manifest.Ref{Group: "example.com", Version: "v1", Kind: "Widget", Name: "default"}), false
+		}
+		return nil, true
+	}
+	r := remembering(cluster, releaseOf(t, "one", addOn()...))
+	o := r.Run(t.Context())
+	for at := time.Second; o.Current == 0; at += time.Second {
+		o = r.at(at).Run(t.Context())
+	}
+	cluster.workloadDelay = 0
+	delete(cluster.objects, widgetsPath)
+	for at := time.Minute; at <= time.Minute+4*kindRetry; at += kindRetry {
+		o = r.at(at).Run(t.Context())
+	}
+	if o.Err != nil || cluster.objects[widgetsPath] == nil {
+		t.Errorf("want the definition applied again, got %v", o.Err)
 	}
 }
