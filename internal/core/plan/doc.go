@@ -5,9 +5,9 @@
 //
 // The phases are those of the user, in the user's order. Inside a phase the
 // order comes from the kinds: namespaces; CustomResourceDefinitions and their
-// gate; identity, RBAC and configuration; workloads and their gate; webhooks and
-// API services; instances of the kinds that the bundle defines. So one mixed
-// file works as a phase of its own. The order is total: whatever order the
+// gate; identity, RBAC and configuration; instances of kinds that the phase does
+// not define; workloads and their gate; webhooks and API services; instances of the
+// kinds that the phase defines. So one mixed file works as a phase of its own. The order is total: whatever order the
 // documents and the sources of a phase are in, the plan is the same.
 //
 // New also finds the API path of each object, keeps one of several equal copies

@@ -142,14 +142,14 @@ func TestNew(t *testing.T) {
 				phase(t, "b", crd("thingz", "Namespaced", "v1")),
 			},
 			want: []string{
-				"a instances", "  example.org/v1/namespaces/n/thingz/t",
+				"a served", "  example.org/v1/namespaces/n/thingz/t",
 				"b crds, gate CRDs",
 				"  apiextensions.k8s.io/v1/customresourcedefinitions/thingz.example.org",
 			},
 		},
 		"a kind that nobody defines is left to discovery": {
 			given: []Input{phase(t, "a", object("monitoring.coreos.com/v1", "ServiceMonitor", "n/m"))},
-			want:  []string{"a instances", "  ServiceMonitor n/m (monitoring.coreos.com/v1, discovery)"},
+			want:  []string{"a served", "  ServiceMonitor n/m (monitoring.coreos.com/v1, discovery)"},
 		},
 		"a preview version of a built-in kind keeps its step": {
 			given: []Input{phase(t, "a",

@@ -13,12 +13,15 @@ import (
 //
 // Webhooks and API services go behind the workloads that answer for them: a
 // webhook with failurePolicy Fail and no endpoints blocks the very Pods that
-// would be its endpoints. Instances go last since those webhooks and the
-// operator may have to see them.
+// would be its endpoints. Instances of kinds that the phase defines go last since
+// those webhooks and the operator may have to see them. Instances of other kinds,
+// which somebody serves already, go before the workloads: these may mount what a
+// Certificate or an ExternalSecret makes.
 var steps = []Step{
 	{Name: StepNamespaces},
 	{Name: StepCRDs, Gate: GateCRDs},
 	{Name: StepConfig},
+	{Name: StepServed},
 	{Name: StepWorkloads, Gate: GateWorkloads},
 	{Name: StepWebhooks},
 	{Name: StepInstances},
@@ -60,8 +63,8 @@ var configRanks = map[schema.GroupKind]int{
 	{Group: "rbac.authorization.k8s.io", Kind: "RoleBinding"}:        -1,
 }
 
-// StepOf returns the step of a kind. The version does not matter: a preview
-// version of a built-in kind keeps its place.
+// StepOf returns the step of a kind, StepInstances for all that are not built in. The
+// version does not matter: a preview version of a built-in kind keeps its place.
 func StepOf(kind schema.GroupKind) StepName {
 	if name, ok := kindSteps[kind]; ok {
 		return name
@@ -83,12 +86,27 @@ func Removal() []StepName {
 	return names
 }
 
+// stepIn returns the step of an object in a phase that defines some kinds.
+func stepIn(defined map[schema.GroupKind]bool, o Object) StepName {
+	name := StepOf(o.GroupKind())
+	if name == StepInstances && !defined[o.GroupKind()] {
+		return StepServed
+	}
+	return name
+}
+
 // stepsOf sorts the objects of one phase into steps.
 func stepsOf(objects []Object) []Step {
+	defined := make(map[schema.GroupKind]bool)
+	for _, o := range objects {
+		if o.CRD != nil {
+			defined[schema.GroupKind{Group: o.CRD.Group, Kind: o.CRD.Kind}] = true
+		}
+	}
 	var result []Step
 	for _, step := range steps {
 		for _, o := range objects {
-			if StepOf(o.GroupKind()) == step.Name {
+			if stepIn(defined, o) == step.Name {
 				step.Objects = append(step.Objects, o)
 			}
 		}

@@ -72,12 +72,15 @@ const (
 	StepCRDs StepName = "crds"
 	// StepConfig has identity, RBAC, configuration and all other built-in kinds.
 	StepConfig StepName = "config"
+	// StepServed has instances of kinds that the phase does not define: of earlier
+	// phases, and of what the cluster serves already.
+	StepServed StepName = "served"
 	// StepWorkloads has what runs containers.
 	StepWorkloads StepName = "workloads"
 	// StepWebhooks has what the API server calls or asks for each request:
 	// webhooks, admission policies and API services.
 	StepWebhooks StepName = "webhooks"
-	// StepInstances has the kinds that are not built in.
+	// StepInstances has instances of the kinds that the phase defines.
 	StepInstances StepName = "instances"
 )
 
@@ -89,7 +92,8 @@ const (
 	GateNone Gate = ""
 	// GateCRDs is open when the CustomResourceDefinitions are served.
 	GateCRDs Gate = "CRDs"
-	// GateWorkloads is open when the workloads run as they should.
+	// GateWorkloads is open for the steps behind it when the workloads run as they
+	// should, or after a while; the phase ends when they do.
 	GateWorkloads Gate = "Workloads"
 )
 

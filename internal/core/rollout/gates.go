@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,21 +32,33 @@ const (
 	maxNamed = 3
 )
 
-// gate returns an error while the gate behind a step is closed.
-func (p *pass) gate(ctx context.Context, i int, step plan.Step) error {
-	switch step.Gate {
-	case plan.GateCRDs:
-		return p.crdGate(ctx, i, step.Objects)
-	case plan.GateWorkloads:
-		return p.workloadGate(ctx, i, step.Objects)
-	case plan.GateNone:
-	}
-	return nil
-}
+// errNotReady is in the error of workloads that are not current.
+var errNotReady = errors.New("not ready")
+
+// notReadyError is errNotReady in the words and the class of what was found.
+type notReadyError struct{ error }
+
+// Unwrap returns what was found.
+func (e notReadyError) Unwrap() error { return e.error }
+
+// Is has it be errNotReady.
+func (notReadyError) Is(target error) bool { return target == errNotReady }
 
 // workloadGate is open when every workload of the step is current. Those that were
 // are not read again while a watch would have seen a change.
 func (p *pass) workloadGate(ctx context.Context, i int, objects []plan.Object) error {
+	return p.areCurrent(ctx, i, objects, p.waitedFor(i, objects))
+}
+
+// softlyCurrent is workloadGate without Jobs, which may need what stands behind them.
+func (p *pass) softlyCurrent(ctx context.Context, i int, objects []plan.Object) error {
+	waited := slices.DeleteFunc(p.waitedFor(i, objects), isJob)
+	return p.areCurrent(ctx, i, objects, waited)
+}
+
+// areCurrent returns an error while one of those objects of a step that are waited
+// for is not current.
+func (p *pass) areCurrent(ctx context.Context, i int, objects []plan.Object, waited []*plan.Object) error {
 	watched, err := p.watchMembers(ctx, objects)
 	if err != nil {
 		return err
@@ -55,7 +68,6 @@ func (p *pass) workloadGate(ctx context.Context, i int, objects []plan.Object) e
 		return nil
 	}
 	delete(p.Memory.ready, first)
-	waited := p.waitedFor(i, objects)
 	live, err := p.liveWorkloads(ctx, waited)
 	if err != nil {
 		return err
@@ -65,9 +77,9 @@ func (p *pass) workloadGate(ctx context.Context, i int, objects []plan.Object) e
 		findings[n] = p.workload(object, live[object])
 	}
 	if err := p.closed(i, v1alpha1.WorkloadsNotReadyReason, findings); err != nil {
-		return err
+		return notReadyError{err}
 	}
-	if p.areMembers(live) {
+	if p.areMembers(live) && len(waited) == len(p.waitedFor(i, objects)) {
 		p.Memory.ready[first] = watched
 	}
 	return nil

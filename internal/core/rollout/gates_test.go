@@ -133,24 +133,23 @@ func TestGateOfWorkloads(t *testing.T) {
 	tests := map[string]struct {
 		givenStatus map[string]any
 		givenGone   bool
-		wantClass   fault.Class
 		wantAfter   time.Duration
 		wantMessage string
 	}{
 		"a Deployment that nobody has looked at closes it": {
-			wantClass: fault.ClassWait, wantAfter: workloadRetry,
+			wantAfter:   softGateTime,
 			wantMessage: "phase operator: Deployment operator/operator: not observed by its controller yet",
 		},
 		"a Deployment without a replica closes it": {
-			givenStatus: map[string]any{"observedGeneration": int64(1)}, wantClass: fault.ClassWait, wantAfter: workloadRetry,
+			givenStatus: map[string]any{"observedGeneration": int64(1)}, wantAfter: softGateTime,
 			wantMessage: "phase operator: Deployment operator/operator: Replicas: 0/1",
 		},
 		"a Deployment that is gone is applied again": {
-			givenGone: true, wantClass: fault.ClassWait, wantAfter: appliedRetry,
+			givenGone: true, wantAfter: appliedRetry,
 			wantMessage: "phase operator: Deployment operator/operator: not observed by its controller yet",
 		},
-		"a Deployment that gave up is terminal": {
-			givenStatus: conditions("Progressing", "False", "ProgressDeadlineExceeded", "gave up"), wantClass: fault.ClassStall,
+		"a Deployment that gave up closes it": {
+			givenStatus: conditions("Progressing", "False", "ProgressDeadlineExceeded", "gave up"), wantAfter: softGateTime,
 			wantMessage: "phase operator: Deployment operator/operator: Progress deadline exceeded",
 		},
 	}
@@ -166,7 +165,7 @@ func TestGateOfWorkloads(t *testing.T) {
 				delete(cluster.objects, operatorPath)
 			}
 			o := r.Run(t.Context())
-			wantErr(t, o.Err, test.wantClass, v1alpha1.WorkloadsNotReadyReason, test.wantAfter, test.wantMessage)
+			wantErr(t, o.Err, fault.ClassWait, v1alpha1.WorkloadsNotReadyReason, test.wantAfter, test.wantMessage)
 			if diff := cmp.Diff([]Target{membersOf("apps", "deployments", true)}, o.Targets); diff != "" {
 				t.Errorf("targets (-want +got):\n%s", diff)
 			}
@@ -269,11 +268,11 @@ func TestTimeoutOfAPhase(t *testing.T) {
 			time.Minute, fault.ClassWait, v1alpha1.WorkloadsNotReadyReason, workloadRetry, "phase operator: " + waits,
 		},
 		"shortly before the deadline it waits until that": {
-			4*time.Minute + 50*time.Second, fault.ClassWait, v1alpha1.WorkloadsNotReadyReason, 11 * time.Second,
+			4*time.Minute + 50*time.Second, fault.ClassWait, v1alpha1.WorkloadsNotReadyReason, 12 * time.Second,
 			"phase operator: " + waits,
 		},
 		"at the deadline it is stalled": {
-			5 * time.Minute, fault.ClassStall, v1alpha1.PhaseTimeoutReason, 0,
+			5*time.Minute + time.Second, fault.ClassStall, v1alpha1.PhaseTimeoutReason, 0,
 			"phase operator: not ready after 5m0s: " + waits,
 		},
 	}
@@ -285,7 +284,10 @@ func TestTimeoutOfAPhase(t *testing.T) {
 			cluster := newMemory(t)
 			cluster.workloadDelay = never
 			r := rolloutOf(cluster, releaseOf(t, "one", phases...))
+			r.Memory = &Memory{}
 			settle(t, r)
+			settle(t, r.at(time.Second))              // the definitions are served
+			settle(t, r.at(time.Second+softGateTime)) // what stands behind the workloads does not wait longer
 			o := r.at(test.givenAge).Run(t.Context())
 			wantErr(t, o.Err, test.wantClass, test.wantReason, test.wantAfter, test.wantMessage)
 		})

@@ -51,6 +51,9 @@ type Memory struct {
 	// ready are the workloads of steps that were current, by the first object of the
 	// step: what was watched meanwhile. They stay so until a watch sees something.
 	ready map[*plan.Object][]Target
+	// soft is since when steps behind the workloads of a step wait for these, by the
+	// first object of the step.
+	soft map[*plan.Object]time.Time
 	// met are the phases whose readyWhen held, by their index, as in ready.
 	met map[int][]Target
 }
@@ -156,6 +159,18 @@ func (m *Memory) noteTaken(object *plan.Object) {
 		m.taken = make(map[*plan.Object]bool)
 	}
 	m.taken[object] = true
+}
+
+// softSince returns since when steps wait for those workloads: from now on if they
+// did not yet.
+func (m *Memory) softSince(first *plan.Object, now time.Time) time.Time {
+	if m.soft == nil {
+		m.soft = make(map[*plan.Object]time.Time)
+	}
+	if _, ok := m.soft[first]; !ok {
+		m.soft[first] = now
+	}
+	return m.soft[first]
 }
 
 // noteRedefined remembers whether the CustomResourceDefinitions of a step, by its

@@ -87,35 +87,6 @@ func (p *pass) walk(ctx context.Context) error {
 	return p.watchComplete(ctx, phases)
 }
 
-// advance takes the current phase as far as its gates allow.
-func (p *pass) advance(ctx context.Context, i int) error {
-	p.record.Progress = p.record.Progress.Begin(p.Now())
-	steps := p.Release.Plan.Phases[i].Steps
-	// While the gate behind what was applied is closed nothing else is applied, so
-	// nothing else needs to be looked at.
-	for ; len(steps) > 0 && p.isApplied(steps[0]); steps = steps[1:] {
-		if err := p.gate(ctx, i, steps[0]); err != nil {
-			return err
-		}
-	}
-	if err := p.examine(ctx, objectsOf(steps, all)); err != nil {
-		return err
-	}
-	for s, step := range steps {
-		if err := p.apply(ctx, objectsOf(steps[s:s+1], all)); err != nil {
-			return err
-		}
-		if err := p.gate(ctx, i, step); err != nil {
-			return err
-		}
-	}
-	if err := p.readyWhen(ctx, i); err != nil {
-		return err
-	}
-	p.record.Progress = p.record.Progress.Complete(p.Now())
-	return nil
-}
-
 // isApplied reports whether all objects of a step are as the release wants them.
 func (p *pass) isApplied(step plan.Step) bool {
 	for i := range step.Objects {
@@ -139,7 +110,7 @@ func (p *pass) health(ctx context.Context, phases []plan.Phase) error {
 		var found []error
 		for _, step := range phase.Steps {
 			if step.Gate == plan.GateWorkloads {
-				found = append(found, p.gate(ctx, i, step))
+				found = append(found, p.workloadGate(ctx, i, step.Objects))
 			}
 		}
 		found = append(found, p.readyWhen(ctx, i))
