@@ -74,6 +74,15 @@ type Phase struct {
 	// +kubebuilder:validation:MaxItems=32
 	Sources []Source `json:"sources,omitempty"`
 
+	// defaultNamespace is the namespace of the namespaced objects that name none, as
+	// that of kubectl apply -n. For the objects of a Helm chart its own namespace
+	// counts. Default "default".
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	DefaultNamespace string `json:"defaultNamespace,omitempty"`
+
 	// readyWhen are conditions on live objects that must hold before the phase
 	// is ready, beside the readiness that every object has by its kind.
 	// +optional

@@ -133,7 +133,9 @@ func (o *releases) indices(owner types.NamespacedName, r resolved) ([]plan.Input
 		for _, part := range phase.parts {
 			index, err := o.parts.index(owner, part)
 			errs = append(errs, fault.Wrap("phase "+phase.name, err))
-			inputs[i].Blobs = append(inputs[i].Blobs, plan.Blob{Digest: part.ID(), Entries: index.Entries})
+			inputs[i].Blobs = append(inputs[i].Blobs, plan.Blob{
+				Digest: part.ID(), Namespace: phase.namespaceOf(part), Entries: index.Entries,
+			})
 		}
 	}
 	return inputs, fault.Join(errs...)

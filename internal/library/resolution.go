@@ -38,7 +38,7 @@ func (r *resolutions) resolve(
 	result := resolved{phases: make([]resolvedPhase, len(wanted.Phases))}
 	var errs, problems []error
 	for i, phase := range wanted.Phases {
-		result.phases[i].name = phase.Name
+		result.phases[i].name, result.phases[i].namespace = phase.Name, phase.DefaultNamespace
 		for _, src := range phase.Sources {
 			parts, err := r.parts(owner, src, kubernetes)
 			err = fault.Wrap("phase "+phase.Name, err)

@@ -1,6 +1,7 @@
 package library
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 
@@ -18,9 +19,15 @@ type resolved struct {
 }
 
 type resolvedPhase struct {
-	name  string
-	parts []source.Part
+	name string
+	// namespace of namespaced objects that name none; empty for "default".
+	namespace string
+	parts     []source.Part
 }
+
+// namespaceOf returns the namespace of the objects of a part that name none; empty
+// for "default".
+func (p resolvedPhase) namespaceOf(part source.Part) string { return cmp.Or(part.Namespace, p.namespace) }
 
 // all iterates over the parts of a release in order.
 func (r resolved) all() iter.Seq[source.Part] {
@@ -62,7 +69,8 @@ func (r resolved) digest() v1alpha1.Digest {
 	for i, phase := range r.phases {
 		phases[i].Name = phase.name
 		for _, part := range phase.parts {
-			phases[i].Sources = append(phases[i].Sources, part.ID())
+			phases[i].Sources = append(phases[i].Sources,
+				release.Source{Identity: part.ID(), Namespace: phase.namespaceOf(part)})
 		}
 	}
 	return release.Digest(phases)

@@ -48,6 +48,7 @@ func (r *Resolver) helm(ctx context.Context, query Query) ([]Part, error) {
 	}
 	return []Part{{
 		Digest: rendered, Name: "chart " + path.Base(src.Chart), From: from, VerifiedBy: archive.signer,
+		Namespace: src.Namespace,
 		Fetch: func(ctx context.Context, _ store.Partial) (store.Body, error) {
 			output, err := r.render(ctx, archive, opts)
 			return store.Body{ReadCloser: output}, fault.Wrap(from, err)

@@ -23,6 +23,8 @@ type Part struct {
 	Format archive.Format
 	// Files of an archive to read, in this order; empty for all.
 	Files []string
+	// Namespace of namespaced objects that name none; empty for that of the phase.
+	Namespace string
 	// VerifiedBy is who signed the bytes, if they had to be signed.
 	VerifiedBy string
 	// Fetch opens the bytes. Its errors name where they come from.

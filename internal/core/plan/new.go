@@ -11,7 +11,8 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 )
 
-// defaultNamespace is where an object goes that names no namespace.
+// defaultNamespace is where an object goes that names no namespace, and whose source
+// and phase name none.
 const defaultNamespace = "default"
 
 // New returns the plan of a release. An object that is duplicated with the same
@@ -60,6 +61,16 @@ type identity struct {
 	namespace, name string
 }
 
+// identityOf returns the identity of an object. One of a kind that only discovery
+// knows is taken for namespaced.
+func identityOf(o Object) identity {
+	namespace := o.Namespace
+	if !o.Known {
+		namespace = cmp.Or(namespace, o.DefaultNamespace)
+	}
+	return identity{o.GroupKind(), namespace, o.Name}
+}
+
 // builder collects the objects of the phases that it has seen.
 type builder struct {
 	crds     map[schema.GroupKind]manifest.Entry
@@ -72,7 +83,7 @@ func (b *builder) phase(phase Input) []Object {
 	var kept []Object
 	for _, o := range sorted(phase) {
 		b.resolve(&o)
-		id := identity{o.GroupKind(), o.Namespace, o.Name}
+		id := identityOf(o)
 		first, ok := b.first[id]
 		if !ok {
 			b.first[id] = o
@@ -93,7 +104,9 @@ func sorted(phase Input) []Object {
 	var objects []Object
 	for _, blob := range phase.Blobs {
 		for _, entry := range blob.Entries {
-			objects = append(objects, Object{Entry: entry, Blob: blob.Digest})
+			objects = append(objects, Object{
+				Entry: entry, Blob: blob.Digest, DefaultNamespace: cmp.Or(blob.Namespace, defaultNamespace),
+			})
 		}
 	}
 	slices.SortFunc(objects, func(a, b Object) int {
@@ -103,6 +116,7 @@ func sorted(phase Input) []Object {
 			cmp.Compare(a.Offset, b.Offset),
 			a.Compare(b.Ref),
 			cmp.Compare(a.SHA256, b.SHA256),
+			cmp.Compare(a.DefaultNamespace, b.DefaultNamespace),
 		)
 	})
 	return objects
@@ -116,7 +130,7 @@ func (b *builder) resolve(o *Object) {
 	case !o.Resource.Namespaced:
 		o.Namespace = ""
 	case o.Namespace == "":
-		o.Namespace = defaultNamespace
+		o.Namespace = o.DefaultNamespace
 	}
 }
 

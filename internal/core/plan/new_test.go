@@ -79,6 +79,14 @@ func describe(o Object) string {
 	return strings.TrimPrefix(strings.Join(parts, "/"), "/")
 }
 
+// in returns a phase whose sources have a namespace.
+func in(namespace string, input Input) Input {
+	for i := range input.Blobs {
+		input.Blobs[i].Namespace = namespace
+	}
+	return input
+}
+
 func TestNew(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -169,6 +177,22 @@ func TestNew(t *testing.T) {
 				"  apiextensions.k8s.io/v1/customresourcedefinitions/things.example.org",
 				"a config", "  v1/namespaces/default/configmaps/c",
 				"a instances", "  example.org/v1/namespaces/default/things/t",
+			},
+		},
+		"or to the namespace of its source": {
+			given: []Input{in("apps", phase(t, "a",
+				object("v1", "ConfigMap", "c")+object("v1", "ConfigMap", "n/c")+object("v1", "Namespace", "apps")+
+					object("monitoring.coreos.com/v1", "ServiceMonitor", "m")))},
+			want: []string{
+				"a namespaces", "  v1/namespaces/apps",
+				"a config", "  v1/namespaces/apps/configmaps/c", "  v1/namespaces/n/configmaps/c",
+				"a served", "  ServiceMonitor m (monitoring.coreos.com/v1, discovery)",
+			},
+		},
+		"an object of two sources with two namespaces is two objects": {
+			given: []Input{in("apps", phase(t, "a", object("v1", "ConfigMap", "c"))), phase(t, "b", object("v1", "ConfigMap", "c"))},
+			want: []string{
+				"a config", "  v1/namespaces/apps/configmaps/c", "b config", "  v1/namespaces/default/configmaps/c",
 			},
 		},
 		"an object of the cluster loses its namespace": {

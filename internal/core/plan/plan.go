@@ -18,6 +18,8 @@ type Input struct {
 type Blob struct {
 	// Digest names the object file that the entries point into.
 	Digest string
+	// Namespace of namespaced objects that name none; empty for "default".
+	Namespace string
 	// Entries are the objects of the source.
 	Entries []manifest.Entry
 }
@@ -48,12 +50,15 @@ type Step struct {
 }
 
 // Object is an object in a plan. The namespace of its Ref is the one of the
-// object's path: empty for a resource of the cluster, and "default" where a
+// object's path: empty for a resource of the cluster, and DefaultNamespace where a
 // namespaced object names none. The stored JSON is as it was published.
 type Object struct {
 	manifest.Entry
 	// Blob is the digest of the file that the entry points into.
 	Blob string
+	// DefaultNamespace is the namespace of the object if it is namespaced and names
+	// none.
+	DefaultNamespace string
 	// Resource is the API path of the object, if Known.
 	Resource manifest.Resource
 	// Known is false for a kind that is neither defined in the bundle nor

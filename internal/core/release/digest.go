@@ -14,11 +14,18 @@ import (
 // release apart from that of any file. Another form needs another domain.
 const domain = "addons.cluster.x-k8s.io/release/v1\n"
 
-// Phase is the content of a phase: its name and the identities of the parts of its
-// sources, in order.
+// Phase is the content of a phase: its name and the parts of its sources, in order.
 type Phase struct {
 	Name    string
-	Sources []string
+	Sources []Source
+}
+
+// Source is the content of one part of a source.
+type Source struct {
+	// Identity of the part. That of plain bytes is their digest.
+	Identity string
+	// Namespace of namespaced objects that name none; empty for "default".
+	Namespace string
 }
 
 // Digest returns the identity of the content of a release: the same bytes in the
@@ -26,12 +33,11 @@ type Phase struct {
 //
 //	addons.cluster.x-k8s.io/release/v1
 //	phase <length of the name> <name> <number of sources>
-//	source <identity>
+//	source <identity>[ <namespace>]
 //
 // with a line for each phase, and below it one for each of its sources, in the
 // order of the spec and each ended by a line feed. Lengths and numbers are
-// decimal, and make the form unambiguous for any name. The identity of plain
-// bytes is their digest.
+// decimal, and make the form unambiguous for any name; an identity holds no space.
 //
 // The version, the constraint, timeouts and readyWhen are not content: they
 // change what is chosen and what is waited for, not what is applied.
@@ -40,7 +46,7 @@ func Digest(phases []Phase) v1alpha1.Digest {
 	for _, p := range phases {
 		form = fmt.Appendf(form, "phase %d %s %d\n", len(p.Name), p.Name, len(p.Sources))
 		for _, source := range p.Sources {
-			form = fmt.Appendf(form, "source %s\n", source)
+			form = append(form, strings.TrimRight("source "+source.Identity+" "+source.Namespace, " ")+"\n"...)
 		}
 	}
 	return digestOf(form)

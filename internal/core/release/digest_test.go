@@ -34,6 +34,11 @@ func phase(name string, sources ...v1alpha1.Source) v1alpha1.Phase {
 	return v1alpha1.Phase{Name: name, Sources: sources}
 }
 
+func in(namespace string, p v1alpha1.Phase) v1alpha1.Phase {
+	p.DefaultNamespace = namespace
+	return p
+}
+
 func content(phases ...v1alpha1.Phase) v1alpha1.Release {
 	return v1alpha1.Release{Version: "1.0.0", Phases: phases}
 }
@@ -44,7 +49,9 @@ func contentOf(r v1alpha1.Release) []release.Phase {
 	for _, p := range r.Phases {
 		phase := release.Phase{Name: p.Name}
 		for _, s := range p.Sources {
-			phase.Sources = append(phase.Sources, string(release.SourceDigest(s)))
+			phase.Sources = append(phase.Sources, release.Source{
+				Identity: string(release.SourceDigest(s)), Namespace: p.DefaultNamespace,
+			})
 		}
 		phases = append(phases, phase)
 	}
@@ -121,6 +128,7 @@ func TestDigestChangesWithContent(t *testing.T) {
 		"an inline text and a blank":  content(phase("a", inline("x "))),
 		"a source without any digest": content(phase("a", v1alpha1.Source{})),
 		"a name that looks like more": content(phase("a 1\nsource " + string(one))),
+		"a namespace of its own":      content(in("b", phase("a", https(one)))),
 	}
 	seen := map[v1alpha1.Digest]string{}
 	for name, r := range given {

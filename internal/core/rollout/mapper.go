@@ -52,7 +52,9 @@ func (m *mapper) locate(ctx context.Context, object plan.Object) (manifest.Resou
 		return object.Resource, withPathNamespace(object.Resource, object.Ref), nil
 	}
 	resource, err := m.mappingFor(ctx, object.Ref)
-	return resource, withPathNamespace(resource, object.Ref), err
+	ref := object.Ref
+	ref.Namespace = cmp.Or(ref.Namespace, object.DefaultNamespace)
+	return resource, withPathNamespace(resource, ref), err
 }
 
 // mappingFor returns the resource of a kind. One that the workload cluster does
