@@ -27,7 +27,9 @@ type resolvedPhase struct {
 
 // namespaceOf returns the namespace of the objects of a part that name none; empty
 // for "default".
-func (p resolvedPhase) namespaceOf(part source.Part) string { return cmp.Or(part.Namespace, p.namespace) }
+func (p resolvedPhase) namespaceOf(part source.Part) string {
+	return cmp.Or(part.Namespace, p.namespace)
+}
 
 // all iterates over the parts of a release in order.
 func (r resolved) all() iter.Seq[source.Part] {

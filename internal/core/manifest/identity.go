@@ -74,9 +74,6 @@ func objectName(metadata map[string]any) (string, error) {
 	if name != "" {
 		return name, nil
 	}
-	if metadata["generateName"] != nil {
-		return "", errors.New("metadata.name is missing: server-side apply needs a name and not a generateName")
-	}
 	return "", errors.New("metadata.name is missing")
 }
 

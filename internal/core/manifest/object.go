@@ -19,9 +19,11 @@ const (
 	sha256Annotation = "addons.cluster.x-k8s.io/sha256"
 )
 
-// serverFields are the fields of metadata that only an API server writes.
+// serverFields are the fields of metadata that only an API server writes, or that
+// name objects of the cluster that an export comes from.
 var serverFields = []string{
-	"creationTimestamp", "deletionTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid",
+	"creationTimestamp", "deletionTimestamp", "generation", "managedFields", "ownerReferences", "resourceVersion",
+	"selfLink", "uid",
 }
 
 // Object is one Kubernetes object as it was published.
@@ -54,9 +56,10 @@ type Object struct {
 //
 // All other keys are sorted, numbers keep their value, and nothing is escaped
 // for HTML, so equal content gives equal bytes. Left out are status, the fields
-// of metadata that only an API server writes, and the label and the annotations
-// that make an object a member of an inventory, and parameters of a rolling update
-// that are null.
+// of metadata that only an API server writes or that refer to another cluster, the
+// label and the annotations that make an object a member of an inventory, and
+// parameters of a rolling update that are null. The stringData of a Secret is in its
+// data, and a generateName has become a name.
 func Objects(r io.Reader, source string, limits Limits) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		s := &scanner{splitter: newSplitter(r, source, limits), encoder: encoder{limit: limits.Object}}
@@ -204,12 +207,10 @@ func listItems(tree map[string]any) ([]any, bool) {
 
 // object returns an object after it was checked, cleaned and written as JSON.
 func (s *scanner) object(it item) (Object, error) {
-	ref, err := refOf(it.tree)
+	ref, err := normalize(it.tree)
 	if err != nil {
 		return Object{}, invalid(it.place, "%s", err)
 	}
-	clean(it.tree)
-	cleanStrategy(ref, it.tree)
 	crd, err := crdOf(ref, it.tree)
 	if err != nil {
 		return Object{}, invalid(it.place, "%s: %s", ref, err)
@@ -227,6 +228,23 @@ func (s *scanner) object(it item) (Object, error) {
 		CRD:           crd,
 		Images:        imagesOf(ref, it.tree),
 	}, nil
+}
+
+// normalize makes an object what is applied, and returns its name.
+func normalize(tree map[string]any) (Ref, error) {
+	clean(tree)
+	if err := generateName(tree); err != nil {
+		return Ref{}, err
+	}
+	ref, err := refOf(tree)
+	if err != nil {
+		return Ref{}, err
+	}
+	cleanStrategy(ref, tree)
+	if err := mergeStringData(ref, tree); err != nil {
+		return Ref{}, fmt.Errorf("%s: %w", ref, err)
+	}
+	return ref, nil
 }
 
 // refused returns the error for a document or an object that cannot be taken.

@@ -113,9 +113,9 @@ func TestObjectsForm(t *testing.T) {
 		"what a server wrote is left out": {
 			"apiVersion: v1\nkind: X\nstatus: {a: b}\nspec: {status: kept}\nmetadata: {name: a, creationTimestamp: null, " +
 				"deletionTimestamp: x, generation: 3, managedFields: [{}], resourceVersion: '1', selfLink: /x, uid: u, " +
-				"ownerReferences: [{name: kept}], finalizers: [kept]}\n",
-			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"annotations":{},"finalizers":["kept"],"name":"a",` +
-				`"ownerReferences":[{"name":"kept"}]},"spec":{"status":"kept"}}`,
+				"ownerReferences: [{name: gone}], finalizers: [kept]}\n",
+			`{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"annotations":{},"finalizers":["kept"],"name":"a"},` +
+				`"spec":{"status":"kept"}}`,
 		},
 		"membership of an ApplySet is left out": {
 			"apiVersion: v1\nkind: X\nmetadata: {name: a, labels: {applyset.kubernetes.io/part-of: x, a: b}}\n",

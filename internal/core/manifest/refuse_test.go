@@ -69,9 +69,13 @@ func TestObjectsRefuses(t *testing.T) {
 		"an empty name":          {withMetadata("{name: ''}"), first + "X: metadata.name is missing"},
 		"a name that is a number": {
 			withMetadata("{name: 5}"), first + "X: metadata.name is a number and not text"},
-		"generateName": {
-			withMetadata("{generateName: a-}"),
-			first + "X: metadata.name is missing: server-side apply needs a name and not a generateName"},
+		"a generateName that is no text": {withMetadata("{generateName: 5}"), first + "X: metadata.name is missing"},
+		"stringData that is no mapping": {
+			"apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: text\n",
+			first + "Secret a: stringData is text and not a mapping"},
+		"stringData with a number": {
+			"apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {port: 80}\n",
+			first + `Secret a: stringData: the value of "port" is a number and not text`},
 		"a name with a slash": {withMetadata("{name: a/b}"), first + `metadata.name "a/b" cannot be part of a request path`},
 		"a name with percent": {withMetadata("{name: a%2f}"), first + `metadata.name "a%2f" cannot be part of a request path`},
 		"a name of two dots":  {withMetadata("{name: ..}"), first + `metadata.name ".." cannot be part of a request path`},
