@@ -17,6 +17,9 @@ import (
 //   - An object of the apps group is not ready before its controller has written
 //     status.observedGeneration. Without it a StatefulSet or ReplicaSet of zero
 //     replicas would be ready before anybody has looked at it.
+//   - A Deployment that is paused, and a DaemonSet or StatefulSet with the strategy
+//     OnDelete, is ready when all its Pods are available: somebody else says when
+//     those of an older revision are replaced.
 //   - A Job is ready when it is Complete, not when it runs.
 //   - A Pod whose phase is Failed is stalled; kstatus calls it Current.
 //   - A Pod that is Pending is not ready and nothing more. kstatus calls it Failed
@@ -30,6 +33,9 @@ func Workload(obj *unstructured.Unstructured) Finding {
 	name := titleOf(obj)
 	if message, ok := notObserved(obj); ok {
 		return notReady(v1alpha1.WorkloadsNotReadyReason, name+": "+message)
+	}
+	if finding, ok := replacedByHand(obj); ok {
+		return finding
 	}
 	result, err := status.Compute(obj)
 	if err != nil {
