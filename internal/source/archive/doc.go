@@ -13,7 +13,8 @@
 //
 // The package refuses an archive as a whole for what no archive of manifests
 // needs: paths that are absolute, lead upwards or hold control characters,
-// links, devices, sparse files, one name twice. It refuses what tools read
+// links in the place of a file that is read, devices, sparse files, one name twice.
+// It refuses what tools read
 // differently: an archive without its end, and bytes after the end. Nothing of
 // an archive ever becomes a path of the file system. It does not check digests:
 // the bytes must be verified before. It does not look into the files, and an

@@ -119,6 +119,20 @@ func TestFilesOfAnArchive(t *testing.T) {
 	}
 }
 
+func TestALinkThatNobodyReadsIsSkipped(t *testing.T) {
+	t.Parallel()
+	archive := tarOf(regular("deploy/a.yaml", "a"), typed('2', "LICENSE", ""), typed('1', "docs/latest", ""), typed('2', "._b.yaml", ""))
+	for name, wanted := range map[string][]string{"of all manifests": nil, "of the wanted files": {"deploy/a.yaml"}} {
+		got, err := readFiles(bytes.NewReader(archive), Tar, wanted, DefaultLimits())
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		wantFiles(t, []file{{"deploy/a.yaml", "a"}}, got)
+	}
+	_, err := readFiles(bytes.NewReader(archive), Tar, []string{"LICENSE"}, DefaultLimits())
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArchiveInvalidReason, `"LICENSE"`, "a symbolic link")
+}
+
 func TestTheOrderInAnArchiveMeansNothing(t *testing.T) {
 	t.Parallel()
 	var entries [][]byte

@@ -40,20 +40,18 @@ func TestFilesRefusesAnArchive(t *testing.T) {
 		"with a file called as a directory": {
 			[][]byte{regular("a.yaml/", "x")}, []string{`"a.yaml/"`, "name of a directory"},
 		},
-		"with a hard link":     {[][]byte{typed('1', "a.yaml", "")}, []string{`"a.yaml"`, "a hard link"}},
-		"with a symbolic link": {[][]byte{typed('2', "a.yaml", "")}, []string{`"a.yaml"`, "a symbolic link"}},
-		"with a link that is no manifest": {
-			[][]byte{typed('2', "LICENSE", "")}, []string{`"LICENSE"`, "a symbolic link"},
-		},
+		"with a hard link":             {[][]byte{typed('1', "a.yaml", "")}, []string{`"a.yaml"`, "a hard link"}},
+		"with a symbolic link":         {[][]byte{typed('2', "a.yaml", "")}, []string{`"a.yaml"`, "a symbolic link"}},
 		"with a character device":      {[][]byte{typed('3', "a", "")}, []string{`"a"`, "a device"}},
 		"with a block device":          {[][]byte{typed('4', "a", "")}, []string{`"a"`, "a device"}},
 		"with a named pipe":            {[][]byte{typed('6', "a", "")}, []string{`"a"`, "a named pipe"}},
 		"with a file of reserved type": {[][]byte{typed('7', "a", "x")}, []string{`"a"`, "of type '7'"}},
 		"with a part of a file":        {[][]byte{typed('M', "a", "x")}, []string{`"a"`, "of type 'M'"}},
-		"with a file called as Mac's that is a link": {
-			[][]byte{typed('2', "._a", "")}, []string{`"._a"`, "a symbolic link"},
+		"with a link that has the name of a file": {
+			[][]byte{typed('2', "LICENSE", ""), regular("LICENSE", "")}, []string{`"LICENSE"`, "duplicated"},
 		},
-		"with a sparse file of GNU": {[][]byte{gnuSparse("a.yaml")}, []string{`"a.yaml"`, "a sparse file"}},
+		"with a link whose name leads out of it": {[][]byte{typed('2', "../a", "")}, []string{`"../a"`, `".."`}},
+		"with a sparse file of GNU":              {[][]byte{gnuSparse("a.yaml")}, []string{`"a.yaml"`, "a sparse file"}},
 		"with a sparse file of an extended header": {
 			[][]byte{pax('x', "GNU.sparse.major=0", "GNU.sparse.minor=1", "GNU.sparse.numblocks=1", "GNU.sparse.map=0,1",
 				"GNU.sparse.size=1000000000", "GNU.sparse.name=a.yaml"), regular("b", "x")},

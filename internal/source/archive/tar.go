@@ -73,6 +73,12 @@ func (w *walk) entry(header *tar.Header) error {
 		return exceeded("%s: a name of %d bytes, over the limit of %d", w.place, len(header.Name), w.limits.Name)
 	}
 	name, problem := cleanName(header.Name)
+	if problem == "" && isLink(header) && !w.selects(name) {
+		// Nobody reads it, wherever it leads. A file that is only to be reached through
+		// it is missing.
+		w.seen[name] = false
+		return nil
+	}
 	if problem == "" {
 		problem = w.problem(name, header)
 	}
@@ -114,6 +120,10 @@ func (w *walk) problem(name string, header *tar.Header) string {
 		return "the path is duplicated"
 	}
 	return ""
+}
+
+func isLink(header *tar.Header) bool {
+	return header.Typeflag == tar.TypeLink || header.Typeflag == tar.TypeSymlink
 }
 
 func typeProblem(header *tar.Header) string {
