@@ -4,6 +4,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// ReconcileAtAnnotation has an object looked at again at once when its value changes:
+// the sources of a Bundle are resolved, and those that failed fetched, whatever interval
+// or retry they wait for; of a ClusterBundleSet and a ClusterBundle what is Stalled is
+// tried again. The value is usually a time; nobody reads it.
+const ReconcileAtAnnotation = "addons.cluster.x-k8s.io/reconcile-at"
+
 // BundleSpec is an add-on and its releases.
 type BundleSpec struct {
 	// releases are the versions of the add-on that can be delivered.

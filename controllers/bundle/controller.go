@@ -11,6 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -26,6 +28,7 @@ type opener interface {
 	Open(owner types.NamespacedName, r v1alpha1.Release, kubernetes string) (*library.Bundle, error)
 	IsMutable(r v1alpha1.Release) bool
 	Invalidate(namespace string, depends func(v1alpha1.Source) bool)
+	LookAgain(bundle types.NamespacedName)
 }
 
 // Reconciler reconciles Bundles. All fields are required.
@@ -50,11 +53,33 @@ func (r *Reconciler) SetupWithManager(
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("bundle").
 		For(&v1alpha1.Bundle{}, builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)).
+		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(r.lookAgain),
+			builder.WithPredicates(askedAgain(), watched)).
 		WatchesRawSource(trigger.Source(r.Events, 0, trigger.Itself)).
 		WatchesRawSource(r.referenceSource(objects, configMapKind)).
 		WatchesRawSource(r.referenceSource(objects, secretKind)).
 		WithOptions(options).
 		Complete(r)
+}
+
+// askedAgain lets through the events of Bundles whose annotation asks to look again.
+func askedAgain() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		DeleteFunc:  func(event.DeleteEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before := e.ObjectOld.GetAnnotations()[v1alpha1.ReconcileAtAnnotation]
+			return e.ObjectNew.GetAnnotations()[v1alpha1.ReconcileAtAnnotation] != before
+		},
+	}
+}
+
+// lookAgain returns the request for a Bundle after it has its sources looked at.
+func (r *Reconciler) lookAgain(_ context.Context, bundle client.Object) []ctrl.Request {
+	key := client.ObjectKeyFromObject(bundle)
+	r.Library.LookAgain(key)
+	return []ctrl.Request{{NamespacedName: key}}
 }
 
 // Reconcile opens every release of a Bundle and reports what it found.

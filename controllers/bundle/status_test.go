@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -128,15 +129,51 @@ type shelf struct {
 	opened map[string]*library.Bundle
 	errs   map[string]error
 	owners []types.NamespacedName
+	again  []types.NamespacedName
 }
 
 func (s *shelf) IsMutable(v1alpha1.Release) bool { return false }
 
 func (s *shelf) Invalidate(string, func(v1alpha1.Source) bool) {}
 
+func (s *shelf) LookAgain(bundle types.NamespacedName) { s.again = append(s.again, bundle) }
+
 func (s *shelf) Open(owner types.NamespacedName, r v1alpha1.Release, _ string) (*library.Bundle, error) {
 	s.owners = append(s.owners, owner)
 	return s.opened[r.Version], s.errs[r.Version]
+}
+
+func TestAnAnnotationHasABundleLookedAtAgain(t *testing.T) {
+	t.Parallel()
+	bundle := func(annotations map[string]string) *v1alpha1.Bundle {
+		b := &v1alpha1.Bundle{}
+		b.Namespace, b.Name, b.Annotations = "team-a", "calico", annotations
+		return b
+	}
+	tests := map[string]struct {
+		before, after map[string]string
+		want          bool
+	}{
+		"that is new":     {nil, map[string]string{v1alpha1.ReconcileAtAnnotation: "now"}, true},
+		"that changed":    {map[string]string{v1alpha1.ReconcileAtAnnotation: "a"}, map[string]string{v1alpha1.ReconcileAtAnnotation: "b"}, true},
+		"that stayed":     {map[string]string{v1alpha1.ReconcileAtAnnotation: "a"}, map[string]string{v1alpha1.ReconcileAtAnnotation: "a"}, false},
+		"but not another": {nil, map[string]string{"other": "now"}, false},
+	}
+	for name, test := range tests {
+		if got := askedAgain().Update(event.UpdateEvent{ObjectOld: bundle(test.before), ObjectNew: bundle(test.after)}); got != test.want {
+			t.Errorf("%s: want %t, got %t", name, test.want, got)
+		}
+	}
+	if askedAgain().Create(event.CreateEvent{Object: bundle(nil)}) {
+		t.Error("want a Bundle that was just seen looked at as any other")
+	}
+	books := &shelf{}
+	r := &Reconciler{Library: books}
+	requests := r.lookAgain(t.Context(), bundle(nil))
+	key := types.NamespacedName{Namespace: "team-a", Name: "calico"}
+	if len(requests) != 1 || requests[0].NamespacedName != key || len(books.again) != 1 || books.again[0] != key {
+		t.Errorf("want the Bundle looked at again, got %v, %v", requests, books.again)
+	}
 }
 
 func TestEveryReleaseIsOpened(t *testing.T) {

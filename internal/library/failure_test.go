@@ -252,6 +252,28 @@ func TestFailuresThatNobodyAsksAboutAreForgotten(t *testing.T) {
 	}
 }
 
+func TestWhatStallsIsTriedAgainWhenSomebodyAsks(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, t.TempDir(), newShelf())
+	const url = "https://example.com/a"
+	r := of(l.shelf.put(url, configMap("a")))
+	l.shelf.fail(url, fault.Stall(v1alpha1.DigestMismatchReason, errors.New("other bytes")))
+	if _, err := l.settle(t, r); fault.ClassOf(err) != fault.ClassStall {
+		t.Fatalf("want it stalled, got %v", err)
+	}
+	l.shelf.fail(url, nil)
+	l.LookAgain(types.NamespacedName{Namespace: "default", Name: "another"})
+	if _, err := l.Open(calico, r); fault.ClassOf(err) != fault.ClassStall {
+		t.Errorf("want nothing tried for another Bundle, got %v", err)
+	}
+	l.LookAgain(calico)
+	_, _ = l.Open(calico, r) // begins it
+	if got := l.hear(t); got != calico {
+		t.Errorf("want %v told, got %v", calico, got)
+	}
+	l.mustOpen(t, r)
+}
+
 func TestWhoAsksAboutAFailureIsToldOfTheNextTry(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t, t.TempDir(), newShelf())

@@ -136,6 +136,17 @@ func (j *jobs[S, R]) prune(now time.Time) {
 	}
 }
 
+// lookAgain makes the jobs of an owner due now, whatever they wait for.
+func (j *jobs[S, R]) lookAgain(owner types.NamespacedName) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, known := range j.byKey {
+		if known.owners[owner] {
+			known.dueAt = j.clock.Now()
+		}
+	}
+}
+
 // invalidate makes the jobs about matching subjects due now. A job that is
 // running, and one whose result must not be used any more, is forgotten.
 func (j *jobs[S, R]) invalidate(matches, forget func(subject S) bool) {

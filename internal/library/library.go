@@ -121,6 +121,13 @@ func (l *Library) Invalidate(namespace string, depends func(v1alpha1.Source) boo
 	l.resolutions.invalidate(namespace, depends)
 }
 
+// LookAgain has the sources of a Bundle resolved, and those that failed fetched, the
+// next time they are asked for: nobody waits for an interval or a retry.
+func (l *Library) LookAgain(bundle types.NamespacedName) {
+	l.resolutions.jobs.lookAgain(bundle)
+	l.releases.parts.jobs.lookAgain(bundle)
+}
+
 // IsMutable reports whether a source of the release can change under its name.
 func (l *Library) IsMutable(r v1alpha1.Release) bool { return l.resolutions.isMutable(r) }
 
