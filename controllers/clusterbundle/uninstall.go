@@ -39,7 +39,7 @@ func (r *Reconciler) uninstall(ctx context.Context, cb *v1alpha1.ClusterBundle) 
 	r.memories.dropPasses(key)
 	err := r.runUninstall(ctx, s)
 	if err == nil || errors.Is(err, errLetGo) {
-		return r.dropFinalizer(ctx, cb, err)
+		return r.dropFinalizer(ctx, s, err)
 	}
 	setUninstallStatus(s, err)
 	result, err := r.Status.Finish(ctx, cb, before, err)
@@ -90,7 +90,8 @@ func beginUninstall(_ context.Context, s *scope) error {
 
 // dropFinalizer lets a ClusterBundle go, with the reason in an event: nil when
 // everything was removed.
-func (r *Reconciler) dropFinalizer(ctx context.Context, cb *v1alpha1.ClusterBundle, why error) (ctrl.Result, error) {
+func (r *Reconciler) dropFinalizer(ctx context.Context, s *scope, why error) (ctrl.Result, error) {
+	cb := s.clusterBundle
 	// Others have finalizers in the list, too.
 	patch := client.MergeFromWithOptions(cb.DeepCopy(), client.MergeFromWithOptimisticLock{})
 	controllerutil.RemoveFinalizer(cb, v1alpha1.UninstallFinalizer)
@@ -100,10 +101,13 @@ func (r *Reconciler) dropFinalizer(ctx context.Context, cb *v1alpha1.ClusterBund
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if why == nil {
-		r.Status.Event(cb, "Uninstalled", "everything was removed from Cluster %s", cb.Spec.ClusterName)
-	} else {
+	switch {
+	case why != nil:
 		r.Status.Event(cb, "NotUninstalled", "%s", why)
+	case s.removed.NoParent:
+		r.Status.Event(cb, "Uninstalled", "Cluster %s has no inventory of the set: nothing was removed", cb.Spec.ClusterName)
+	default:
+		r.Status.Event(cb, "Uninstalled", "everything was removed from Cluster %s", cb.Spec.ClusterName)
 	}
 	r.forget(client.ObjectKeyFromObject(cb))
 	return ctrl.Result{}, nil

@@ -93,7 +93,7 @@ func TestWhoIsLetGoAndWhoWaitsWhenAClusterBundleIsDeleted(t *testing.T) {
 		with  []client.Object
 		want  string // event of one that is gone, else status, reason and message of Ready
 	}{
-		"everything is removed": {uninstalled(begun), []client.Object{cluster()}, "Normal Uninstalled everything was removed from Cluster prod"},
+		"everything is removed": {uninstalled(begun), []client.Object{cluster()}, "Normal Uninstalled Cluster prod has no inventory of the set: nothing was removed"},
 		"it begins with the status": {
 			uninstalled(), []client.Object{cluster()}, "False Removing: what was applied is to be removed",
 		},
@@ -149,7 +149,7 @@ func TestWhoIsLetGoAndWhoWaitsWhenAClusterBundleIsDeleted(t *testing.T) {
 		},
 		"the set selects but is being deleted": {
 			uninstalled(begun), []client.Object{cluster(labelled), selecting(heldSet)},
-			"Normal Uninstalled everything was removed from Cluster prod",
+			"Normal Uninstalled Cluster prod has no inventory of the set: nothing was removed",
 		},
 		"nobody knows what the set selects": {
 			uninstalled(begun), []client.Object{cluster(labelled), selecting(brokenSelector)},
@@ -161,7 +161,7 @@ func TestWhoIsLetGoAndWhoWaitsWhenAClusterBundleIsDeleted(t *testing.T) {
 		},
 		"the set is no longer suspended": {
 			uninstalled(begun, suspendedBySet), []client.Object{cluster(), selecting()},
-			"Normal Uninstalled everything was removed from Cluster prod",
+			"Normal Uninstalled Cluster prod has no inventory of the set: nothing was removed",
 		},
 		"the set was suspended when it went": {
 			uninstalled(begun, suspendedBySet), []client.Object{cluster()},
@@ -183,7 +183,7 @@ func TestWhoIsLetGoAndWhoWaitsWhenAClusterBundleIsDeleted(t *testing.T) {
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			removes := tc.want == "Normal Uninstalled everything was removed from Cluster prod"
+			removes := tc.want == "Normal Uninstalled Cluster prod has no inventory of the set: nothing was removed"
 			if asked := requests.Load() > 0; asked != removes {
 				t.Errorf("want the workload cluster asked: %t, got %d requests", removes, requests.Load())
 			}

@@ -55,6 +55,10 @@ type RemovalMemory struct {
 
 // RemovalOutcome is what a removal found and did.
 type RemovalOutcome struct {
+	// NoParent is true if the workload cluster has no inventory of the set: nothing was
+	// ever applied, all was removed before, or somebody deleted the parent and with it
+	// the knowledge of what there is.
+	NoParent bool
 	// Left is how many objects are still to be removed, as far as is known.
 	Left int
 	// Targets are what to watch until the next one.
@@ -79,7 +83,7 @@ func (r Removal) Run(ctx context.Context) RemovalOutcome {
 	}
 	parent, err := ReadParent(ctx, r.Cluster, r.Parent)
 	if err != nil || parent.ResourceVersion == "" {
-		return RemovalOutcome{Err: err}
+		return RemovalOutcome{NoParent: err == nil, Err: err}
 	}
 	all := leavers{
 		sender: sender{slice: slice, guard: r.Guard}, cluster: r.Cluster, reader: r.Cluster,
