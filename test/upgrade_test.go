@@ -7,9 +7,11 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
@@ -108,6 +110,24 @@ func (s *scenario) delivered(name string) func() string {
 		}
 		return fmt.Sprintf("%s %s %s: %s", cb.Spec.Version, c.Status, c.Reason, c.Message)
 	}
+}
+
+func TestAKeyThatLeavesTheStringDataOfASecretIsGone(t *testing.T) {
+	t.Parallel()
+	s := newScenario(t)
+	workload := testenv.SharedWorkload(t)
+	login := func(keys string) v1alpha1.Source {
+		return inline("apiVersion: v1\nkind: Secret\nmetadata: {name: " + s.namespace + ", namespace: default}\nstringData: {" + keys + "}\n")
+	}
+	bundle := s.bundle("app", release("1.0.0", phase("app", login("user: admin, old-token: abc"))))
+	s.set("app")
+	s.cluster("rome", "app", workload)
+	s.Eventually(s.delivered("app-rome")).Should(Equal("1.0.0 " + isReady))
+	s.upgrades(bundle, release("2.0.0", phase("app", login("user: admin, token: def"))))
+	s.Eventually(s.delivered("app-rome")).Should(Equal("2.0.0 " + isReady))
+	live := &corev1.Secret{}
+	s.Expect(workload.Client.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: s.namespace}, live)).To(Succeed())
+	s.Expect(live.Data).To(Equal(map[string][]byte{"user": []byte("admin"), "token": []byte("def")}))
 }
 
 // loggingCRD returns a CustomResourceDefinition of a release of the Logging Operator.
