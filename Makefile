@@ -86,7 +86,7 @@ FUZZTIME ?= 10s
 .PHONY: test
 test: controlplane $(BIN)/kustomize ## Run all tests against real API servers.
 	@failed=; for module in $(MODULES); do \
-		(cd $$module && go test -race -count=1 -timeout 20m ./...) || failed=1; \
+		(cd $$module && go test -race -count=1 -timeout 40m ./...) || failed=1; \
 	done; [ -z "$$failed" ]
 
 .PHONY: cost

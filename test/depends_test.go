@@ -3,6 +3,7 @@ package test
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
 
@@ -63,9 +65,11 @@ func TestASetBeginsWhenTheOneThatItDependsOnIsCompleteOnTheCluster(t *testing.T)
 	s.Eventually(s.ready("logging-lyon")).Should(Equal(
 		"False DependencyNotReady: waits for ClusterBundleSet cni, which is at phase operator of release 1.0.0"))
 	s.Expect(s.writesIn(seen)).To(Equal([]string{"create parent", "patch cni"}), "nothing of logging is written, not even its parent")
-	s.Expect(slices.ContainsFunc(seen.Requests(), func(r testenv.Request) bool {
-		return r.Verb == "watch" && strings.Contains(r.Query, "metadata.name%3D"+"caapb."+s.namespace+".cni")
-	})).To(BeTrue(), "the parent of cni is watched")
+	s.Eventually(func() bool {
+		return slices.ContainsFunc(seen.Requests(), func(r testenv.Request) bool {
+			return r.Verb == "watch" && r.Resource == "configmaps" && strings.Contains(r.Query, url.QueryEscape(inventory.IDLabel))
+		})
+	}).Should(BeTrue(), "the parents are watched")
 
 	// Nothing but the watch tells logging that the gate of cni has opened.
 	s.openGate(workload, "1.0.0")
