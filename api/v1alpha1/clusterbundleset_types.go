@@ -9,8 +9,8 @@ import (
 type Strategy string
 
 const (
-	// ReconcileStrategy delivers every change of the Bundle, and applies objects
-	// again that were removed from the workload cluster.
+	// ReconcileStrategy delivers every change of the Bundle, and repairs what others
+	// change or delete in the workload cluster.
 	ReconcileStrategy Strategy = "Reconcile"
 
 	// ApplyOnceStrategy applies a bundle once and never touches it again, as
