@@ -206,6 +206,14 @@ type ReleaseStatus struct {
 	// +kubebuilder:validation:MaxItems=256
 	Images []string `json:"images,omitempty"`
 
+	// warnings are what should be looked at in a release that can be used, sorted. If
+	// there are more than 32, the last one says how many.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=1024
+	Warnings []string `json:"warnings,omitempty"`
+
 	// message is what is wrong with the release. Empty when it can be used.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024

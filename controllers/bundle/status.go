@@ -34,6 +34,7 @@ func statusOf(r v1alpha1.Release, opened *library.Bundle, err error) v1alpha1.Re
 		images = images[:maxImages]
 	}
 	result.Images = images
+	result.Warnings = opened.Warnings
 	result.VerifiedBy = opened.VerifiedBy
 	if len(result.VerifiedBy) > maxSigners {
 		result.Message = "the release is signed by more than are listed here"

@@ -50,6 +50,12 @@ func signedBy(n int) *library.Bundle {
 	return b
 }
 
+func warned(warnings ...string) *library.Bundle {
+	b := openedWith()
+	b.Warnings = warnings
+	return b
+}
+
 func TestStatusOfARelease(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 2000)
@@ -78,6 +84,12 @@ func TestStatusOfARelease(t *testing.T) {
 		"the images of the Bundle are not listed before the release is open": {
 			givenExtra: []string{"c"}, givenErr: errors.New("fetching"),
 			want: v1alpha1.ReleaseStatus{Message: "fetching"},
+		},
+		"what should be looked at is listed": {
+			givenOpened: warned("chart a: b", "c.yaml: d"),
+			want: v1alpha1.ReleaseStatus{
+				Objects: 2, CRDs: 1, Bytes: 42, Warnings: []string{"chart a: b", "c.yaml: d"},
+			},
 		},
 		"who signed is listed": {
 			givenOpened: signedBy(2),

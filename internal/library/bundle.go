@@ -31,6 +31,9 @@ type Bundle struct {
 	Bytes int64
 	// VerifiedBy names who signed the sources that had to be signed, sorted.
 	VerifiedBy []string
+	// Warnings are what should be looked at, as resolving and indexing its sources
+	// found it: sorted, unique, and within the bounds of the API.
+	Warnings []string
 	// Problem is why a source could not be resolved again; nil if there is none.
 	// The Bundle then holds the parts that the source had before.
 	Problem error

@@ -47,7 +47,7 @@ func (o *releases) open(
 	}
 	return &Bundle{
 		Digest: r.digest(), Plan: cached.plan, Bytes: cached.bytes, ReadyWhen: expressions,
-		VerifiedBy: r.signers(), Problem: r.problem, store: o.store, parts: r.byID(),
+		VerifiedBy: r.signers(), Warnings: joinWarnings(r.warnings(), cached.warnings), Problem: r.problem, store: o.store, parts: r.byID(),
 	}, nil
 }
 
@@ -86,11 +86,12 @@ func compile(phases []v1alpha1.Phase) ([][]*readiness.Expression, error) {
 	return compiled, fault.Join(errs...)
 }
 
-// cachedPlan is the plan of a release and the bytes of its sources, shared by all
-// who open it.
+// cachedPlan is the plan of a release, the bytes of its sources and what indexing
+// them found, shared by all who open it.
 type cachedPlan struct {
-	plan  *plan.Plan
-	bytes int64
+	plan     *plan.Plan
+	bytes    int64
+	warnings []string
 }
 
 // cachedPlan returns the plan of a resolved release: from memory, or made from
@@ -101,7 +102,7 @@ func (o *releases) cachedPlan(owner types.NamespacedName, r resolved) (cachedPla
 		return known.(cachedPlan), nil
 	}
 	o.plans.Remove(key)
-	inputs, err := o.indices(owner, r)
+	inputs, warnings, err := o.indices(owner, r)
 	if err != nil {
 		return cachedPlan{}, err
 	}
@@ -109,6 +110,7 @@ func (o *releases) cachedPlan(owner types.NamespacedName, r resolved) (cachedPla
 	if err != nil {
 		return cachedPlan{}, err
 	}
+	made.warnings = warnings
 	o.plans.Add(key, made)
 	return made, nil
 }
@@ -123,22 +125,24 @@ func (o *releases) onDisk(r resolved) bool {
 	return true
 }
 
-// indices returns the index of every part of the release, phase by phase, or the
-// errors of the parts without one.
-func (o *releases) indices(owner types.NamespacedName, r resolved) ([]plan.Input, error) {
+// indices returns the index of every part of the release, phase by phase, and what
+// making it found, or the errors of the parts without one.
+func (o *releases) indices(owner types.NamespacedName, r resolved) ([]plan.Input, []string, error) {
 	inputs := make([]plan.Input, len(r.phases))
+	var warnings []string
 	var errs []error
 	for i, phase := range r.phases {
 		inputs[i].Name = phase.name
 		for _, part := range phase.parts {
 			index, err := o.parts.index(owner, part)
 			errs = append(errs, fault.Wrap("phase "+phase.name, err))
+			warnings = append(warnings, index.Warnings...)
 			inputs[i].Blobs = append(inputs[i].Blobs, plan.Blob{
 				Digest: part.ID(), Namespace: phase.namespaceOf(part), Entries: index.Entries,
 			})
 		}
 	}
-	return inputs, fault.Join(errs...)
+	return inputs, warnings, fault.Join(errs...)
 }
 
 // assemble plans a release whose parts are all indexed.

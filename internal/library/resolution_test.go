@@ -241,4 +241,7 @@ func TestTheSignersOfAReleaseAreListedOnceEach(t *testing.T) {
 	if sameParts([]source.Part{{VerifiedBy: "key a"}}, []source.Part{{VerifiedBy: "key b"}}) {
 		t.Error("want another signer to be news")
 	}
+	if sameParts([]source.Part{{Warnings: []string{"a"}}}, []source.Part{{}}) {
+		t.Error("want another warning to be news")
+	}
 }

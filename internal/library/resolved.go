@@ -65,6 +65,17 @@ func (r resolved) signers() []string {
 	return slices.Compact(signers)
 }
 
+// warnings returns what was found when the sources were resolved.
+func (r resolved) warnings() []string {
+	var warnings []string
+	for part := range r.all() {
+		for _, warning := range part.Warnings {
+			warnings = append(warnings, part.Name+": "+warning)
+		}
+	}
+	return warnings
+}
+
 // digest returns the digest of the content of a release.
 func (r resolved) digest() v1alpha1.Digest {
 	phases := make([]release.Phase, len(r.phases))

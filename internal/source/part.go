@@ -27,6 +27,10 @@ type Part struct {
 	Namespace string
 	// VerifiedBy is who signed the bytes, if they had to be signed.
 	VerifiedBy string
+	// Warnings are what should be looked at in a source that can be used, as resolving
+	// it found it: one line each, stable and without secrets. The name of the part is
+	// put before each of them.
+	Warnings []string
 	// Fetch opens the bytes. Its errors name where they come from.
 	Fetch store.OpenFunc
 }

@@ -15,6 +15,19 @@ type Index struct {
 	Entries []Entry `json:"entries"`
 	// Bytes is the length of the file.
 	Bytes int64 `json:"bytes"`
+	// Warnings are what should be looked at in the objects, with their places: at
+	// most 100, in the order of the objects. Behind that many nothing is looked for.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// maxWarnings bounds the warnings of an index.
+const maxWarnings = 100
+
+// warn adds what should be looked at in an object.
+func (x *Index) warn(object Object) {
+	for _, warning := range object.Warnings[:min(len(object.Warnings), maxWarnings-len(x.Warnings))] {
+		x.Warnings = append(x.Warnings, fmt.Sprintf("%s: %s: %s", object.Place, object.Ref, warning))
+	}
 }
 
 // Entry describes an object, so that it need not be read.
@@ -64,6 +77,7 @@ func Build(w io.Writer, objects iter.Seq2[Object, error]) (Index, error) {
 		}
 		index.Entries = append(index.Entries, entry)
 		index.Bytes += entry.Length
+		index.warn(object)
 	}
 	return index, nil
 }

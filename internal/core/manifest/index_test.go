@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,6 +96,29 @@ func TestIndexIsTheSameAfterJSON(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("index (-want +got):\n%s", diff)
+	}
+}
+
+func TestBuildKeepsWarningsWithTheirPlaces(t *testing.T) {
+	t.Parallel()
+	objects := func(yield func(Object, error) bool) {
+		for document := range 3 {
+			yield(Object{
+				Ref: Ref{Version: "v1", Kind: "Pod", Name: "a"}, Place: Place{Source: "a.yaml", Document: document + 1, Line: 1},
+				Warnings: slices.Repeat([]string{"spec: odd"}, document*60),
+			}, nil)
+		}
+	}
+	index, err := Build(&bytes.Buffer{}, objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := slices.Concat(
+		slices.Repeat([]string{"a.yaml, document 2 (line 1): Pod a: spec: odd"}, 60),
+		slices.Repeat([]string{"a.yaml, document 3 (line 1): Pod a: spec: odd"}, 40),
+	)
+	if diff := cmp.Diff(want, index.Warnings); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -41,6 +41,8 @@ type Object struct {
 	CRD *CRD
 	// Images are the container images that a workload names, sorted and unique.
 	Images []string
+	// Warnings are what should be looked at in the object.
+	Warnings []string
 }
 
 // Objects reads a stream of YAML or JSON documents and yields its objects in

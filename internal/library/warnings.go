@@ -1,0 +1,29 @@
+package library
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
+)
+
+// The bounds of the warnings of a release in the API.
+const (
+	maxWarnings      = 32
+	maxWarningLength = 1024
+)
+
+// joinWarnings returns the warnings of several lists, sorted and unique. If there are
+// too many, the last one says how many.
+func joinWarnings(lists ...[]string) []string {
+	warnings := slices.Concat(lists...)
+	for i := range warnings {
+		warnings[i] = text.Line(warnings[i], maxWarningLength)
+	}
+	slices.Sort(warnings)
+	warnings = slices.Compact(warnings)
+	if more := len(warnings) - (maxWarnings - 1); more > 1 {
+		warnings = append(warnings[:maxWarnings-1], fmt.Sprintf("%d more warnings are not listed", more))
+	}
+	return warnings
+}
