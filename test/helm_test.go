@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -90,6 +91,35 @@ func TestAChartIsRenderedForTheClusterWhereverItIsPublished(t *testing.T) {
 			_, err = s.live(workload, "helm.example.org/v1", "Agent", "", s.namespace)
 			s.Expect(err).NotTo(HaveOccurred(), "the custom resource comes behind its CRD")
 		})
+	}
+}
+
+// TestAChartFindsTheKindsOfAnEarlierPhase has a chart with what it makes only where the
+// kinds of another phase are served.
+func TestAChartFindsTheKindsOfAnEarlierPhase(t *testing.T) {
+	t.Parallel()
+	const given = "testdata/asks-what-is-served/"
+	s := newScenario(t)
+	workload := testenv.SharedWorkload(t)
+	crds, err := os.ReadFile(given + "crds.yaml")
+	s.Expect(err).NotTo(HaveOccurred())
+	files := map[string]string{}
+	for _, name := range []string{"Chart.yaml", "templates/all.yaml"} {
+		content, err := os.ReadFile(given + "chart/" + name)
+		s.Expect(err).NotTo(HaveOccurred())
+		files["probe/"+name] = string(content)
+	}
+	published := s.web.publish("probe-0.1.0.tgz", s.tarball(files))
+	s.bundle("probe", release("1.0.0", phase("kinds", inline(string(crds))), phase("chart",
+		s.helmSource(published.HTTPS.URL, func(src *v1alpha1.HelmSource) { src.Digest = published.HTTPS.Digest }))))
+	s.set("probe")
+	s.cluster("ghent", "probe", workload)
+	s.Eventually(s.ready("probe-ghent")).Should(Equal(isReady))
+	for apiVersion, kind := range map[string]string{
+		"monitoring.coreos.com/v1": "ServiceMonitor", "cert-manager.io/v1": "Certificate",
+	} {
+		_, err := s.live(workload, apiVersion, kind, "default", "probe")
+		s.Expect(err).NotTo(HaveOccurred(), kind)
 	}
 }
 

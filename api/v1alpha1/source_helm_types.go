@@ -59,6 +59,19 @@ type HelmSource struct {
 	// +kubebuilder:default=true
 	IncludeCRDs *bool `json:"includeCRDs,omitempty"`
 
+	// apiVersions are found in .Capabilities.APIVersions by the templates: groups and
+	// versions, such as monitoring.coreos.com/v1, or with a kind behind them, such as
+	// monitoring.coreos.com/v1/ServiceMonitor. They are beside those of Kubernetes and
+	// those of CustomResourceDefinitions in the chart's crds folder, in earlier phases,
+	// and in those sources of this phase that are no charts or stand before this one.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=382
+	// +kubebuilder:validation:items:Pattern=`^([a-z0-9.-]+/)?v[a-z0-9]+(/[A-Za-z0-9]+)?$`
+	APIVersions []string `json:"apiVersions,omitempty"`
+
 	// hooks defines what happens to the chart's hooks: Refuse (default) refuses the
 	// chart, Apply applies them as ordinary objects. Hooks for tests are always left out.
 	// +optional

@@ -484,6 +484,11 @@ func (in *HelmSource) DeepCopyInto(out *HelmSource) {
 		*out = new(bool)
 		**out = **in
 	}
+	if in.APIVersions != nil {
+		in, out := &in.APIVersions, &out.APIVersions
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	out.SecretRef = in.SecretRef
 	out.CARef = in.CARef
 	if in.Insecure != nil {

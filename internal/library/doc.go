@@ -2,6 +2,7 @@
 // the API into a Bundle whose objects can be read one by one from disk.
 //
 //	Library ─> resolutions ─> source     which parts a source has now
+//	        │    └> kinds ─┐             which kinds a chart is told
 //	        ─> releases    ─> plan       the plan of a release, kept in memory
 //	             └> indexing ─> store    the objects and the index of a part
 //

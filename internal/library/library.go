@@ -71,7 +71,7 @@ func New(ctx context.Context, cfg Config) (*Library, error) {
 	parts := newIndexing(ctx, cfg, slots, subscribers.notify)
 	return &Library{
 		subscribers: subscribers,
-		resolutions: newResolutions(ctx, cfg, slots, subscribers.notify),
+		resolutions: newResolutions(ctx, cfg, newKinds(parts), slots, subscribers.notify),
 		releases:    newReleases(cfg, parts),
 	}, nil
 }

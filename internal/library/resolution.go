@@ -9,21 +9,21 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 )
 
 // resolutions remembers the parts of sources and renews them.
 type resolutions struct {
 	sources resolver
+	kinds   *kinds
 	slots   *semaphore.Weighted
 	jobs    *jobs[source.Query, []source.Part]
 }
 
 func newResolutions(
-	ctx context.Context, cfg Config, slots *semaphore.Weighted, notify func(types.NamespacedName),
+	ctx context.Context, cfg Config, kinds *kinds, slots *semaphore.Weighted, notify func(types.NamespacedName),
 ) *resolutions {
-	r := &resolutions{sources: cfg.Sources, slots: slots}
+	r := &resolutions{sources: cfg.Sources, kinds: kinds, slots: slots}
 	r.jobs = newJobs(ctx, jobsConfig[source.Query, []source.Part]{
 		work: r.ask, notify: notify, clock: cfg.Clock, same: sameParts, interval: cfg.Interval,
 	})
@@ -35,36 +35,16 @@ func newResolutions(
 func (r *resolutions) resolve(
 	owner types.NamespacedName, wanted v1alpha1.Release, kubernetes string,
 ) (resolved, error) {
-	result := resolved{phases: make([]resolvedPhase, len(wanted.Phases))}
-	var errs, problems []error
-	for i, phase := range wanted.Phases {
-		result.phases[i].name, result.phases[i].namespace = phase.Name, phase.DefaultNamespace
-		for _, src := range phase.Sources {
-			parts, err := r.parts(owner, src, kubernetes)
-			err = fault.Wrap("phase "+phase.Name, err)
-			if parts == nil {
-				errs = append(errs, err)
-				continue
-			}
-			problems = append(problems, err)
-			result.phases[i].parts = slices.Concat(result.phases[i].parts, parts)
-		}
-	}
-	result.problem = fault.Join(problems...)
-	return result, fault.Join(errs...)
+	s := resolving{resolutions: r, owner: owner, release: wanted, kubernetes: kubernetes}
+	s.run()
+	return s.result()
 }
 
 // parts returns the parts of a source, and why it could not be
 // resolved again. Without parts the error is never nil.
-func (r *resolutions) parts(
-	owner types.NamespacedName, src v1alpha1.Source, kubernetes string,
-) ([]source.Part, error) {
-	if part, ok := r.sources.Static(src); ok {
+func (r *resolutions) parts(owner types.NamespacedName, query source.Query) ([]source.Part, error) {
+	if part, ok := r.sources.Static(query.Source); ok {
 		return []source.Part{part}, nil
-	}
-	query := source.Query{Namespace: owner.Namespace, Source: src}
-	if src.Helm != nil {
-		query.Kubernetes = minorOf(kubernetes)
 	}
 	key, err := fingerprintOf(query)
 	if err != nil {
@@ -72,7 +52,7 @@ func (r *resolutions) parts(
 	}
 	known := r.jobs.ensure(owner, key, query)
 	if known.result == nil {
-		return nil, known.pending(r.jobs.clock.Now(), r.sources.Describe(src))
+		return nil, known.pending(r.jobs.clock.Now(), r.sources.Describe(query.Source))
 	}
 	return known.result, known.failure(r.jobs.clock.Now())
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	corev1 "k8s.io/api/core/v1"
@@ -77,6 +78,7 @@ func (r *Resolver) renderOptions(ctx context.Context, query Query) (helm.Options
 		Namespace:   src.Namespace,
 		Values:      values,
 		KubeVersion: cmp.Or(query.Kubernetes, r.Kubernetes),
+		APIVersions: slices.Concat(src.APIVersions, query.APIVersions),
 		IncludeCRDs: src.IncludeCRDs == nil || *src.IncludeCRDs,
 		Hooks:       src.Hooks,
 	}, err

@@ -44,6 +44,9 @@ type Query struct {
 	// Kubernetes is the minor version of the workload cluster, as in "v1.36", for
 	// sources that depend on it; empty for the others.
 	Kubernetes string
+	// APIVersions are the groups, versions and kinds that the other sources of the
+	// release define for this one, sorted; see helm.Options.
+	APIVersions []string
 }
 
 // ID returns the identity of the documents in the part: that of its bytes, and

@@ -17,8 +17,9 @@
 //     private key. A chart that can do without, by cert-manager or an existing
 //     Secret, has a value for it. keys and values are sorted.
 //   - Capabilities.APIVersions holds the generally available groups, versions and
-//     kinds of Kubernetes, those of the chart's own crds folders, and nothing that
-//     Kubernetes serves no more. Capabilities.KubeVersion has the patch 0.
+//     kinds of Kubernetes, those of the chart's own crds folders, those that are
+//     given, and nothing that Kubernetes serves no more. Capabilities.KubeVersion has
+//     the patch 0.
 //   - Hooks are refused, or applied as ordinary objects where they run at an
 //     installation or upgrade. NOTES.txt and hooks for tests are left out.
 //

@@ -26,6 +26,11 @@ type Options struct {
 	// below the minor version does not count.
 	KubeVersion string
 
+	// APIVersions are in .Capabilities.APIVersions, beside those of Kubernetes and of
+	// the chart itself: groups and versions, as in "example.com/v1", and kinds of
+	// them, as in "example.com/v1/Widget". Neither order nor repetition counts.
+	APIVersions []string
+
 	// IncludeCRDs has the files of the crds folders written.
 	IncludeCRDs bool
 

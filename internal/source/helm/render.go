@@ -80,7 +80,7 @@ func (r *rendering) values() (common.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.capabilities.APIVersions = slices.Concat(r.capabilities.APIVersions, defined)
+	r.capabilities.APIVersions = slices.Concat(r.capabilities.APIVersions, defined, distinct(r.opts.APIVersions))
 	release := common.ReleaseOptions{
 		Name: r.opts.ReleaseName, Namespace: r.opts.Namespace, Revision: 1, IsInstall: true,
 	}

@@ -76,6 +76,8 @@ func TestWhatTemplatesSee(t *testing.T) {
 	t.Parallel()
 	patch := options(nil)
 	patch.KubeVersion = "1.36.7-eks-1"
+	told := options(nil)
+	told.APIVersions = []string{"example.com/v1/Widget", "example.com/v1"}
 	tests := map[string]struct {
 		field string
 		opts  helm.Options
@@ -93,7 +95,20 @@ func TestWhatTemplatesSee(t *testing.T) {
 		"a kind of it": {
 			`{{ .Capabilities.APIVersions.Has "networking.k8s.io/v1/Ingress" }}`, options(nil), "true",
 		},
-		"no group that is gone":       {`{{ .Capabilities.APIVersions.Has "policy/v1beta1" }}`, options(nil), "false"},
+		"no group that is gone": {`{{ .Capabilities.APIVersions.Has "policy/v1beta1" }}`, options(nil), "false"},
+		"a group that it is told of": {
+			`{{ .Capabilities.APIVersions.Has "example.com/v1" }} {{ .Capabilities.APIVersions.Has "example.com/v1/Widget" }}`,
+			told, "true true",
+		},
+		"API versions as a list": {
+			`{{ index .Capabilities.APIVersions 0 }} {{ range $v := .Capabilities.APIVersions }}` +
+				`{{ if hasPrefix "example.com/" $v }}{{ $v }} {{ end }}{{ end }}{{ has "apps/v1" .Capabilities.APIVersions }} ` +
+				`{{ eq (len .Capabilities.APIVersions) (len (.Capabilities.APIVersions | toJson | fromJsonArray)) }}`,
+			told, "v1 example.com/v1 example.com/v1/Widget true true",
+		},
+		"API versions in a variable": {
+			`{{ $v := .Capabilities.APIVersions }}{{ $v.Has "example.com/v1" }} {{ $v.Has "example.com/v2" }}`, told, "true false",
+		},
 		"no foreign group":            {`{{ .Capabilities.APIVersions.Has "example.com/v1" }}`, options(nil), "false"},
 		"an empty cluster":            {`{{ lookup "v1" "Secret" "shop" "web" | len }}`, options(nil), "0"},
 		"no address of a host":        {`{{ getHostByName "localhost" | quote }}`, options(nil), `""`},

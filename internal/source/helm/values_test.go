@@ -149,6 +149,7 @@ func TestIdentity(t *testing.T) {
 		"as it is":           func(*helm.Options) {},
 		"another patch":      func(o *helm.Options) { o.KubeVersion = "1.36.9" },
 		"refusing by itself": func(o *helm.Options) { o.Hooks = "" },
+		"no API versions":    func(o *helm.Options) { o.APIVersions = []string{} },
 	}
 	for name, change := range same {
 		if got := identity(t, chartDigest, change); got != golden {
@@ -163,6 +164,8 @@ func TestIdentity(t *testing.T) {
 		"name and namespace":    func(o *helm.Options) { o.ReleaseName, o.Namespace = "webs", "hop" },
 		"without definitions":   func(o *helm.Options) { o.IncludeCRDs = false },
 		"with hooks":            func(o *helm.Options) { o.Hooks = v1alpha1.ApplyHooks },
+		"an API version":        func(o *helm.Options) { o.APIVersions = []string{"a/v1"} },
+		"API versions":          func(o *helm.Options) { o.APIVersions = []string{"a/v1", "a/v1/B"} },
 		"another value":         func(o *helm.Options) { o.Values["a"] = "x" },
 		"a null":                func(o *helm.Options) { o.Values["c"] = nil },
 		"no values":             func(o *helm.Options) { o.Values = nil },
@@ -176,6 +179,10 @@ func TestIdentity(t *testing.T) {
 	none := func(o *helm.Options) { o.Values = map[string]any{} }
 	if identity(t, chartDigest, none) != identity(t, chartDigest, func(o *helm.Options) { o.Values = nil }) {
 		t.Error("no values and empty values differ")
+	}
+	repeated := func(o *helm.Options) { o.APIVersions = []string{"a/v1/B", "a/v1", "a/v1/B"} }
+	if seen[identity(t, chartDigest, repeated)] != "API versions" {
+		t.Error("the order or the repetition of API versions counts")
 	}
 	if _, ok := seen[identity(t, digest.FromString("other"), func(*helm.Options) {})]; ok {
 		t.Error("the chart does not count")
