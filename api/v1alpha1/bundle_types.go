@@ -96,6 +96,13 @@ type Phase struct {
 	// +kubebuilder:validation:MaxItems=16
 	ReadyWhen []ReadyWhen `json:"readyWhen,omitempty"`
 
+	// waitForConditions is true if the end of the phase also waits for its custom
+	// resources: each must have the condition Ready or, without that, Available, with
+	// the status True. One that has neither is not ready, so leave it off for a phase
+	// with kinds without them. Default false.
+	// +optional
+	WaitForConditions *bool `json:"waitForConditions,omitempty"`
+
 	// timeout after which a phase that is not ready makes the ClusterBundle
 	// Stalled. It is then retried slowly, and when a watch reports a change.
 	// Default 10m.

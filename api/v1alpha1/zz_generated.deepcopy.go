@@ -625,6 +625,11 @@ func (in *Phase) DeepCopyInto(out *Phase) {
 		*out = make([]ReadyWhen, len(*in))
 		copy(*out, *in)
 	}
+	if in.WaitForConditions != nil {
+		in, out := &in.WaitForConditions, &out.WaitForConditions
+		*out = new(bool)
+		**out = **in
+	}
 	if in.Timeout != nil {
 		in, out := &in.Timeout, &out.Timeout
 		*out = new(v1.Duration)

@@ -61,7 +61,10 @@ func (r *Reconciler) living(ctx context.Context, s *scope) (inventory.Living, er
 func (r *Reconciler) rolloutOf(s *scope) rollout.Rollout {
 	phases := make([]rollout.Phase, len(s.release.Phases))
 	for i, phase := range s.release.Phases {
-		phases[i] = rollout.Phase{ReadyWhen: s.bundle.ReadyWhen[i], Timeout: defaultTimeout}
+		phases[i] = rollout.Phase{
+			ReadyWhen: s.bundle.ReadyWhen[i], Timeout: defaultTimeout,
+			WaitForConditions: phase.WaitForConditions != nil && *phase.WaitForConditions,
+		}
 		if phase.Timeout != nil {
 			phases[i].Timeout = phase.Timeout.Duration
 		}

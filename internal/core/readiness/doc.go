@@ -1,7 +1,7 @@
 // Package readiness finds out whether one live object is ready: it turns the
 // object, as the workload cluster has it, into a Finding.
 //
-//	live object ──────────────▶ Workload   ─┐
+//	live object ──────────────▶ Of         ─┐
 //	discovery ────────────────▶ CRDServed  ─┤
 //	CustomResourceDefinition ─▶ Conditions ─┼─▶ Finding{Ready, Stalled, Reason, Message}
 //	readyWhen ─▶ Compile ─────▶ Evaluate   ─┘

@@ -51,7 +51,11 @@ func titleOf(obj *unstructured.Unstructured) string {
 }
 
 // condition is an element of status.conditions.
-type condition struct{ Status, Reason, Message string }
+type condition struct {
+	Status, Reason, Message string
+	// observed is the generation that it is about; nil where it does not say.
+	observed *int64
+}
 
 // conditionOf returns the condition of the given type. It is empty for an object
 // that has none, as before its controller has seen it.
@@ -64,11 +68,15 @@ func conditionOf(obj *unstructured.Unstructured, kind string) condition {
 	for _, element := range conditions {
 		fields, ok := element.(map[string]any)
 		if ok && fields["type"] == kind {
-			return condition{
+			found := condition{
 				Status:  stringOf(fields["status"]),
 				Reason:  stringOf(fields["reason"]),
 				Message: stringOf(fields["message"]),
 			}
+			if generation, ok := fields["observedGeneration"].(int64); ok {
+				found.observed = &generation
+			}
+			return found
 		}
 	}
 	return condition{}

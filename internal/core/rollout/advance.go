@@ -66,35 +66,32 @@ func (p *pass) gateInside(ctx context.Context, i int, steps []plan.Step) error {
 		return p.crdGate(ctx, i, steps[0].Objects)
 	case plan.GateWorkloads:
 		if len(steps) > 1 {
-			return p.softGate(ctx, i, steps[0].Objects)
+			return p.softGate(ctx, i, steps[0])
 		}
 	case plan.GateNone:
 	}
 	return nil
 }
 
-// softGate is open when the workloads but Jobs are current, or after softGateTime.
-func (p *pass) softGate(ctx context.Context, i int, objects []plan.Object) error {
-	err := p.softlyCurrent(ctx, i, objects)
+// softGate is open when the workloads but Jobs are ready, or after softGateTime.
+func (p *pass) softGate(ctx context.Context, i int, step plan.Step) error {
+	err := p.softlyReady(ctx, i, step)
 	if !errors.Is(err, errNotReady) {
 		return err
 	}
-	left := p.Memory.softSince(&objects[0], p.Now()).Add(softGateTime).Sub(p.Now())
+	left := p.Memory.softSince(&step.Objects[0], p.Now()).Add(softGateTime).Sub(p.Now())
 	if left <= 0 {
 		return nil
 	}
 	return fault.Wait(fault.ReasonOf(err, ""), min(left, orForever(fault.AfterOf(err))), err)
 }
 
-// phaseGate is open when all workloads of the phase are current, Jobs among them, and
-// its expressions hold.
+// phaseGate is open when all workloads of the phase are ready, Jobs among them, and
+// what else its end waits for, and its expressions hold.
 func (p *pass) phaseGate(ctx context.Context, i int) error {
 	p.notReady[i] = 0
 	for _, step := range p.Release.Plan.Phases[i].Steps {
-		if step.Gate != plan.GateWorkloads {
-			continue
-		}
-		if err := p.workloadGate(ctx, i, step.Objects); err != nil {
+		if err := p.stepGate(ctx, i, step); err != nil {
 			return err
 		}
 	}

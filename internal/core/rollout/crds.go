@@ -59,7 +59,7 @@ func (p *poll) next(now time.Time, closed []plan.Object) {
 // established and served with the names in its spec.
 func (p *pass) crdGate(ctx context.Context, i int, objects []plan.Object) error {
 	poll, now := p.Memory.pollOf(objects), p.Now()
-	if p.appliedAny(objects) {
+	if p.appliedAny(pointersTo(objects)) {
 		poll.begin(now, definitions(objects))
 	}
 	if !poll.open && !now.Before(poll.due) {
@@ -84,13 +84,8 @@ func (p *pass) crdGate(ctx context.Context, i int, objects []plan.Object) error 
 }
 
 // appliedAny reports whether this pass applied one of the objects.
-func (p *pass) appliedAny(objects []plan.Object) bool {
-	for n := range objects {
-		if p.applied[&objects[n]] {
-			return true
-		}
-	}
-	return false
+func (p *pass) appliedAny(objects []*plan.Object) bool {
+	return slices.ContainsFunc(objects, func(object *plan.Object) bool { return p.applied[object] })
 }
 
 // definitions returns those of the objects that are CustomResourceDefinitions.
@@ -133,7 +128,7 @@ func groupVersions(crds []plan.Object) []metav1.GroupVersion {
 // some of them. It returns a fault.Stall if the conditions of one show that
 // waiting does not help.
 func (p *pass) diagnose(ctx context.Context, closed []plan.Object) error {
-	if _, err := p.watchMembers(ctx, closed); err != nil {
+	if _, err := p.watchMembers(ctx, pointersTo(closed)); err != nil {
 		return err
 	}
 	return p.forEach(ctx, min(len(closed), maxDiagnosed), func(ctx context.Context, n int) error {

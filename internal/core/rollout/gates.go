@@ -44,37 +44,61 @@ func (e notReadyError) Unwrap() error { return e.error }
 // Is has it be errNotReady.
 func (notReadyError) Is(target error) bool { return target == errNotReady }
 
-// workloadGate is open when every workload of the step is current. Those that were
-// are not read again while a watch would have seen a change.
-func (p *pass) workloadGate(ctx context.Context, i int, objects []plan.Object) error {
-	return p.areCurrent(ctx, i, objects, p.waitedFor(i, objects))
+// stepGate is open when everything of the step that the end of the phase waits for is
+// ready. What was ready is not read again while a watch would have seen a change.
+func (p *pass) stepGate(ctx context.Context, i int, step plan.Step) error {
+	objects := p.awaited(i, step)
+	if len(objects) == 0 {
+		return nil
+	}
+	return p.areReady(ctx, i, objects, p.waitedFor(i, objects))
 }
 
-// softlyCurrent is workloadGate without Jobs, which may need what stands behind them.
-func (p *pass) softlyCurrent(ctx context.Context, i int, objects []plan.Object) error {
-	waited := slices.DeleteFunc(p.waitedFor(i, objects), isJob)
-	return p.areCurrent(ctx, i, objects, waited)
+// softlyReady is stepGate without Jobs, which may need what stands behind them.
+func (p *pass) softlyReady(ctx context.Context, i int, step plan.Step) error {
+	objects := p.awaited(i, step)
+	return p.areReady(ctx, i, objects, slices.DeleteFunc(p.waitedFor(i, objects), isJob))
 }
 
-// areCurrent returns an error while one of those objects of a step that are waited
-// for is not current.
-func (p *pass) areCurrent(ctx context.Context, i int, objects []plan.Object, waited []*plan.Object) error {
+// awaited returns the objects of a step that the end of the phase waits for.
+func (p *pass) awaited(i int, step plan.Step) []*plan.Object {
+	return objectsOf([]plan.Step{step}, func(object *plan.Object) bool {
+		switch step.Name {
+		case plan.StepWorkloads:
+			return true
+		case plan.StepServed, plan.StepInstances:
+			return p.Release.Phases[i].WaitForConditions
+		default:
+			return isAPIService(object)
+		}
+	})
+}
+
+// isAPIService reports whether an object has the API server ask another one: while
+// that does not answer, discovery fails for all, and no Namespace can be deleted.
+func isAPIService(object *plan.Object) bool {
+	return object.Group == "apiregistration.k8s.io" && object.Kind == "APIService"
+}
+
+// areReady returns an error while one of those objects of a step that are waited
+// for is not ready.
+func (p *pass) areReady(ctx context.Context, i int, objects, waited []*plan.Object) error {
 	watched, err := p.watchMembers(ctx, objects)
 	if err != nil {
 		return err
 	}
-	first := &objects[0]
+	first := objects[0]
 	if p.Memory.ready[first] != nil && !p.appliedAny(objects) {
 		return nil
 	}
 	delete(p.Memory.ready, first)
-	live, err := p.liveWorkloads(ctx, waited)
+	live, err := p.liveObjects(ctx, waited)
 	if err != nil {
 		return err
 	}
 	findings := make([]readiness.Finding, len(waited))
 	for n, object := range waited {
-		findings[n] = p.workload(object, live[object])
+		findings[n] = p.finding(object, live[object])
 	}
 	if err := p.closed(i, v1alpha1.WorkloadsNotReadyReason, findings); err != nil {
 		return notReadyError{err}
@@ -87,14 +111,10 @@ func (p *pass) areCurrent(ctx context.Context, i int, objects []plan.Object, wai
 
 // waitedFor returns the objects that the gate of a phase waits for: all of them, but
 // for the Jobs of a phase that was complete before. They are done, and may be gone.
-func (p *pass) waitedFor(i int, objects []plan.Object) []*plan.Object {
-	waited := make([]*plan.Object, 0, len(objects))
-	for n := range objects {
-		if i >= p.complete || isRepaired(&objects[n]) {
-			waited = append(waited, &objects[n])
-		}
-	}
-	return waited
+func (p *pass) waitedFor(i int, objects []*plan.Object) []*plan.Object {
+	return slices.DeleteFunc(slices.Clone(objects), func(object *plan.Object) bool {
+		return i < p.complete && !isRepaired(object)
+	})
 }
 
 // areMembers reports whether all objects are members of the inventory: the watches
@@ -108,9 +128,9 @@ func (p *pass) areMembers(live map[*plan.Object]*unstructured.Unstructured) bool
 	return true
 }
 
-// workload finds out whether a workload that is as live, nil if it does not
-// exist, is current.
-func (p *pass) workload(object *plan.Object, live *unstructured.Unstructured) readiness.Finding {
+// finding finds out whether an object that is as live, nil if it does not exist, is
+// ready.
+func (p *pass) finding(object *plan.Object, live *unstructured.Unstructured) readiness.Finding {
 	switch {
 	case p.applied[object]:
 		return readiness.Finding{Message: object.Ref.String() + ": not observed by its controller yet"}
@@ -119,16 +139,16 @@ func (p *pass) workload(object *plan.Object, live *unstructured.Unstructured) re
 	case live == nil:
 		return readiness.Finding{Message: object.Ref.String() + " does not exist"}
 	}
-	finding := readiness.Workload(live)
+	finding := readiness.Of(live)
 	if finding.Ready && isJob(object) {
 		p.Memory.noteJob(object, true)
 	}
 	return finding
 }
 
-// liveWorkloads reads the workloads that exist, but for those that this pass
+// liveObjects reads those of the objects that exist, but for those that this pass
 // applied: one list for each kind, or one read where there is one of a kind.
-func (p *pass) liveWorkloads(
+func (p *pass) liveObjects(
 	ctx context.Context, objects []*plan.Object,
 ) (map[*plan.Object]*unstructured.Unstructured, error) {
 	var groups []group

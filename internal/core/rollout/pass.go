@@ -109,9 +109,7 @@ func (p *pass) health(ctx context.Context, phases []plan.Phase) error {
 		}
 		var found []error
 		for _, step := range phase.Steps {
-			if step.Gate == plan.GateWorkloads {
-				found = append(found, p.workloadGate(ctx, i, step.Objects))
-			}
+			found = append(found, p.stepGate(ctx, i, step))
 		}
 		found = append(found, p.readyWhen(ctx, i))
 		p.regressed[i] = fault.Wrap("phase "+phase.Name, fault.Join(found...))
@@ -167,3 +165,12 @@ func objectsOf(steps []plan.Step, which func(*plan.Object) bool) []*plan.Object 
 }
 
 func all(*plan.Object) bool { return true }
+
+// pointersTo returns pointers to the objects of a step.
+func pointersTo(objects []plan.Object) []*plan.Object {
+	pointers := make([]*plan.Object, len(objects))
+	for i := range objects {
+		pointers[i] = &objects[i]
+	}
+	return pointers
+}

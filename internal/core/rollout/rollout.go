@@ -32,6 +32,9 @@ type Release struct {
 type Phase struct {
 	// ReadyWhen must hold before the phase is ready.
 	ReadyWhen []*readiness.Expression
+	// WaitForConditions is true if the custom resources of the phase have to be ready
+	// by their conditions.
+	WaitForConditions bool
 	// Timeout after which a phase that is not ready is stalled.
 	Timeout time.Duration
 }

@@ -11,10 +11,10 @@ import (
 
 // watchMembers adds a target for the members of the inventory of each kind among
 // the objects, and returns these targets.
-func (p *pass) watchMembers(ctx context.Context, objects []plan.Object) ([]Target, error) {
+func (p *pass) watchMembers(ctx context.Context, objects []*plan.Object) ([]Target, error) {
 	var targets []Target
 	for _, object := range objects {
-		resource, _, err := p.mapper.locate(ctx, object)
+		resource, _, err := p.mapper.locate(ctx, *object)
 		if err != nil {
 			return nil, err
 		}
@@ -47,16 +47,13 @@ func targetOf(resource manifest.Resource, ref manifest.Ref) Target {
 	return Target{Resource: resource, Namespace: ref.Namespace, Name: ref.Name}
 }
 
-// watchComplete adds the targets of phases that are complete: of their workloads and
-// expressions, and, when the release is, of the content of all their objects and of
+// watchComplete adds the targets of phases that are complete: of what has to stay
+// ready, and of expressions, and, when the release is, of the content of all their objects and of
 // the parent. The content of what was applied once only is not watched.
 func (p *pass) watchComplete(ctx context.Context, phases []plan.Phase) error {
 	for i, phase := range phases {
 		for _, step := range phase.Steps {
-			if step.Gate != plan.GateWorkloads {
-				continue
-			}
-			if _, err := p.watchMembers(ctx, step.Objects); err != nil {
+			if _, err := p.watchMembers(ctx, p.awaited(i, step)); err != nil {
 				return err
 			}
 		}

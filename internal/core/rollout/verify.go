@@ -118,7 +118,7 @@ func (p *pass) repair(ctx context.Context, i int, steps []plan.Step) error {
 // are served.
 func (p *pass) servedAgain(ctx context.Context, i int, step plan.Step) error {
 	first := &step.Objects[0]
-	if step.Gate != plan.GateCRDs || !p.appliedAny(step.Objects) && !p.Memory.redefined[first] {
+	if step.Gate != plan.GateCRDs || !p.appliedAny(pointersTo(step.Objects)) && !p.Memory.redefined[first] {
 		return nil
 	}
 	err := p.crdGate(ctx, i, step.Objects)
