@@ -94,7 +94,7 @@ func (c *Client) Create(
 	if apierrors.IsConflict(err) {
 		return nil, changed(ref)
 	}
-	return applied, classify(ref, err)
+	return applied, c.explained(ctx, classify(ref, err), err)
 }
 
 // Apply sends body, the JSON of the object, as a server-side apply of the field
@@ -105,7 +105,7 @@ func (c *Client) Apply(
 	ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte, manager string,
 ) (*metav1.PartialObjectMetadata, error) {
 	applied, err := c.apply(ctx, resource, ref, body, manager, true)
-	return applied, classify(ref, err)
+	return applied, c.explained(ctx, classify(ref, err), err)
 }
 
 func (c *Client) apply(
