@@ -71,6 +71,10 @@ func (r *Resolver) chartInRegistry(
 	if err != nil {
 		return chart{}, err
 	}
+	if !oci.HasLayer(manifest, chartMediaType) {
+		return chart{}, fault.Stallf(v1alpha1.ArtifactInvalidReason,
+			"the artifact has no layer of the media type %s, so it is no Helm chart: use an oci source", chartMediaType)
+	}
 	layers, err := oci.Layers(manifest, []string{chartMediaType}, func(string, string) bool { return true })
 	if err != nil {
 		return chart{}, err

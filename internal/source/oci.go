@@ -113,6 +113,10 @@ func (a artifact) layers(ctx context.Context, manifest []byte, wanted []string) 
 	if err != nil {
 		return nil, err
 	}
+	if oci.HasLayer(manifest, chartMediaType) {
+		return nil, fault.Stallf(v1alpha1.ArtifactInvalidReason,
+			"it is a Helm chart: use a helm source with chart: %s%s and the tag as its version", ociScheme, a.ref.Repository)
+	}
 	if !ok {
 		return oci.Layers(manifest, wanted, func(mediaType, title string) bool {
 			_, known := archive.FormatOfMediaType(mediaType, title)

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"path"
 	"slices"
 	"strings"
 )
@@ -79,8 +80,8 @@ func FormatOfName(name string) Format {
 // of a general type, such as application/octet-stream, are recognized by the
 // ending of their title (the annotation org.opencontainers.image.title). The
 // same holds for the type of an uncompressed layer, since "oras push" gives it
-// to files of every kind; without a title it is an archive. The second result is
-// false when the format is not known.
+// to files of every kind; with a title that has no ending, and without a title, it
+// is an archive. The second result is false when the format is not known.
 func FormatOfMediaType(mediaType, title string) (Format, bool) {
 	mediaType, _, _ = strings.Cut(mediaType, ";")
 	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
@@ -91,7 +92,17 @@ func FormatOfMediaType(mediaType, title string) (Format, bool) {
 	if byTitle, ok := formatOfEnding(title); ok {
 		return byTitle, true
 	}
-	return format, known
+	if known && !hasEnding(title) {
+		return format, true
+	}
+	return Plain, false
+}
+
+// hasEnding reports whether a title ends as the name of a file of some kind; that
+// of a folder may end in a version.
+func hasEnding(title string) bool {
+	ending := strings.ToLower(strings.TrimPrefix(path.Ext(title), "."))
+	return ending != "" && ending[0] >= 'a' && ending[0] <= 'z'
 }
 
 // IsArchive reports whether the format holds several files with names.

@@ -55,6 +55,8 @@ func TestFormatOfMediaType(t *testing.T) {
 		"a file that oras pushed":  {givenType: ociLayer, givenTitle: "calico.yaml", want: Plain},
 		"an archive oras pushed":   {givenType: ociLayer, givenTitle: "calico.tar.zst", want: TarZstd},
 		"a tar layer of any title": {givenType: ociLayer, givenTitle: "calico", want: Tar},
+		"a tar layer of a version": {givenType: ociLayer, givenTitle: "calico-v3.32", want: Tar},
+		"a README oras pushed":     {givenType: ociLayer, givenTitle: "README.md", wantUnknown: true},
 		"bytes with a title":       {givenType: "application/octet-stream", givenTitle: "a.yaml.gz", want: Gzip},
 		"another type with a title": {
 			givenType: "application/vnd.acme.rocket.v1", givenTitle: "a.tgz", want: TarGzip,

@@ -104,6 +104,14 @@ func TestFilesRefusesAnArchive(t *testing.T) {
 	}
 }
 
+func TestAFileThatIsNoArchiveIsNamedAsWhatItIs(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"# Calico\n", "kind: A\n" + strings.Repeat("# a\n", 1000)} {
+		_, err := readFiles(strings.NewReader(text), Tar, nil, DefaultLimits())
+		faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArchiveInvalidReason, "no tar archive", "must end in .yaml")
+	}
+}
+
 // gnuSparse returns an entry of the old GNU format: one byte and a hole of 1 GB.
 func gnuSparse(name string) []byte {
 	var b [512]byte

@@ -189,6 +189,9 @@ func (w *walk) failed(err error) error {
 		return w.files.err
 	case w.in.err != nil && w.in.err != io.EOF: //nolint:errorlint // it is the value itself
 		return w.in.err
+	case w.entries == 0:
+		return invalid("%s: cut off or no tar archive: if it is YAML, its name must end in .yaml, .yml or .json: %w",
+			w.place, err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return invalid("%s: the archive is cut off here or later", w.place)
 	}

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -14,8 +16,8 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
-// MaxLayers bounds the layers of an artifact.
-const MaxLayers = 32
+// MaxLayers bounds the layers that are read of an artifact.
+const MaxLayers = 256
 
 const (
 	// maxNameText bounds a name from a registry in a message, in bytes.
@@ -39,12 +41,13 @@ type Layer struct {
 
 // Layers returns the layers of a manifest to read. Each of wanted, a title or a
 // media type, selects all layers that have it, in the manifest's order and none
-// twice; without any wanted all layers but empty ones are selected. known reports
-// whether a layer with that media type and title can be read.
+// twice; without any wanted all layers are selected but empty ones and the
+// documentation beside others, such as a README.md. known reports whether a layer
+// with that media type and title can be read.
 //
 // The error is ArtifactInvalid for an index, a manifest without layers, an invalid
 // descriptor, a wanted layer that is missing, and a layer that is not known, and
-// LimitExceeded for more than MaxLayers layers.
+// LimitExceeded for more than MaxLayers layers that are selected.
 func Layers(manifest []byte, wanted []string, known func(mediaType, title string) bool) ([]Layer, error) {
 	m, err := parseManifest(manifest)
 	if err != nil {
@@ -57,6 +60,14 @@ func Layers(manifest []byte, wanted []string, known func(mediaType, title string
 	if layers, err = choose(layers, wanted); err != nil {
 		return nil, err
 	}
+	if len(wanted) == 0 {
+		layers = withoutDocumentation(layers, known)
+	}
+	if len(layers) > MaxLayers {
+		return nil, fault.Stallf(v1alpha1.LimitExceededReason,
+			"%d layers are more than the limit of %d: name those to read in layers, or push a folder, which is one layer",
+			len(layers), MaxLayers)
+	}
 	for _, l := range layers {
 		if !known(l.MediaType, l.Title) {
 			return nil, artifactInvalid("%s cannot be read: it is neither YAML nor an archive of it; "+
@@ -64,6 +75,37 @@ func Layers(manifest []byte, wanted []string, known func(mediaType, title string
 		}
 	}
 	return layers, nil
+}
+
+// HasLayer reports whether a manifest has a layer of the given media type.
+func HasLayer(manifest []byte, mediaType string) bool {
+	m, err := parseManifest(manifest)
+	return err == nil && slices.ContainsFunc(m.Layers, func(d ocispec.Descriptor) bool { return d.MediaType == mediaType })
+}
+
+// documentationNames and documentationEndings are those of files for people that
+// are published beside manifests.
+var (
+	documentationNames   = []string{"readme", "license", "licence", "notice", "changelog", "authors"}
+	documentationEndings = []string{".md", ".markdown", ".rst", ".adoc", ".txt"}
+)
+
+// withoutDocumentation returns the layers but for documentation, which of an
+// archive is not read either; all of them if no other is left.
+func withoutDocumentation(layers []Layer, known func(mediaType, title string) bool) []Layer {
+	left := slices.DeleteFunc(slices.Clone(layers), func(l Layer) bool {
+		// oras push gives the type of a tar archive to files of every kind.
+		typed := l.MediaType != ocispec.MediaTypeImageLayer && known(l.MediaType, l.Title)
+		return !typed && isDocumentation(path.Base(strings.ToLower(l.Title)))
+	})
+	if len(left) == 0 {
+		return layers
+	}
+	return left
+}
+
+func isDocumentation(name string) bool {
+	return slices.Contains(documentationNames, name) || slices.Contains(documentationEndings, path.Ext(name))
 }
 
 // String returns the layer as messages name it.
@@ -91,10 +133,6 @@ func parseManifest(content []byte) (ocispec.Manifest, error) {
 
 // layersOf returns the layers of m that have content.
 func layersOf(m ocispec.Manifest) ([]Layer, error) {
-	if len(m.Layers) > MaxLayers {
-		return nil, fault.Stallf(v1alpha1.LimitExceededReason,
-			"%d layers are more than the limit of %d", len(m.Layers), MaxLayers)
-	}
 	layers := make([]Layer, 0, len(m.Layers))
 	for i, d := range m.Layers {
 		l, err := layerOf(d)

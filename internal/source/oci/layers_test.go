@@ -70,6 +70,71 @@ func TestLayersAreChosen(t *testing.T) {
 	}
 }
 
+func TestLayersBeyondTheLimitMayStandBesideThoseThatAreWanted(t *testing.T) {
+	t.Parallel()
+	files := []ocitest.File{{Title: "a.yaml", MediaType: yamlType, Content: []byte("a")}}
+	for i := range oci.MaxLayers {
+		files = append(files, ocitest.File{MediaType: fluxType, Content: fmt.Append(nil, i)})
+	}
+	layers, err := oci.Layers(ocitest.NewArtifact(files...).Manifest, []string{"a.yaml"}, readable)
+	if err != nil || len(layers) != 1 {
+		t.Errorf("want the one layer that is wanted, got %d, %v", len(layers), err)
+	}
+}
+
+func TestDocumentationBesideManifestsIsNotRead(t *testing.T) {
+	t.Parallel()
+	const orasType = "application/vnd.oci.image.layer.v1.tar"
+	file := func(title, mediaType string) ocitest.File {
+		return ocitest.File{Title: title, MediaType: mediaType, Content: []byte(title)}
+	}
+	tests := map[string]struct {
+		given []ocitest.File
+		want  []string
+		says  string
+	}{
+		"a README and a LICENSE beside a manifest": {
+			given: []ocitest.File{file("README.md", orasType), file("a.yaml", orasType), file("LICENSE", orasType)},
+			want:  []string{"a.yaml"},
+		},
+		"a README with a type of its own": {
+			given: []ocitest.File{file("docs/ReadMe.md", "text/markdown"), file("a.yaml", orasType)},
+			want:  []string{"a.yaml"},
+		},
+		"a manifest by its type in a text file": {
+			given: []ocitest.File{file("manifests.txt", yamlType), file("a.yaml", orasType)},
+			want:  []string{"manifests.txt", "a.yaml"},
+		},
+		"a README alone": {
+			given: []ocitest.File{file("README.md", orasType)},
+			says:  `the layer "README.md" of the media type "application/vnd.oci.image.layer.v1.tar" cannot be read`,
+		},
+		"a program beside a manifest": {
+			given: []ocitest.File{file("a.yaml", orasType), file("a.exe", orasType)},
+			says:  `"a.exe" of the media type "application/vnd.oci.image.layer.v1.tar" cannot be read`,
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			layers, err := oci.Layers(ocitest.NewArtifact(tc.given...).Manifest, nil, func(mediaType, title string) bool {
+				return mediaType == yamlType || strings.HasSuffix(title, ".yaml")
+			})
+			if tc.says != "" {
+				faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArtifactInvalidReason, tc.says)
+				return
+			}
+			var got []string
+			for _, l := range layers {
+				got = append(got, l.Title)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" || err != nil {
+				t.Errorf("titles (-want +got), error %v:\n%s", err, diff)
+			}
+		})
+	}
+}
+
 func TestALayerIsDescribed(t *testing.T) {
 	t.Parallel()
 	want := oci.Layer{Digest: digest.FromString(content), Size: int64(len(content)), MediaType: yamlType, Title: "a.yaml"}
@@ -103,7 +168,7 @@ func TestManifestsWhoseLayersAreRefused(t *testing.T) {
 		"no layers":    {[]byte(`{}`), nil, v1alpha1.ArtifactInvalidReason, "no layer with content"},
 		"empty layers": {emptyOnly(), nil, v1alpha1.ArtifactInvalidReason, "no layer with content"},
 		"too many": {
-			ocitest.NewArtifact(many...).Manifest, nil, v1alpha1.LimitExceededReason, "33 layers are more than the limit of 32",
+			ocitest.NewArtifact(many...).Manifest, nil, v1alpha1.LimitExceededReason, "257 layers are more than the limit of 256: name those to read in layers",
 		},
 		"no digest": {layer(`{"size":1}`), nil, v1alpha1.ArtifactInvalidReason, "layers[0]: the digest"},
 		"bad digest": {

@@ -1,11 +1,13 @@
 package oci
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 
@@ -14,6 +16,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 // The media types of manifests that are asked for.
@@ -31,7 +34,8 @@ const attestation = "vnd.docker.reference.type"
 
 // Manifest returns the manifest with digest d, whose bytes were checked against
 // d. If d is an index with one manifest it is that manifest, checked against the
-// index; attestations do not count. An index with several is ArtifactInvalid.
+// index; attestations do not count. An index with several is ArtifactInvalid, and the
+// message names the first of them.
 func (c *Client) Manifest(ctx context.Context, ref Reference, d digest.Digest, creds Credentials) ([]byte, error) {
 	if _, err := ref.parseRepository(); err != nil {
 		return nil, err
@@ -104,11 +108,28 @@ func onlyManifest(content []byte) (d digest.Digest, ok bool, err error) {
 	manifests := slices.DeleteFunc(index.Manifests, func(m ocispec.Descriptor) bool {
 		return m.Annotations[attestation] != ""
 	})
-	if len(manifests) != 1 {
-		return "", false, artifactInvalid(
-			"it is an index of %d manifests, not of one: name the digest of one of them", len(manifests))
+	switch len(manifests) {
+	case 0:
+		return "", false, artifactInvalid("it is an index of 0 manifests: push an artifact, or an index of one")
+	case 1:
+		return manifests[0].Digest, true, checkSHA256(manifests[0].Digest)
 	}
-	return manifests[0].Digest, true, checkSHA256(manifests[0].Digest)
+	return "", false, artifactInvalid("it is an index of %d manifests, not of one: name the digest of one of them: %s",
+		len(manifests), candidates(manifests))
+}
+
+// candidates names the first manifests of an index by their digests and by what
+// distinguishes them: platform or type.
+func candidates(manifests []ocispec.Descriptor) string {
+	names := make([]string, len(manifests))
+	for i, m := range manifests {
+		what := text.Line(cmp.Or(m.ArtifactType, m.MediaType), maxNameText)
+		if m.Platform != nil {
+			what = text.Line(path.Join(m.Platform.OS, m.Platform.Architecture, m.Platform.Variant), maxNameText)
+		}
+		names[i] = text.Line(m.Digest.String(), maxNameText) + " (" + what + ")"
+	}
+	return text.List(names, maxNamed, ", ")
 }
 
 func notAManifest() error {

@@ -49,6 +49,28 @@ func TestTheOnlyManifestOfAnIndexIsTaken(t *testing.T) {
 	}
 }
 
+func TestTheMessageAboutAnIndexNamesItsCandidates(t *testing.T) {
+	t.Parallel()
+	index := fmt.Sprintf(`{"manifests":[
+		{"digest":%[1]q,"mediaType":"application/vnd.oci.image.manifest.v1+json","platform":{"os":"linux","architecture":"arm64"}},
+		{"digest":%[2]q,"artifactType":"application/vnd.acme\nrocket"},
+		{"digest":%[2]q,"annotations":{"vnd.docker.reference.type":"attestation-manifest"}}]}`,
+		someDigest(), digest.FromString("b"))
+	_, err := oci.Layers([]byte(index), nil, anything)
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArtifactInvalidReason,
+		"an index of 2 manifests", someDigest().String()+" (linux/arm64), ",
+		digest.FromString("b").String()+" (application/vnd.acme rocket)")
+	many := make([]digest.Digest, 1000)
+	for i := range many {
+		many[i] = digest.FromString(fmt.Sprint(i))
+	}
+	_, err = oci.Layers(ocitest.NewIndex(many...).Manifest, nil, anything)
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArtifactInvalidReason, "and 995 more")
+	if len(err.Error()) > 1024 {
+		t.Errorf("want a message of at most 1 KiB, got %d bytes", len(err.Error()))
+	}
+}
+
 func TestManifestsThatAreNotUsed(t *testing.T) {
 	t.Parallel()
 	large := strings.Repeat("x", 2001)
