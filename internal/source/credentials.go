@@ -20,13 +20,25 @@ func (r *Resolver) credentials(
 	if err != nil {
 		return oci.Credentials{}, err
 	}
+	host, _, _ := strings.Cut(address, "/")
+	creds, err := oci.CredentialsFrom(host, string(secret.Type), secret.Data, nil)
+	if err != nil {
+		return oci.Credentials{}, fault.Wrap("Secret "+secretRef.Name, err)
+	}
+	creds.Secret = secretRef.Name
+	if creds.RootCAs != nil {
+		creds.RootCAsSecret = secretRef.Name
+	}
+	if caRef.Name == "" {
+		return creds, nil
+	}
 	authorities, err := r.optionalSecret(ctx, namespace, caRef)
 	if err != nil {
 		return oci.Credentials{}, err
 	}
-	host, _, _ := strings.Cut(address, "/")
-	creds, err := oci.CredentialsFrom(host, string(secret.Type), secret.Data, authorities.Data)
-	return creds, fault.Wrap("Secret "+secretRef.Name, err)
+	trusted, err := oci.CredentialsFrom(host, "", nil, authorities.Data)
+	creds.RootCAs, creds.RootCAsSecret = trusted.RootCAs, caRef.Name
+	return creds, fault.Wrap("Secret "+caRef.Name, err)
 }
 
 // optionalSecret reads a Secret if one is named; without a name it returns an empty one.
@@ -37,5 +49,9 @@ func (r *Resolver) optionalSecret(
 	if ref.Name == "" {
 		return secret, nil
 	}
-	return secret, fault.Wrap("Secret "+ref.Name, r.read(ctx, namespace, ref.Name, secret))
+	err := r.read(ctx, namespace, ref.Name, secret)
+	if secret.Data == nil {
+		secret.Data = map[string][]byte{} // that of a Secret that is not named is nil
+	}
+	return secret, fault.Wrap("Secret "+ref.Name, err)
 }

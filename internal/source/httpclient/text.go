@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -39,6 +40,10 @@ func Sanitize(ctx context.Context, err error) error {
 	}
 	if e, ok := errors.AsType[*net.OpError](err); ok {
 		return sanitizeOp(ctx, e)
+	}
+	if errors.Is(err, io.EOF) {
+		// The end of a connection must not pass for the end of a file.
+		return &sanitizedError{text: "the server closed the connection without an answer", err: io.ErrUnexpectedEOF}
 	}
 	return Bounded(err)
 }

@@ -44,6 +44,10 @@ func TestSanitizeKeepsWhatIsTheSameTheNextTime(t *testing.T) {
 			}),
 			want: "read: connection reset by peer",
 		},
+		"a connection that ends before the answer": {
+			given: fmt.Errorf("net/http: %w", io.EOF),
+			want:  "the server closed the connection without an answer",
+		},
 		"a connection that takes too long": {
 			given: &net.OpError{Op: "dial", Net: "tcp", Addr: remote, Err: os.ErrDeadlineExceeded},
 			want:  "dial: i/o timeout",
@@ -76,7 +80,7 @@ func TestSanitizeKeepsWhatIsTheSameTheNextTime(t *testing.T) {
 			given: fmt.Errorf("pull: %w", &url.Error{
 				Op: "Get", URL: "https://example.org/?token=hunter2", Err: &net.OpError{Op: "read", Err: io.EOF},
 			}),
-			want: "read: EOF",
+			want: "read: the server closed the connection without an answer",
 		},
 		"an error with a class": {
 			given: &net.OpError{

@@ -22,6 +22,11 @@ type Credentials struct {
 	// Logins are sent to registries. The longest prefix that fits is used.
 	Logins []Login
 
+	// LoginKeys names the keys of the Secret that the logins are from, as in "key
+	// token". Secret is its name, empty where the source names none. Both are for
+	// messages.
+	LoginKeys, Secret string
+
 	// ClientCertificate is shown to the registry that a Bundle names; not to its
 	// mirrors. Nil means none.
 	ClientCertificate *tls.Certificate
@@ -29,6 +34,9 @@ type Credentials struct {
 	// RootCAs are the authorities that the registry that a Bundle names is
 	// verified with; not its mirrors. Nil means those of the system.
 	RootCAs *x509.CertPool
+
+	// RootCAsSecret is the name of the Secret that they are from, for messages.
+	RootCAsSecret string
 }
 
 // Login is who we are at one registry or below one path of it.
@@ -46,6 +54,14 @@ type Login struct {
 
 	// RegistryToken is a bearer token for the registry itself.
 	RegistryToken string
+}
+
+// owner names the Secret that the logins are from, for messages.
+func (c Credentials) owner() string {
+	if c.LoginKeys == "" {
+		return "Secret " + c.Secret
+	}
+	return "Secret " + c.Secret + ", " + c.LoginKeys
 }
 
 // String hides what it is.

@@ -72,24 +72,27 @@ func (r *repository) authorized(req *http.Request) (answer, error) {
 
 // follow sends req with the given Authorization and follows redirects, without
 // it from the first one that leaves the origin. What is posted goes nowhere else.
-func (s *session) follow(req *http.Request, authorization string) (answer, error) {
+func (r *repository) follow(req *http.Request, authorization string) (answer, error) {
 	if req.Method == http.MethodPost {
-		resp, err := s.send(req, req.URL, authorization) //nolint:bodyclose // the caller closes it
+		resp, err := r.send(req, req.URL, authorization) //nolint:bodyclose // the caller closes it
 		if err != nil {
-			return answer{}, httpclient.Sanitize(req.Context(), err)
+			return answer{}, r.remedies().OfError(r.identity.scheme, httpclient.Sanitize(req.Context(), err))
 		}
 		return answer{resp, req.URL}, nil
 	}
-	redirects := httpclient.Redirects{Max: s.cfg.MaxRedirects}
+	redirects := httpclient.Redirects{Max: r.cfg.MaxRedirects}
+	if r.identity.scheme == "http" {
+		redirects.Advice = r.remedies().TLS
+	}
 	//nolint:bodyclose // the caller closes it
 	resp, end, err := redirects.Follow(req.Context(), req.URL, func(u *url.URL) (*http.Response, error) {
 		if !httpclient.SameOrigin(req.URL, u) {
 			authorization = ""
 		}
-		return s.send(req, u, authorization)
+		return r.send(req, u, authorization)
 	})
 	if err != nil {
-		return answer{}, err
+		return answer{}, r.remedies().OfError(r.identity.scheme, err)
 	}
 	return answer{resp, end}, nil
 }

@@ -44,6 +44,7 @@ func CredentialsFrom(registryHost, secretType string, secret, ca map[string][]by
 	if c.Logins, err = loginsFrom(registryHost, secretType, secret); err != nil {
 		return Credentials{}, err
 	}
+	c.LoginKeys = loginKeys(secretType, secret)
 	if c.ClientCertificate, err = certificateFrom(secret); err != nil {
 		return Credentials{}, err
 	}
@@ -82,6 +83,20 @@ func loginsFrom(host, secretType string, secret map[string][]byte) ([]Login, err
 		return nil, nil
 	}
 	return []Login{login}, nil
+}
+
+// loginKeys names the keys that the logins of a Secret are from, for messages; empty
+// without any.
+func loginKeys(secretType string, secret map[string][]byte) string {
+	switch {
+	case secretType == dockerConfigType:
+		return "key " + dockerConfigKey
+	case len(secret[usernameKey]) > 0:
+		return "keys " + usernameKey + " and " + passwordKey
+	case len(secret[tokenKey]) > 0:
+		return "key " + tokenKey
+	}
+	return ""
 }
 
 // isHeaderText reports whether s may be sent in a header.

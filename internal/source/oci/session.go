@@ -58,6 +58,7 @@ type repository struct {
 	*session
 	endpoint endpoint
 	name     string
+	creds    Credentials
 	penalize func()
 }
 
@@ -66,7 +67,9 @@ func (c *Client) repository(e endpoint, creds Credentials) *repository {
 	if !e.mirror {
 		i.roots, i.certificate = creds.RootCAs, creds.ClientCertificate
 	}
-	return &repository{session: c.session(i), endpoint: e, name: e.ref.Repository, penalize: func() { c.penalize(e) }}
+	return &repository{
+		session: c.session(i), endpoint: e, name: e.ref.Repository, creds: creds, penalize: func() { c.penalize(e) },
+	}
 }
 
 // session returns the session of i, the most recently used at the end.

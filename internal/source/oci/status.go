@@ -2,7 +2,6 @@ package oci
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -44,7 +43,8 @@ func (r *repository) check(u *url.URL, got answer) error {
 	case code == http.StatusNotFound:
 		return httpclient.AtRedirect(u, got.from, missing("not found ("+httpclient.StatusText(code)+")"))
 	}
-	return httpclient.AtRedirect(u, got.from, statusFault(got, r.now()))
+	err := r.remedies().OfStatus(r.identity.scheme, code, statusFault(got, r.now()))
+	return httpclient.AtRedirect(u, got.from, err)
 }
 
 // statusFault returns the error of a status that has no meaning of its own for
@@ -52,15 +52,6 @@ func (r *repository) check(u *url.URL, got answer) error {
 func statusFault(got answer, now time.Time) error {
 	text := "the server answered " + httpclient.StatusText(got.StatusCode)
 	return httpclient.StatusError(got.Response, now, &statusError{code: got.StatusCode, text: text})
-}
-
-// refused returns the error of a registry or token server, who, that denied access.
-func (s *session) refused(who string, code int) error {
-	if s.identity.login == (Login{}) {
-		return statusFailed(code, fmt.Sprintf("%s requires credentials (%s), and there are none for it: "+
-			"check secretRef and the repository", who, httpclient.StatusText(code)))
-	}
-	return statusFailed(code, fmt.Sprintf("%s refused the credentials (%s)", who, httpclient.StatusText(code)))
 }
 
 func statusFailed(code int, text string) error {
