@@ -3,6 +3,7 @@ package source
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,9 +27,12 @@ const (
 	// https://helm.sh/docs/topics/registries.
 	chartMediaType = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
-	// renderedKind is the kind of a file with the digest of what was rendered,
-	// under the identity of what it was rendered from.
-	renderedKind = "rendered-v1"
+	// renderedKind is the kind of a file with what came out of a rendering, under the
+	// identity of what it was rendered from.
+	renderedKind = "rendered-v2"
+
+	// maxRendered bounds that file.
+	maxRendered = 64 << 10
 )
 
 // helm returns the rendered chart as one part.
@@ -48,10 +52,10 @@ func (r *Resolver) helm(ctx context.Context, query Query) ([]Part, error) {
 		return nil, fault.Wrap(from, err)
 	}
 	return []Part{{
-		Digest: rendered, Name: "chart " + path.Base(src.Chart), From: from, VerifiedBy: archive.signer,
+		Digest: rendered.Digest, Warnings: rendered.Warnings, Name: "chart " + path.Base(src.Chart), From: from, VerifiedBy: archive.signer,
 		Namespace: src.Namespace,
 		Fetch: func(ctx context.Context, _ store.Partial) (store.Body, error) {
-			output, err := r.render(ctx, archive, opts)
+			output, _, err := r.render(ctx, archive, opts)
 			return store.Body{ReadCloser: output}, fault.Wrap(from, err)
 		},
 	}}, nil
@@ -111,66 +115,82 @@ func (r *Resolver) value(ctx context.Context, namespace string, from v1alpha1.Va
 	return helm.Document{Name: name + " key " + key, YAML: text}, nil
 }
 
-// rendered returns the digest of what a chart renders to. It is rendered once
-// for each set of options.
-func (r *Resolver) rendered(ctx context.Context, c chart, opts helm.Options) (digest.Digest, error) {
+// rendering is what came out of rendering a chart.
+type rendering struct {
+	// Digest of the output.
+	Digest digest.Digest `json:"digest"`
+	// Warnings are what should be looked at.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// rendered returns what a chart renders to. It is rendered once for each set of
+// options.
+func (r *Resolver) rendered(ctx context.Context, c chart, opts helm.Options) (rendering, error) {
 	identity, err := helm.Identity(c.digest, opts)
 	if err != nil {
-		return "", err
+		return rendering{}, err
 	}
 	lock, err := r.Store.LockDigest(ctx, digest.Digest(identity))
 	if err != nil {
-		return "", err
+		return rendering{}, err
 	}
 	defer lock.Unlock()
 	if known, err := r.renderedBefore(digest.Digest(identity)); err == nil {
 		return known, nil
 	}
-	output, err := r.render(ctx, c, opts)
+	output, warnings, err := r.render(ctx, c, opts)
 	if err != nil {
-		return "", err
+		return rendering{}, err
 	}
 	defer output.Close() //nolint:errcheck // only read
 	sum, err := digest.FromReader(output)
 	if err != nil {
-		return "", fmt.Errorf("rendered chart: %w", err)
+		return rendering{}, fmt.Errorf("rendered chart: %w", err)
 	}
-	return sum, r.remember(renderedKind, digest.Digest(identity), sum.String())
-}
-
-// renderedBefore reads the digest of what was rendered from the same things.
-func (r *Resolver) renderedBefore(identity digest.Digest) (digest.Digest, error) {
-	text, err := r.recall(renderedKind, identity, maxDigest)
+	made := rendering{Digest: sum, Warnings: warnings}
+	text, err := json.Marshal(made)
 	if err != nil {
-		return "", err
+		return rendering{}, fmt.Errorf("rendered chart: %w", err)
 	}
-	return digest.Parse(text)
+	return made, r.remember(renderedKind, digest.Digest(identity), string(text))
 }
 
-// maxDigest is the length of a digest in text.
-const maxDigest = len("sha256:") + 64
+// renderedBefore reads what came out of a rendering of the same things.
+func (r *Resolver) renderedBefore(identity digest.Digest) (rendering, error) {
+	text, err := r.recall(renderedKind, identity, maxRendered)
+	if err != nil {
+		return rendering{}, err
+	}
+	var known rendering
+	if err := json.Unmarshal([]byte(text), &known); err != nil {
+		return rendering{}, err
+	}
+	return known, known.Digest.Validate()
+}
 
-// render renders a chart into a file that is gone when it is closed.
-func (r *Resolver) render(ctx context.Context, c chart, opts helm.Options) (io.ReadCloser, error) {
+// render renders a chart into a file that is gone when it is closed, and returns what
+// should be looked at.
+func (r *Resolver) render(ctx context.Context, c chart, opts helm.Options) (io.ReadCloser, []string, error) {
 	if err := r.download(ctx, c); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	archive, err := r.Store.Open(c.digest)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer archive.Close() //nolint:errcheck // only read
 	output, err := r.Store.Scratch()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := helm.Render(ctx, archive, output, opts, helm.DefaultLimits()); err != nil {
-		return nil, errors.Join(err, output.Close())
+	warnings, err := helm.Render(ctx, archive, output, opts, helm.DefaultLimits())
+	if err == nil {
+		_, err = output.Seek(0, io.SeekStart)
 	}
-	if _, err := output.Seek(0, io.SeekStart); err != nil {
-		return nil, errors.Join(err, output.Close())
+	if err != nil {
+		return nil, nil, errors.Join(err, output.Close())
 	}
-	return output, nil
+	return output, warnings, nil
 }
 
 // download brings the archive of a chart into the store.

@@ -95,7 +95,7 @@ func complete(limits helm.Limits) helm.Limits {
 func render(t testing.TB, chart files, opts helm.Options) (string, error) {
 	t.Helper()
 	var out strings.Builder
-	err := helm.Render(t.Context(), bytes.NewReader(packed(t, chart)), &out, opts, helm.DefaultLimits())
+	_, err := helm.Render(t.Context(), bytes.NewReader(packed(t, chart)), &out, opts, helm.DefaultLimits())
 	return out.String(), err
 }
 

@@ -77,26 +77,32 @@ const maxUnpackedBytes = 100 << 20
 // Nothing is written when an error is found before. The package comment describes
 // when ctx is checked.
 //
+// The warnings are what should be looked at: APIs that templates ask for in vain. They
+// are the same for the same input, and hold no value.
+//
 // Errors are Stalls with the reasons ChartInvalid, LimitExceeded, and
 // ConstraintInvalid for a KubeVersion that cannot be parsed; those of the reader
 // and of the writer are returned as they are.
-func Render(ctx context.Context, chart io.Reader, w io.Writer, opts Options, limits Limits) error {
+func Render(
+	ctx context.Context, chart io.Reader, w io.Writer, opts Options, limits Limits,
+) (warnings []string, err error) {
 	if err := limits.validate(); err != nil {
-		return err
+		return nil, err
 	}
 	capabilities, err := capabilitiesOf(opts.KubeVersion)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	loaded, err := load(ctx, chart, limits)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	err = guard(func() error {
 		r := rendering{chart: loaded, opts: opts, capabilities: capabilities, limits: limits}
-		return r.render(ctx, w)
+		warnings, err = r.render(ctx, w)
+		return err
 	})
-	return fault.Wrap("chart "+text.Line(loaded.Name(), maxText), err)
+	return warnings, fault.Wrap("chart "+text.Line(loaded.Name(), maxText), err)
 }
 
 func (l Limits) validate() error {

@@ -96,7 +96,7 @@ func TestNestingIsBounded(t *testing.T) {
 			t.Parallel()
 			chart := packed(t, files{"templates/x.yaml": test.given}.with(nil))
 			opts := options(map[string]any{"text": test.text})
-			err := helm.Render(t.Context(), bytes.NewReader(chart), io.Discard, opts, complete(helm.Limits{OutputBytes: 1 << 16}))
+			_, err := helm.Render(t.Context(), bytes.NewReader(chart), io.Discard, opts, complete(helm.Limits{OutputBytes: 1 << 16}))
 			wantTerminal(t, err, v1alpha1.ChartInvalidReason, append(test.names, "web/templates/x.yaml:1")...)
 		})
 	}

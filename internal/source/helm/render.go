@@ -24,34 +24,46 @@ type rendering struct {
 	opts         Options
 	capabilities *common.Capabilities
 	limits       Limits
+	// asked are what the templates asked for in vain.
+	asked questions
 }
 
-func (r *rendering) render(ctx context.Context, w io.Writer) error {
+// render writes the chart and returns what should be looked at.
+func (r *rendering) render(ctx context.Context, w io.Writer) ([]string, error) {
+	documents, err := r.documents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := stopped(ctx); err != nil {
+		return nil, err
+	}
+	return r.asked.warnings(), write(w, documents, r.limits.OutputBytes)
+}
+
+// documents returns what the chart delivers, in order.
+func (r *rendering) documents(ctx context.Context) ([]document, error) {
 	if err := r.checkKubeVersion(); err != nil {
-		return err
+		return nil, err
 	}
 	values, err := r.values()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := stopped(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	files, err := r.execute(ctx, values)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	documents, err := manifests(files, r.opts.Hooks == v1alpha1.ApplyHooks)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if r.opts.IncludeCRDs {
 		documents = append(definitions(r.chart), documents...)
 	}
-	if err := stopped(ctx); err != nil {
-		return err
-	}
-	return write(w, documents, r.limits.OutputBytes)
+	return documents, nil
 }
 
 // checkKubeVersion compares the version of Kubernetes with what the chart requires.
@@ -81,6 +93,7 @@ func (r *rendering) values() (common.Values, error) {
 		return nil, err
 	}
 	r.capabilities.APIVersions = slices.Concat(r.capabilities.APIVersions, defined, distinct(r.opts.APIVersions))
+	r.asked = questions{served: r.capabilities.APIVersions, asked: map[string]bool{}}
 	release := common.ReleaseOptions{
 		Name: r.opts.ReleaseName, Namespace: r.opts.Namespace, Revision: 1, IsInstall: true,
 	}
@@ -92,6 +105,9 @@ func (r *rendering) values() (common.Values, error) {
 	values, err := all.Table("Values")
 	if err != nil {
 		return nil, invalid("its values cannot be merged with those given")
+	}
+	all["Capabilities"] = &seenCapabilities{
+		Capabilities: r.capabilities, APIVersions: newSeenVersions(r.capabilities.APIVersions, &r.asked),
 	}
 	return all, checkSchemas(r.chart, values.AsMap())
 }

@@ -299,7 +299,7 @@ func TestLimits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var out strings.Builder
-			err := helm.Render(t.Context(), bytes.NewReader(packed(t, test.chart)), &out, options(nil), complete(test.limits))
+			_, err := helm.Render(t.Context(), bytes.NewReader(packed(t, test.chart)), &out, options(nil), complete(test.limits))
 			if name == "what is nested" {
 				test.names[0] = "charts/a.tgz"
 			}
@@ -311,7 +311,7 @@ func TestLimits(t *testing.T) {
 	}
 	t.Run("what is under them", func(t *testing.T) {
 		t.Parallel()
-		err := helm.Render(t.Context(), bytes.NewReader(packed(t, large)), io.Discard, options(nil),
+		_, err := helm.Render(t.Context(), bytes.NewReader(packed(t, large)), io.Discard, options(nil),
 			complete(helm.Limits{ArchiveBytes: 1000, UnpackedBytes: 1000, Files: 2, OutputBytes: 5000}))
 		if err != nil {
 			t.Error(err)
@@ -325,7 +325,7 @@ func TestLimits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			chart := bytes.NewReader(packed(t, large))
-			if err := helm.Render(t.Context(), chart, io.Discard, options(nil), limits); err == nil {
+			if _, err := helm.Render(t.Context(), chart, io.Discard, options(nil), limits); err == nil {
 				t.Error("want an error, got none")
 			}
 		})
@@ -370,7 +370,8 @@ func TestRenderingStopsWithItsContext(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			done := make(chan error, 1)
 			go func() {
-				done <- helm.Render(ctx, bytes.NewReader(chart), io.Discard, options(nil), helm.DefaultLimits())
+				_, err := helm.Render(ctx, bytes.NewReader(chart), io.Discard, options(nil), helm.DefaultLimits())
+				done <- err
 			}()
 			time.AfterFunc(50*time.Millisecond, func() { cancel(errStop) })
 			err := <-done
@@ -384,14 +385,14 @@ func TestRenderingStopsWithItsContext(t *testing.T) {
 func TestErrorsOfReaderAndWriter(t *testing.T) {
 	t.Parallel()
 	errDisk := fault.Retry(v1alpha1.StoreFailedReason, errors.New("disk"))
-	err := helm.Render(t.Context(), iotest.ErrReader(errDisk), io.Discard, options(nil), helm.DefaultLimits())
+	_, err := helm.Render(t.Context(), iotest.ErrReader(errDisk), io.Discard, options(nil), helm.DefaultLimits())
 	if fault.ReasonOf(err, "") != v1alpha1.StoreFailedReason {
 		t.Errorf("want that of the reader, got %v", err)
 	}
 	r, w := io.Pipe()
 	r.CloseWithError(errDisk)
 	chart := packed(t, files{"templates/x.yaml": configMap}.with(nil))
-	err = helm.Render(t.Context(), bytes.NewReader(chart), w, options(nil), helm.DefaultLimits())
+	_, err = helm.Render(t.Context(), bytes.NewReader(chart), w, options(nil), helm.DefaultLimits())
 	if fault.ReasonOf(err, "") != v1alpha1.StoreFailedReason {
 		t.Errorf("want that of the writer, got %v", err)
 	}

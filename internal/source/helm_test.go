@@ -1,0 +1,68 @@
+package source_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+)
+
+// packedChart returns the archive of a chart web with the files.
+func packedChart(t *testing.T, files map[string]string) []byte {
+	t.Helper()
+	files = maps.Clone(files)
+	files["Chart.yaml"] = "apiVersion: v2\nname: web\nversion: 1.2.3\n"
+	var out bytes.Buffer
+	zip := gzip.NewWriter(&out)
+	w := tar.NewWriter(zip)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		header := &tar.Header{Name: "web/" + name, Typeflag: tar.TypeReg, Mode: 0o600, Size: int64(len(files[name]))}
+		if err := w.WriteHeader(header); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(files[name])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), zip.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestWarningsOfAChartSurviveARestart(t *testing.T) {
+	t.Parallel()
+	chart := packedChart(t, map[string]string{
+		"templates/x.yaml": "kind: X\nasked: {{ .Capabilities.APIVersions.Has \"example.com/v1\" }}\n",
+	})
+	web := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write(chart) }))
+	defer web.Close()
+	src := v1alpha1.Source{Helm: &v1alpha1.HelmSource{
+		Chart: web.URL + "/web.tgz", Version: "1.2.3", ReleaseName: "web", Namespace: "shop",
+		Digest: v1alpha1.Digest(digest.FromBytes(chart)),
+	}}
+	r := newResolver(t)
+	first := resolved(t, r, src)
+	if len(first[0].Warnings) != 1 || !strings.Contains(first[0].Warnings[0], "example.com/v1") {
+		t.Fatalf("want a warning about what was asked for in vain, got %q", first[0].Warnings)
+	}
+
+	web.Close() // so that it cannot be rendered again
+	if err := r.Store.Remove(digest.FromBytes(chart)); err != nil {
+		t.Fatal(err)
+	}
+	again := resolved(t, newFrom(t, r.Config), src)
+	if again[0].Digest != first[0].Digest || !slices.Equal(again[0].Warnings, first[0].Warnings) {
+		t.Errorf("want %v, got %v", first, again)
+	}
+}
