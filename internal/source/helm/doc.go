@@ -20,6 +20,8 @@
 //     kinds of Kubernetes, those of the chart's own crds folders, those that are
 //     given, and nothing that Kubernetes serves no more. Capabilities.KubeVersion has
 //     the patch 0.
+//   - A key that stands more than once in a mapping is written once, the last one, as
+//     Helm reads it.
 //   - Hooks are refused, or applied as ordinary objects where they run at an
 //     installation or upgrade. NOTES.txt and hooks for tests are left out.
 //

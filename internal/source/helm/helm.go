@@ -77,8 +77,9 @@ const maxUnpackedBytes = 100 << 20
 // Nothing is written when an error is found before. The package comment describes
 // when ctx is checked.
 //
-// The warnings are what should be looked at: APIs that templates ask for in vain. They
-// are the same for the same input, and hold no value.
+// The warnings are what should be looked at though Helm takes it: APIs that templates
+// ask for in vain, and keys that stand more than once. They are the same for the same
+// input, and hold no value.
 //
 // Errors are Stalls with the reasons ChartInvalid, LimitExceeded, and
 // ConstraintInvalid for a KubeVersion that cannot be parsed; those of the reader

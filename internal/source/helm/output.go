@@ -20,8 +20,10 @@ import (
 // document is one YAML document of a file.
 type document struct {
 	path string
-	body string
-	kind string
+	// number of the document in its file, from 1.
+	number int
+	body   string
+	kind   string
 	// hooks are the events that a hook waits for; none for an ordinary document.
 	hooks []string
 }
@@ -54,8 +56,9 @@ func manifests(files map[string]string, applyHooks bool) ([]document, error) {
 // readAll returns the ordinary documents and the hooks, in the order of the files.
 func readAll(files map[string]string) (documents, hooks []document, err error) {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		for _, content := range splitDocuments(files[name]) {
+		for i, content := range splitDocuments(files[name]) {
 			d, err := read(name, content)
+			d.number = i + 1
 			switch {
 			case err != nil:
 				return nil, nil, err

@@ -34,10 +34,11 @@ func (r *rendering) render(ctx context.Context, w io.Writer) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	warnings := append(r.asked.warnings(), dropDuplicates(documents)...)
 	if err := stopped(ctx); err != nil {
 		return nil, err
 	}
-	return r.asked.warnings(), write(w, documents, r.limits.OutputBytes)
+	return warnings, write(w, documents, r.limits.OutputBytes)
 }
 
 // documents returns what the chart delivers, in order.
@@ -149,9 +150,9 @@ func templatesOf(c *chartv2.Chart) map[string]string {
 func definitions(c *chartv2.Chart) []document {
 	var documents []document
 	for _, crd := range c.CRDObjects() {
-		for _, body := range splitDocuments(string(crd.File.Data)) {
+		for i, body := range splitDocuments(string(crd.File.Data)) {
 			if strings.TrimSpace(body) != "" {
-				documents = append(documents, document{path: crd.Filename, body: body})
+				documents = append(documents, document{path: crd.Filename, number: i + 1, body: body})
 			}
 		}
 	}

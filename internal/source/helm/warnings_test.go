@@ -2,6 +2,7 @@ package helm_test
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -75,5 +76,64 @@ func TestWhatTemplatesAskForInVainIsAWarning(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestDuplicateKeysCountAsHelmReadsThem(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		given, want string
+		warnings    []string
+	}{
+		"a key twice": {
+			"kind: X\na: 1\nb: {c: 0400, c: yes}\na: \"2\"\n", "a: \"2\"\nb:\n  c: true\nkind: X\n",
+			[]string{"web/templates/x.yaml, document 1: keys stand more than once, the last one counts: a, b.c"},
+		},
+		"in a list of another document": {
+			"kind: X\n---\nkind: Z\nenv:\n- a: 1\n- {name: a, name: b}\n", "kind: X\n---\n# Source: web/templates/x.yaml\n" +
+				"env:\n- a: 1\n- name: b\nkind: Z\n",
+			[]string{"web/templates/x.yaml, document 2: keys stand more than once, the last one counts: env[1].name"},
+		},
+		"three times": {
+			"kind: X\na: 1\na: 2\na: 3\n", "a: 3\nkind: X\n",
+			[]string{"web/templates/x.yaml, document 1: keys stand more than once, the last one counts: a"},
+		},
+		"a merge key is no duplicate": {
+			"a: &a {x: 1}\nb: &b {y: 1}\nc: {<<: *a, <<: *b, x: 2}\n", "a: &a {x: 1}\nb: &b {y: 1}\nc: {<<: *a, <<: *b, x: 2}\n", nil,
+		},
+		"what has none stays as it is": {"kind: X # why\na: 0400\n", "kind: X # why\na: 0400\n", nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, warnings := warnedOf(t, files{"templates/x.yaml": test.given}.with(nil), options(nil))
+			if diff := cmp.Diff("---\n# Source: web/templates/x.yaml\n"+test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.warnings, warnings); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDuplicateKeysOfDefinitionsAreTakenToo(t *testing.T) {
+	t.Parallel()
+	chart := files{"crds/a.yaml": "kind: CustomResourceDefinition\nkind: CustomResourceDefinition\n"}.with(nil)
+	got, warnings := warnedOf(t, chart, options(nil))
+	if want := "---\n# Source: web/crds/a.yaml\nkind: CustomResourceDefinition\n"; got != want {
+		t.Errorf("want %q, got %q", want, got)
+	}
+	want := []string{"web/crds/a.yaml, document 1: keys stand more than once, the last one counts: kind"}
+	if diff := cmp.Diff(want, warnings); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestManyDocumentsWithDuplicateKeysAreCounted(t *testing.T) {
+	t.Parallel()
+	_, warnings := warnedOf(t, files{"templates/x.yaml": strings.Repeat("---\nkind: X\na: 1\na: 2\n", 25)}.with(nil), options(nil))
+	if len(warnings) != 21 || warnings[20] != "5 more documents have keys that stand more than once" {
+		t.Errorf("want 20 documents and how many more there are, got %s", fmt.Sprint(warnings))
 	}
 }
