@@ -12,7 +12,10 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/opencontainers/go-digest"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
@@ -59,35 +62,36 @@ func (s *scenario) skipWithout(err error) {
 	}
 }
 
-// rendered are copies of what the charts of the catalogue render to, by
-// repository and version, with their digests.
-var rendered = map[string]struct{ place, digest string }{
+// charts are copies of the charts of the catalogue, by repository and version: the
+// archive, or what it renders to, with its digest.
+var charts = map[string]struct{ place, digest string }{
 	"oci://ghcr.io/kube-logging/helm-charts/logging-operator 6.7.0": {
-		"logging-operator/6.7.0/operator.yaml", "01af0c0dc90d4510aa0a187e0936651e6e8a2bff50880cbf81cce05640c0a089",
+		"logging-operator/6.7.0/chart/logging-operator-6.7.0.tgz", "fb32976725875105076ea75783694d7afc49b81d6c07d06f33963393a298105a",
 	},
 	"https://helm.cilium.io/cilium 1.20.1": {
 		"cilium/v1.20.1/cilium-minikube.yaml", "a13714e3497e5fe4191d79bf8f95f206296a68415f14172abc1fb31664f04b22",
 	},
 }
 
-// serveChart publishes a chart in upstream's place, in a registry or a chart
-// repository of the scenario. It is not upstream's, which cannot be had without a
-// network: its one template is what upstream's chart rendered to elsewhere. So the
-// objects are upstream's and the chart is fetched and rendered as any, but neither
-// upstream's templates nor the values of the Bundle are tested.
+// serveChart publishes the copy of a chart in upstream's place, in a registry or a
+// chart repository of the scenario. Where there is only what upstream's chart rendered
+// to elsewhere, that is the one template of the chart: then neither upstream's
+// templates nor the values of the Bundle are tested.
 func (s *scenario) serveChart(source *v1alpha1.HelmSource) {
 	s.t.Helper()
-	from, known := rendered[source.Chart+" "+source.Version]
+	from, known := charts[source.Chart+" "+source.Version]
 	s.Expect(known).To(BeTrue(), "no copy of chart %s %s is known", source.Chart, source.Version)
 	file, err := testenv.CatalogueCopy(from.place, from.digest)
 	s.skipWithout(err)
 	text, err := os.ReadFile(file)
 	s.Expect(err).NotTo(HaveOccurred())
-	name := path.Base(source.Chart)
-	chart := s.tarball(map[string]string{
-		name + "/Chart.yaml":         fmt.Sprintf("apiVersion: v2\nname: %s\nversion: %s\n", name, source.Version),
-		name + "/templates/all.yaml": strings.ReplaceAll(string(text), "{{", `{{ "{{" }}`),
-	})
+	name, chart := path.Base(source.Chart), string(text)
+	if path.Ext(from.place) == ".yaml" {
+		chart = s.tarball(map[string]string{
+			name + "/Chart.yaml":         fmt.Sprintf("apiVersion: v2\nname: %s\nversion: %s\n", name, source.Version),
+			name + "/templates/all.yaml": strings.ReplaceAll(chart, "{{", `{{ "{{" }}`),
+		})
+	}
 	if strings.HasPrefix(source.Chart, "oci://") {
 		r := newRegistry(s)
 		r.push("charts/"+name, source.Version, layer{chartLayer, "", chart})
@@ -159,14 +163,42 @@ func TestExtraImagesThatAreNoList(t *testing.T) {
 type delivery struct {
 	// phases are the state and progress of each at the end.
 	phases []string
-	// waits names what the release waits for and no program of the test provides.
+	// waits begins the message about what the release waits for and no program of the
+	// test provides; does is what that program would do, since no image runs on a
+	// simulated node.
 	waits string
+	does  func(*scenario, *testenv.Workload)
 	// images are those of the status of the release.
 	images []string
 }
 
 func calico(operator string, phases ...string) delivery {
-	return delivery{phases, waitsForTigeraStatus, []string{"quay.io/tigera/operator:" + operator}}
+	return delivery{phases, waitsForTigeraStatus, (*scenario).tigeraStatusAvailable, []string{"quay.io/tigera/operator:" + operator}}
+}
+
+// logging is a release of the Logging Operator whose Logging has that name and is in
+// that phase.
+func logging(name, phase string, images []string, phases ...string) delivery {
+	waits := "False ReadyWhenNotMet: phase " + phase + ": Logging " + name + ": "
+	return delivery{phases, waits, func(s *scenario, w *testenv.Workload) { s.t.Helper(); s.loggingOperates(w, name) }, images}
+}
+
+// loggingOperates does what the Logging Operator does for a Logging.
+func (s *scenario) loggingOperates(w *testenv.Workload, name string) {
+	s.t.Helper()
+	for kind, ofKind := range map[string]string{
+		"StatefulSet fluentd": "serviceName: fluentd, replicas: 1, ", "DaemonSet fluentbit": "",
+	} {
+		kind, component, _ := strings.Cut(kind, " ")
+		object := &unstructured.Unstructured{}
+		s.Expect(yaml.Unmarshal(fmt.Appendf(nil, `{apiVersion: apps/v1, kind: %s, metadata: {name: %s-%s, namespace: logging}, spec: {%s
+			selector: {matchLabels: {app: %[3]s}}, template: {metadata: {labels: {app: %[3]s}},
+			spec: {containers: [{name: main, image: example.com/%[3]s}]}}}}`, kind, name, component, ofKind), object)).To(Succeed())
+		s.Expect(w.Client.Create(s.t.Context(), object)).To(Succeed())
+	}
+	checked := client.RawPatch(types.MergePatchType, []byte(`{"status":{"configCheckResults":{"c0ffee":true}}}`))
+	of := member{"logging.banzaicloud.io/v1beta1", "Logging", "", name}
+	s.Expect(w.Client.Status().Patch(s.t.Context(), of.object(), checked)).To(Succeed())
 }
 
 func TestEveryReleaseOfTheCatalogueIsAppliedWhole(t *testing.T) {
@@ -177,6 +209,10 @@ func TestEveryReleaseOfTheCatalogueIsAppliedWhole(t *testing.T) {
 			"3.31.7": calico("v1.40.15", "crds Ready 32/32", "operator Ready 7/7", "resources Ready 4/4"),
 			"3.30.7": calico("v1.38.13", "crds Ready 32/32", "operator Ready 7/7", "resources Ready 4/4"),
 			"3.29.7": calico("v1.36.16", "operator Ready 29/29", "resources Ready 2/2"),
+			"3.28.5": calico("v1.34.13", "operator Ready 27/27", "resources Ready 2/2"),
+		},
+		"calico-ebpf": {
+			"3.31.7": calico("v1.40.15", "crds Ready 32/32", "operator Ready 7/7", "resources Ready 4/4"),
 		},
 		"cilium": {
 			"1.20.1": {phases: []string{"cilium Ready 23/23"}, images: []string{
@@ -189,7 +225,7 @@ func TestEveryReleaseOfTheCatalogueIsAppliedWhole(t *testing.T) {
 			}},
 		},
 		"logging-operator": {
-			"6.7.0": {phases: []string{"crds Ready 16/16", "operator Ready 7/7"}, images: []string{
+			"6.7.0": logging("default", "logging", []string{
 				"docker.io/library/busybox:latest",
 				"ghcr.io/fluent/fluent-bit:5.0.5",
 				"ghcr.io/kube-logging/eventrouter:1.0.0",
@@ -200,7 +236,15 @@ func TestEveryReleaseOfTheCatalogueIsAppliedWhole(t *testing.T) {
 				"ghcr.io/kube-logging/logging-operator/syslog-ng-reloader:6.7.0",
 				"ghcr.io/kube-logging/logging-operator:6.7.0",
 				"registry.k8s.io/pause:3.9",
-			}},
+			}, "crds Ready 16/16", "operator Ready 7/7", "logging Ready 4/4"),
+		},
+		"logging-operator-edge": {
+			"6.7.0": logging("logging-operator", "operator", []string{
+				"ghcr.io/fluent/fluent-bit:5.0.5",
+				"ghcr.io/kube-logging/logging-operator/config-reloader:6.7.0",
+				"ghcr.io/kube-logging/logging-operator/fluentd:6.7.0-full",
+				"ghcr.io/kube-logging/logging-operator:6.7.0",
+			}, "crds Ready 16/16", "operator Ready 10/10"),
 		},
 	}
 	names, err := testenv.CatalogueNames()
@@ -230,8 +274,8 @@ func (s *scenario) expectDelivery(name, version string, want delivery) {
 	s.set(name, func(spec *v1alpha1.ClusterBundleSetSpec) { spec.Bundle.Version = version })
 	s.cluster("lyon", name, w)
 	if want.waits != "" {
-		s.Eventually(s.ready(name + "-lyon")).Should(Equal(want.waits))
-		s.tigeraStatusAvailable(w)
+		s.Eventually(s.ready(name + "-lyon")).Should(HavePrefix(want.waits))
+		want.does(s, w)
 	}
 	s.Eventually(s.ready(name + "-lyon")).Should(Equal(isReady))
 	cb, err := s.clusterBundle(name + "-lyon")
