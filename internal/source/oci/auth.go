@@ -3,7 +3,6 @@ package oci
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,9 +80,7 @@ func (r *repository) authorize(ctx context.Context, c challenge) (string, error)
 	return "", nil
 }
 
-func basic(l Login) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(l.Username+":"+l.Password))
-}
+func basic(l Login) string { return httpclient.BasicAuth(l.Username, l.Password) }
 
 // fetchToken asks the token server for a token to pull from the repository.
 func (r *repository) fetchToken(ctx context.Context, c challenge) (string, error) {
@@ -181,7 +178,7 @@ func readToken(body io.Reader) (string, error) {
 		return "", errors.New("the answer is not JSON")
 	}
 	token := cmp.Or(parsed.AccessToken, parsed.Token)
-	if token == "" || !isHeaderText(token) {
+	if token == "" || !httpclient.IsHeaderText(token) {
 		return "", errors.New("the answer has no token that can be sent")
 	}
 	return token, nil

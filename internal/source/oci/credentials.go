@@ -11,10 +11,9 @@ import (
 	"strings"
 
 	"oras.land/oras-go/v2/registry"
-)
 
-// redacted replaces what is secret wherever it is printed.
-const redacted = "[redacted]"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
+)
 
 // Credentials authenticate us to a registry and the registry to us. They print as
 // a placeholder.
@@ -65,22 +64,22 @@ func (c Credentials) owner() string {
 }
 
 // String hides what it is.
-func (c Credentials) String() string { return redacted }
+func (c Credentials) String() string { return httpclient.Redacted }
 
 // Format hides what it is from every verb.
-func (c Credentials) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+func (c Credentials) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, httpclient.Redacted) }
 
 // MarshalText hides what it is from encoders.
-func (c Credentials) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (c Credentials) MarshalText() ([]byte, error) { return []byte(httpclient.Redacted), nil }
 
 // String hides what it is.
-func (l Login) String() string { return redacted }
+func (l Login) String() string { return httpclient.Redacted }
 
 // Format hides what it is from every verb.
-func (l Login) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+func (l Login) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, httpclient.Redacted) }
 
 // MarshalText hides what it is from encoders.
-func (l Login) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (l Login) MarshalText() ([]byte, error) { return []byte(httpclient.Redacted), nil }
 
 // loginFor returns the login for a repository: that with the longest prefix, and
 // of equals the first. Without one it is empty.

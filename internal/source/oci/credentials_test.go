@@ -186,7 +186,7 @@ func TestSecretsThatAreRefused(t *testing.T) {
 			givenCA: map[string]string{"ca.crt": secret}, want: "the key ca.crt holds no certificate",
 		},
 		"no key in a CA": {
-			givenCA: map[string]string{"ca.pem": secret}, want: "the Secret of caRef has no key ca.crt",
+			givenCA: map[string]string{"ca.pem": secret}, want: "it has no key ca.crt",
 		},
 		"a config that is missing": {
 			givenType: dockerType, given: map[string]string{"username": "x", "password": secret}, want: "not a docker config",

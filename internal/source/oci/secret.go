@@ -2,8 +2,6 @@ package oci
 
 import (
 	"cmp"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"maps"
@@ -12,19 +10,17 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
 )
 
-// The type of a Secret with a file of docker's, and the keys that are read.
+// The type of a Secret with a file of docker's, and its key.
 const (
 	dockerConfigType = "kubernetes.io/dockerconfigjson"
 	dockerConfigKey  = ".dockerconfigjson"
-	usernameKey      = "username"
-	passwordKey      = "password"
-	tokenKey         = "token"
-	certificateKey   = "tls.crt"
-	privateKeyKey    = "tls.key"
-	authoritiesKey   = "ca.crt"
 )
+
+// loginKeys hold who we are, unless a docker config does.
+var loginKeys = []string{httpclient.UsernameKey, httpclient.PasswordKey, httpclient.TokenKey}
 
 // maxLogins bounds the entries of a docker config.
 const maxLogins = 1000
@@ -39,69 +35,65 @@ const maxLogins = 1000
 // What cannot be used is the stalling ReferenceInvalid, in words that hold
 // nothing of the content.
 func CredentialsFrom(registryHost, secretType string, secret, ca map[string][]byte) (Credentials, error) {
-	var c Credentials
-	var err error
-	if c.Logins, err = loginsFrom(registryHost, secretType, secret); err != nil {
+	access, err := accessFrom(secretType, secret, ca)
+	if err != nil {
 		return Credentials{}, err
 	}
-	c.LoginKeys = loginKeys(secretType, secret)
-	if c.ClientCertificate, err = certificateFrom(secret); err != nil {
-		return Credentials{}, err
+	c := Credentials{
+		LoginKeys: loginKeysOf(secretType, secret), ClientCertificate: access.Certificate, RootCAs: access.RootCAs,
 	}
-	if c.RootCAs, err = authoritiesFrom(secret, ca); err != nil {
+	if c.Logins, err = loginsFrom(registryHost, secretType, secret, access); err != nil {
 		return Credentials{}, err
 	}
 	if secret != nil && len(c.Logins) == 0 && c.ClientCertificate == nil && c.RootCAs == nil {
-		return Credentials{}, badSecret("the Secret has none of the keys %s, %s, %s, %s and %s",
-			dockerConfigKey, usernameKey, tokenKey, certificateKey, authoritiesKey)
+		return Credentials{}, badSecret("the Secret has none of the keys %s, %s, %s, %s and %s", dockerConfigKey,
+			httpclient.UsernameKey, httpclient.TokenKey, httpclient.CertificateKey, httpclient.AuthoritiesKey)
 	}
 	return c, nil
 }
 
-func badSecret(format string, args ...any) error {
-	return fault.Stallf(v1alpha1.ReferenceInvalidReason, format, args...)
+// accessFrom returns what is not a docker config. Who we are is in only one of the
+// two.
+func accessFrom(secretType string, secret, ca map[string][]byte) (httpclient.Access, error) {
+	if secretType == dockerConfigType {
+		secret = maps.Clone(secret)
+		maps.DeleteFunc(secret, func(key string, _ []byte) bool { return slices.Contains(loginKeys, key) })
+	}
+	access, err := httpclient.AccessFrom(secret)
+	if err == nil && ca != nil {
+		access.RootCAs, err = httpclient.RootCAsFrom(ca)
+	}
+	return access, err
 }
 
-func loginsFrom(host, secretType string, secret map[string][]byte) ([]Login, error) {
+func loginsFrom(host, secretType string, secret map[string][]byte, access httpclient.Access) ([]Login, error) {
 	if secretType == dockerConfigType {
 		return dockerLogins(secret[dockerConfigKey])
 	}
-	login := Login{
-		Prefix:        canonicalHost(host),
-		Username:      string(secret[usernameKey]),
-		Password:      string(secret[passwordKey]),
-		RegistryToken: strings.TrimSpace(string(secret[tokenKey])),
-	}
-	switch {
-	case (login.Username == "") != (login.Password == ""):
-		return nil, badSecret("the Secret has only one of the keys %s and %s", usernameKey, passwordKey)
-	case login.Username != "" && login.RegistryToken != "":
-		return nil, badSecret("the Secret has both the keys %s and %s: which one is meant?", usernameKey, tokenKey)
-	case !isHeaderText(login.RegistryToken):
-		return nil, badSecret("the key %s holds what cannot be sent", tokenKey)
-	case login.Username == "" && login.RegistryToken == "":
+	login := Login{Username: access.Username, Password: access.Password, RegistryToken: access.Token}
+	if login == (Login{}) {
 		return nil, nil
 	}
+	login.Prefix = canonicalHost(host)
 	return []Login{login}, nil
 }
 
-// loginKeys names the keys that the logins of a Secret are from, for messages; empty
+// loginKeysOf names the keys that the logins of a Secret are from, for messages; empty
 // without any.
-func loginKeys(secretType string, secret map[string][]byte) string {
+func loginKeysOf(secretType string, secret map[string][]byte) string {
 	switch {
 	case secretType == dockerConfigType:
 		return "key " + dockerConfigKey
-	case len(secret[usernameKey]) > 0:
-		return "keys " + usernameKey + " and " + passwordKey
-	case len(secret[tokenKey]) > 0:
-		return "key " + tokenKey
+	case len(secret[httpclient.UsernameKey]) > 0:
+		return "keys " + httpclient.UsernameKey + " and " + httpclient.PasswordKey
+	case len(secret[httpclient.TokenKey]) > 0:
+		return "key " + httpclient.TokenKey
 	}
 	return ""
 }
 
-// isHeaderText reports whether s may be sent in a header.
-func isHeaderText(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+func badSecret(format string, args ...any) error {
+	return fault.Stallf(v1alpha1.ReferenceInvalidReason, format, args...)
 }
 
 // dockerEntry is one registry of a docker config. What credential helpers know
@@ -151,7 +143,7 @@ func (e dockerEntry) login(prefix string) (Login, error) {
 		login.Username = cmp.Or(username, login.Username)
 		login.Password = cmp.Or(strings.TrimRight(password, "\x00"), login.Password)
 	}
-	if !isHeaderText(login.RegistryToken) {
+	if !httpclient.IsHeaderText(login.RegistryToken) {
 		return Login{}, badSecret("a registrytoken in the key %s cannot be sent", dockerConfigKey)
 	}
 	return login, nil
@@ -167,33 +159,4 @@ func loginPrefix(name string) string {
 	}
 	below = strings.TrimPrefix(strings.TrimPrefix(below, "v1/"), "v2/")
 	return strings.TrimRight(canonicalHost(host)+"/"+below, "/")
-}
-
-func certificateFrom(secret map[string][]byte) (*tls.Certificate, error) {
-	certificate, key := secret[certificateKey], secret[privateKeyKey]
-	if len(certificate) == 0 && len(key) == 0 {
-		return nil, nil
-	}
-	pair, err := tls.X509KeyPair(certificate, key)
-	if err != nil {
-		return nil, badSecret("the keys %s and %s are not a certificate and its key", certificateKey, privateKeyKey)
-	}
-	return &pair, nil
-}
-
-func authoritiesFrom(secret, ca map[string][]byte) (*x509.CertPool, error) {
-	pem, ok := ca[authoritiesKey]
-	if ca != nil && !ok {
-		return nil, badSecret("the Secret of caRef has no key %s", authoritiesKey)
-	}
-	if !ok {
-		if pem, ok = secret[authoritiesKey]; !ok {
-			return nil, nil
-		}
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, badSecret("the key %s holds no certificate", authoritiesKey)
-	}
-	return pool, nil
 }
