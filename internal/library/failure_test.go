@@ -340,3 +340,44 @@ func TestRealServersThatMisbehave(t *testing.T) {
 		})
 	}
 }
+
+func TestAFailureOfOneNamespaceDoesNotHoldUpAnother(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, t.TempDir(), newShelf())
+	r := of(l.shelf.put("https://example.com/a", configMap("a")))
+	l.shelf.fail("https://example.com/a", errors.New("401 Unauthorized"))
+	if _, err := l.settle(t, r); err == nil {
+		t.Fatal("want the error of the namespace without credentials")
+	}
+	l.shelf.fail("https://example.com/a", nil)
+	other := types.NamespacedName{Namespace: "elsewhere", Name: "calico"}
+	_, err := l.Open(other, r)
+	faulttest.Want(t, err, fault.ClassWait, v1alpha1.FetchingReason)
+	if got := l.hear(t); got != other {
+		t.Errorf("want %s notified, got %s", other, got)
+	}
+	if _, err := l.Open(other, r); err != nil {
+		t.Errorf("want it fetched for the other namespace, got %v", err)
+	}
+}
+
+func TestASourceThatFailedIsFetchedAtOnceWhenItsSecretChanges(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, t.TempDir(), newShelf())
+	r := of(l.shelf.put("https://example.com/a", configMap("a")))
+	l.shelf.fail("https://example.com/a", errors.New("401 Unauthorized"))
+	if _, err := l.settle(t, r); err == nil {
+		t.Fatal("want the error of the source")
+	}
+	l.shelf.fail("https://example.com/a", nil)
+
+	l.Invalidate("elsewhere", func(v1alpha1.Source) bool { return true })
+	l.Invalidate(calico.Namespace, func(src v1alpha1.Source) bool { return src.HTTPS == nil })
+	if _, err := l.settle(t, r); err == nil {
+		t.Fatal("want it left alone by what it does not depend on")
+	}
+	l.Invalidate(calico.Namespace, func(src v1alpha1.Source) bool { return src.HTTPS != nil })
+	if err := l.retry(t, r); err != nil {
+		t.Errorf("want it fetched, got %v", err)
+	}
+}

@@ -109,7 +109,8 @@ type shelfResolver struct {
 	tags *tags
 }
 
-func (r shelfResolver) Static(src v1alpha1.Source) (source.Part, bool) {
+func (r shelfResolver) Static(query source.Query) (source.Part, bool) {
+	src := query.Source
 	if src.OCI != nil {
 		return source.Part{}, false
 	}
@@ -127,7 +128,7 @@ func (r shelfResolver) Resolve(_ context.Context, query source.Query) ([]source.
 	if err != nil {
 		return nil, err
 	}
-	part, _ := r.Static(src)
+	part, _ := r.Static(source.Query{Source: src})
 	return []source.Part{part}, nil
 }
 
@@ -252,7 +253,7 @@ func (l *library) Open(owner types.NamespacedName, r v1alpha1.Release) (*Bundle,
 
 // part is the part that a source stands for.
 func (l *library) part(src v1alpha1.Source) source.Part {
-	part, _ := l.resolutions.sources.Static(src)
+	part, _ := l.resolutions.sources.Static(source.Query{Source: src})
 	return part
 }
 

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/semaphore"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
@@ -42,12 +43,21 @@ func (x *indexing) index(owner types.NamespacedName, part source.Part) (manifest
 	if index, err := x.readIndex(part); err == nil {
 		return index, nil
 	}
-	key, err := fingerprintOf([]string{part.ID(), part.From})
+	key, err := fingerprintOf([]any{part.ID(), part.Origin})
 	if err != nil {
 		return manifest.Index{}, err
 	}
 	known := x.jobs.ensure(owner, key, part)
 	return manifest.Index{}, known.pending(x.jobs.clock.Now(), part.From)
+}
+
+// invalidate has the parts of sources in a namespace that depend on an object
+// fetched again, if that failed or is under way.
+func (x *indexing) invalidate(namespace string, depends func(v1alpha1.Source) bool) {
+	x.jobs.invalidate(
+		func(part source.Part) bool { return part.Origin.Namespace == namespace && depends(part.Origin.Source) },
+		func(source.Part) bool { return false },
+	)
 }
 
 // fetch brings a part onto the disk, verified and indexed. The digest stays

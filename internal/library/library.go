@@ -46,7 +46,7 @@ type Config struct {
 type resolver interface {
 	// Static returns the part of a source that names its digest itself. It is
 	// false for a source that must be resolved.
-	Static(src v1alpha1.Source) (source.Part, bool)
+	Static(query source.Query) (source.Part, bool)
 	// Resolve returns the parts that a source has now.
 	Resolve(ctx context.Context, query source.Query) ([]source.Part, error)
 	// Describe returns where a source is, in full but without secrets.
@@ -115,10 +115,11 @@ func (l *Library) Open(owner types.NamespacedName, r v1alpha1.Release, kubernete
 }
 
 // Invalidate has the sources of a namespace that depend on an object resolved
-// again the next time they are asked for. depends reports whether a source does.
+// again the next time they are asked for, and fetched again if that failed. depends reports whether a source does.
 // A verified source has no parts until then.
 func (l *Library) Invalidate(namespace string, depends func(v1alpha1.Source) bool) {
 	l.resolutions.invalidate(namespace, depends)
+	l.releases.parts.invalidate(namespace, depends)
 }
 
 // LookAgain has the sources of a Bundle resolved, and those that failed fetched, the

@@ -43,7 +43,8 @@ func (r *resolutions) resolve(
 // parts returns the parts of a source, and why it could not be
 // resolved again. Without parts the error is never nil.
 func (r *resolutions) parts(owner types.NamespacedName, query source.Query) ([]source.Part, error) {
-	if part, ok := r.sources.Static(query.Source); ok {
+	if part, ok := r.sources.Static(query); ok {
+		part.Origin = query
 		return []source.Part{part}, nil
 	}
 	key, err := fingerprintOf(query)
@@ -63,7 +64,11 @@ func (r *resolutions) ask(ctx context.Context, query source.Query) ([]source.Par
 		return nil, err
 	}
 	defer r.slots.Release(1)
-	return r.sources.Resolve(ctx, query)
+	parts, err := r.sources.Resolve(ctx, query)
+	for i := range parts {
+		parts[i].Origin = query
+	}
+	return parts, err
 }
 
 // invalidate has the sources of a namespace that depend on an object resolved
@@ -85,7 +90,7 @@ func hasVerify(src v1alpha1.Source) bool {
 func (r *resolutions) isMutable(release v1alpha1.Release) bool {
 	for _, phase := range release.Phases {
 		for _, src := range phase.Sources {
-			if _, static := r.sources.Static(src); !static {
+			if _, static := r.sources.Static(source.Query{Source: src}); !static {
 				return true
 			}
 		}

@@ -37,11 +37,11 @@ type charts struct {
 	told   map[string][]string
 }
 
-func (c *charts) Static(src v1alpha1.Source) (source.Part, bool) {
-	if src.Helm != nil {
+func (c *charts) Static(query source.Query) (source.Part, bool) {
+	if query.Source.Helm != nil {
 		return source.Part{}, false
 	}
-	return c.resolver.Static(src)
+	return c.resolver.Static(query)
 }
 
 func (c *charts) Resolve(ctx context.Context, query source.Query) ([]source.Part, error) {
@@ -52,7 +52,8 @@ func (c *charts) Resolve(ctx context.Context, query source.Query) ([]source.Part
 	defer c.mu.Unlock()
 	name := query.Source.Helm.Chart
 	c.told[name] = query.APIVersions
-	part, _ := c.Static(inlineOf(c.bodies[name] + configMap("told-"+digest.FromString(fmt.Sprint(query.APIVersions)).Encoded())))
+	told := configMap("told-" + digest.FromString(fmt.Sprint(query.APIVersions)).Encoded())
+	part, _ := c.Static(source.Query{Source: inlineOf(c.bodies[name] + told)})
 	return []source.Part{part}, nil
 }
 

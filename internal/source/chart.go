@@ -110,7 +110,7 @@ func (r *Resolver) chartInRepository(ctx context.Context, at *url.URL, src v1alp
 // chartAt returns the archive at a URL.
 func (r *Resolver) chartAt(at *url.URL, sum digest.Digest) chart {
 	src := v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{URL: at.String(), Digest: v1alpha1.Digest(sum)}}
-	part, _ := r.Static(src)
+	part, _ := r.Static(Query{Source: src})
 	return chart{digest: sum, fetch: part.Fetch}
 }
 

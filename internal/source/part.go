@@ -31,6 +31,9 @@ type Part struct {
 	// it found it: one line each, stable and without secrets. The name of the part is
 	// put before each of them.
 	Warnings []string
+	// Origin is the source, of a namespace, that the bytes are fetched for: with its
+	// credentials, and only it is held up by errors of them. The library sets it.
+	Origin Query
 	// Fetch opens the bytes. Its errors name where they come from.
 	Fetch store.OpenFunc
 }

@@ -115,21 +115,21 @@ func TestStaticSourcesAreOnePart(t *testing.T) {
 	t.Parallel()
 	r := newResolver(t)
 	inline := v1alpha1.Source{Inline: &v1alpha1.InlineSource{Manifests: "kind: A"}}
-	part, ok := r.Static(inline)
+	part, ok := r.Static(source.Query{Source: inline})
 	if !ok || content(t, part) != "kind: A" {
 		t.Errorf("want the text itself, got %v", part)
 	}
 	packed := v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{
 		URL: "https://user:hunter2@example.com/a.tar.gz?token=hunter2", Digest: "sha256:1", Files: []string{"b.yaml"},
 	}}
-	part, ok = r.Static(packed)
+	part, ok = r.Static(source.Query{Source: packed})
 	if !ok || part.Format != archive.TarGzip || !slices.Equal(part.Files, []string{"b.yaml"}) {
 		t.Errorf("want an archive and its files, got %v", part)
 	}
 	if said := part.Name + part.From + r.Describe(packed); strings.Contains(said, "hunter2") {
 		t.Errorf("want nothing secret in %q", said)
 	}
-	if _, ok := r.Static(v1alpha1.Source{OCI: &v1alpha1.OCISource{}}); ok {
+	if _, ok := r.Static(source.Query{Source: v1alpha1.Source{OCI: &v1alpha1.OCISource{}}}); ok {
 		t.Error("want an artifact not to be static")
 	}
 }

@@ -317,7 +317,7 @@ func TestOnlyArtifactsOfARegistryCanBeSigned(t *testing.T) {
 			t.Parallel()
 			r := newResolver(t)
 			r.RequireSignatures = true
-			if part, ok := r.Static(test.given); ok {
+			if part, ok := r.Static(source.Query{Source: test.given}); ok {
 				t.Errorf("want it to be asked for, got %+v", part)
 			}
 			_, err := r.Resolve(t.Context(), source.Query{Namespace: namespace, Source: test.given})

@@ -5,7 +5,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
@@ -14,7 +13,8 @@ import (
 
 // Static returns the part of a source that names its digest itself: https, file
 // and inline. Where signatures are required there is none, and Resolve refuses it.
-func (r *Resolver) Static(src v1alpha1.Source) (Part, bool) {
+func (r *Resolver) Static(query Query) (Part, bool) {
+	src := query.Source
 	if r.RequireSignatures || src.HTTPS == nil && src.File == nil && src.Inline == nil {
 		return Part{}, false
 	}
