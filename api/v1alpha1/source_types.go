@@ -36,13 +36,14 @@ type Source struct {
 }
 
 // HTTPSSource is a file on a web server.
+// +kubebuilder:validation:XValidation:rule="self.url.startsWith('https://') || !has(self.secretRef) && !has(self.caRef)",message="secretRef and caRef need a url with https://: credentials are not sent without TLS"
 type HTTPSSource struct {
 	// url of the file. The digest makes http as safe as https: the bytes that
-	// do not match it are not used.
+	// do not match it are not used. Credentials are never sent over http.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:Pattern=`^https?://[^/?#]+`
+	// +kubebuilder:validation:Pattern=`^(https://[^/?#]+|http://[^/?#@]+([/?#]|$))`
 	URL string `json:"url,omitempty"`
 
 	// digest of the file's bytes, sha256: and 64 hexadecimal digits.
@@ -57,6 +58,17 @@ type HTTPSSource struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=1024
 	Files []string `json:"files,omitempty"`
+
+	// secretRef names a Secret in the namespace of the Bundle with credentials: with
+	// the keys username and password, or token, and with tls.crt and tls.key for a
+	// client certificate. They are sent to the server of the url only.
+	// +optional
+	SecretRef LocalReference `json:"secretRef,omitzero"`
+
+	// caRef names a Secret in the namespace of the Bundle with the key ca.crt: the
+	// authorities that the server is verified with, in place of the system's.
+	// +optional
+	CARef LocalReference `json:"caRef,omitzero"`
 }
 
 // ConfigMapSource is a ConfigMap in the form that ClusterResourceSet takes: each

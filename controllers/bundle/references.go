@@ -46,6 +46,10 @@ func references(src v1alpha1.Source) []string {
 	if src.Secret != nil {
 		all = append(all, reference(secretKind, src.Secret.Name))
 	}
+	if src.HTTPS != nil {
+		secret(src.HTTPS.SecretRef)
+		secret(src.HTTPS.CARef)
+	}
 	if src.OCI != nil {
 		secret(src.OCI.SecretRef)
 		secret(src.OCI.CARef)

@@ -16,6 +16,10 @@ func TestReferencesOfASource(t *testing.T) {
 		want  []string
 	}{
 		"a file on a web server names nothing": {v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{}}, nil},
+		"a file with credentials": {
+			v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{SecretRef: named("login"), CARef: named("ca")}},
+			[]string{"Secret/login", "Secret/ca"},
+		},
 		"a ConfigMap": {
 			v1alpha1.Source{ConfigMap: &v1alpha1.ConfigMapSource{Name: "a"}}, []string{"ConfigMap/a"},
 		},

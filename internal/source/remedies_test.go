@@ -127,8 +127,8 @@ func TestTheMessageAboutAnAuthorityNamesItsSecret(t *testing.T) {
 		wantClass            fault.Class
 		wantReason, want     string
 	}{
-		"a CA without its key":   {"login", "pem", fault.ClassStall, invalid, "Secret pem: the Secret of caRef has no key ca.crt"},
-		"a CA without any key":   {"login", "empty", fault.ClassStall, invalid, "Secret empty: the Secret of caRef has no key ca.crt"},
+		"a CA without its key":   {"login", "pem", fault.ClassStall, invalid, "Secret pem: it has no key ca.crt"},
+		"a CA without any key":   {"login", "empty", fault.ClassStall, invalid, "Secret empty: it has no key ca.crt"},
 		"a CA that is none":      {"login", "garbage", fault.ClassStall, invalid, "Secret garbage: the key ca.crt holds no certificate"},
 		"credentials of nothing": {"empty", "other-ca", fault.ClassStall, invalid, "Secret empty: the Secret has none of the keys"},
 		"an authority that nobody names": {

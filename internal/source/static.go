@@ -5,6 +5,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
@@ -13,6 +14,7 @@ import (
 
 // Static returns the part of a source that names its digest itself: https, file
 // and inline. Where signatures are required there is none, and Resolve refuses it.
+// Secrets that the source names are read when the part is fetched.
 func (r *Resolver) Static(query Query) (Part, bool) {
 	src := query.Source
 	if r.RequireSignatures || src.HTTPS == nil && src.File == nil && src.Inline == nil {
@@ -23,8 +25,7 @@ func (r *Resolver) Static(query Query) (Part, bool) {
 		Name:   fetch.Name(src),
 		From:   fetch.Describe(src),
 		Fetch: func(ctx context.Context, have store.Partial) (store.Body, error) {
-			body, at, validator, err := r.Sources.OpenAt(ctx, src, have.Offset, have.Validator)
-			return store.Body{ReadCloser: body, Offset: at, Validator: validator}, err
+			return r.openStatic(ctx, query, have)
 		},
 	}
 	if src.Inline == nil {
@@ -34,4 +35,18 @@ func (r *Resolver) Static(query Query) (Part, bool) {
 		part.Files = src.HTTPS.Files
 	}
 	return part, true
+}
+
+// openStatic opens the bytes of a static source with the credentials of the time.
+func (r *Resolver) openStatic(ctx context.Context, query Query, have store.Partial) (store.Body, error) {
+	files := r.Sources
+	if web := query.Source.HTTPS; web != nil {
+		access, err := r.access(ctx, query.Namespace, web.SecretRef, web.CARef)
+		if err != nil {
+			return store.Body{}, fault.Wrap(fetch.Describe(query.Source), err)
+		}
+		files = files.As(access)
+	}
+	body, at, validator, err := files.OpenAt(ctx, query.Source, have.Offset, have.Validator)
+	return store.Body{ReadCloser: body, Offset: at, Validator: validator}, err
 }

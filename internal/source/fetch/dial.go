@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
@@ -37,11 +38,12 @@ func (s *Sources) DialContext(ctx context.Context, network, addr string) (net.Co
 	return s.dialer.DialContext(ctx, network, addr)
 }
 
-func newTransport(cfg Config, dialer *net.Dialer) *http.Transport {
+func newTransport(cfg Config, dialer *net.Dialer, certificate *tls.Certificate) *http.Transport {
 	return httpclient.NewTransport(httpclient.Transport{
 		Dial:           dialer.DialContext,
 		Proxy:          cfg.Proxy,
 		RootCAs:        cfg.RootCAs,
+		Certificate:    certificate,
 		ConnectTimeout: cfg.ConnectTimeout,
 		HeaderTimeout:  cfg.HeaderTimeout,
 	})

@@ -21,6 +21,9 @@ func (s *Sources) openHTTPS(ctx context.Context, rawURL string, at span) (opened
 	if !httpclient.IsHTTP(u) || u.Host == "" {
 		return opened{}, fault.Stallf(v1alpha1.SourceInvalidReason, "%s: not an absolute http or https URL", name)
 	}
+	if err := s.checkAccess(u); err != nil {
+		return opened{}, fault.Wrap(name, err)
+	}
 	total, stopTotal := httpclient.WithTimeout(ctx, s.cfg.DownloadTimeout)
 	ctx, cancel := context.WithCancelCause(total)
 	stop := func() { cancel(context.Canceled); stopTotal() }
@@ -41,17 +44,18 @@ func (s *Sources) openHTTPS(ctx context.Context, rawURL string, at span) (opened
 // that ends them.
 func (s *Sources) download(ctx context.Context, u *url.URL, at span, cancel context.CancelCauseFunc) (opened, error) {
 	redirects := httpclient.Redirects{Max: s.cfg.MaxRedirects, Advice: "use the url that it leads to"}
-	resp, end, err := redirects.Follow(ctx, u, func(u *url.URL) (*http.Response, error) { return s.get(ctx, u, at) })
+	resp, end, err := redirects.Follow(ctx, u, func(to *url.URL) (*http.Response, error) { return s.get(ctx, u, to, at) })
 	if err != nil {
-		return opened{}, err
+		return opened{}, s.remedies().OfError(u.Scheme, err)
 	}
 	file, err := s.body(ctx, resp, at, cancel)
 	return file, httpclient.AtRedirect(u, end, err)
 }
 
-// get asks for u. It goes to the transport and not through a http.Client, whose
-// errors hold URLs, and that follows redirects by other rules.
-func (s *Sources) get(ctx context.Context, u *url.URL, at span) (*http.Response, error) {
+// get asks for u, which the source names as first or which first leads to. It goes
+// to the transport and not through a http.Client, whose errors hold URLs, and that
+// follows redirects by other rules.
+func (s *Sources) get(ctx context.Context, first, u *url.URL, at span) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "", http.NoBody)
 	if err != nil {
 		return nil, err
@@ -62,6 +66,15 @@ func (s *Sources) get(ctx context.Context, u *url.URL, at span) (*http.Response,
 	if u.User != nil {
 		password, _ := u.User.Password()
 		req.SetBasicAuth(u.User.Username(), password)
+	}
+	if !httpclient.SameOrigin(first, u) {
+		return s.transport.RoundTrip(req)
+	}
+	if login := s.access.Authorization(); login != "" {
+		req.Header.Set("Authorization", login)
+	}
+	if s.certified != nil {
+		return s.certified.RoundTrip(req)
 	}
 	return s.transport.RoundTrip(req)
 }
@@ -98,7 +111,8 @@ func (s *Sources) checkResponse(resp *http.Response, at span) (opened, error) {
 		resp.StatusCode == http.StatusRequestedRangeNotSatisfiable):
 		return opened{}, errFromStart
 	default:
-		answered := errors.New("the server answered " + httpclient.StatusText(resp.StatusCode))
+		answered := errors.New("the server answered " + httpclient.StatusText(resp.StatusCode) +
+			s.access.Denied(resp.StatusCode))
 		return opened{}, httpclient.StatusError(resp, s.now(), answered)
 	}
 	if size := resp.ContentLength; size > s.cfg.MaxBytes-file.from {
@@ -106,4 +120,26 @@ func (s *Sources) checkResponse(resp *http.Response, at span) (opened, error) {
 			"%d bytes are more than the limit of %d bytes", file.from+size, s.cfg.MaxBytes)
 	}
 	return file, nil
+}
+
+// checkAccess returns an error unless what is secret may be sent to u.
+func (s *Sources) checkAccess(u *url.URL) error {
+	switch {
+	case u.Scheme == "http" && (u.User != nil || !s.access.IsEmpty()):
+		return fault.Stallf(v1alpha1.SourceInvalidReason,
+			"secretRef, caRef and credentials in the url need TLS: use an https URL")
+	case u.User != nil && s.access.Authorization() != "":
+		return fault.Stallf(v1alpha1.SourceInvalidReason, "there are credentials in the url beside those of secretRef: remove them")
+	}
+	return nil
+}
+
+// remedies are what helps where a server and we do not agree about TLS.
+func (s *Sources) remedies() httpclient.Remedies {
+	if s.access.RootCAs != nil {
+		return httpclient.Remedies{Authority: "it is none of those in " + s.access.CAsFrom + ", key ca.crt"}
+	}
+	return httpclient.Remedies{
+		TLS: "use a url with https://", Authority: "name a Secret with its authority, key ca.crt, in caRef",
+	}
 }

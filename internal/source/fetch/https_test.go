@@ -92,15 +92,16 @@ func TestOpenHTTPSVerifiesTheServer(t *testing.T) {
 
 	err = readAll(t.Context(), sources(t, Config{DenyCIDRs: nobody(), RootCAs: x509.NewCertPool()}),
 		https(server.URL+"/a.yaml"))
-	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, server.URL+"/a.yaml", "unknown authority")
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, server.URL+"/a.yaml", "unknown authority",
+		"name a Secret with its authority, key ca.crt, in caRef")
 }
 
 func TestOpenHTTPSSendsWhatItShould(t *testing.T) {
 	t.Parallel()
 	var got *http.Request
-	address := serve(t, func(_ http.ResponseWriter, r *http.Request) { got = r })
-	withUser := strings.Replace(address, "://", "://hunter2:hunter2@", 1)
-	s := sources(t, Config{DenyCIDRs: nobody(), UserAgent: "caapb/v1.2.3"})
+	server := serveTLS(t, func(_ http.ResponseWriter, r *http.Request) { got = r })
+	withUser := strings.Replace(server.URL, "://", "://hunter2:hunter2@", 1)
+	s := sources(t, Config{DenyCIDRs: nobody(), UserAgent: "caapb/v1.2.3", RootCAs: trust(server)})
 	if err := readAll(t.Context(), s, https(withUser+"/a.yaml"+secretQuery)); err != nil {
 		t.Fatal(err)
 	}
@@ -113,8 +114,8 @@ func TestOpenHTTPSSendsWhatItShould(t *testing.T) {
 			t.Errorf("%s: want %q, got %q", header, value, got.Header.Get(header))
 		}
 	}
-	if got.RequestURI != "/a.yaml"+secretQuery || "http://"+got.Host != address {
-		t.Errorf("want %s of %s, got %s of %s", "/a.yaml"+secretQuery, address, got.RequestURI, got.Host)
+	if got.RequestURI != "/a.yaml"+secretQuery || "https://"+got.Host != server.URL {
+		t.Errorf("want %s of %s, got %s of %s", "/a.yaml"+secretQuery, server.URL, got.RequestURI, got.Host)
 	}
 }
 
@@ -131,12 +132,12 @@ func TestOpenHTTPSReportsWhatTheServerAnswered(t *testing.T) {
 	for _, status := range []int{204, 206, 302, 304, 400, 401, 403, 404, 410, 500, 502, 504, 599} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			t.Parallel()
-			address := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
-			withUser := strings.Replace(address, "://", "://hunter2:hunter2@", 1)
-			s := sources(t, Config{DenyCIDRs: nobody()})
+			server := serveTLS(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+			withUser := strings.Replace(server.URL, "://", "://hunter2:hunter2@", 1)
+			s := sources(t, Config{DenyCIDRs: nobody(), RootCAs: trust(server)})
 			err := readAll(t.Context(), s, https(withUser+"/a.yaml"+secretQuery))
 			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason,
-				address+"/a.yaml: the server answered "+fmt.Sprint(status))
+				server.URL+"/a.yaml: the server answered "+fmt.Sprint(status))
 		})
 	}
 }
@@ -403,6 +404,15 @@ func serveTLS(t *testing.T, serve http.HandlerFunc) *httptest.Server {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	return server
+}
+
+// trust returns the authorities that the servers are verified with.
+func trust(servers ...*httptest.Server) *x509.CertPool {
+	roots := x509.NewCertPool()
+	for _, server := range servers {
+		roots.AddCert(server.Certificate())
+	}
+	return roots
 }
 
 // respond answers with content and its length.

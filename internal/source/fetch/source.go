@@ -86,10 +86,15 @@ func DefaultConfig() Config {
 
 // Sources opens sources. It may be used concurrently.
 type Sources struct {
-	cfg       Config
-	dialer    *net.Dialer
+	cfg    Config
+	dialer *net.Dialer
+	now    func() time.Time
+
 	transport http.RoundTripper
-	now       func() time.Time
+	// access is for the server that a source names, and so is certified, which shows
+	// the certificate of access. It is nil without one.
+	access    httpclient.Access
+	certified http.RoundTripper
 }
 
 // New returns Sources for cfg, or an error when a required field of cfg is missing
@@ -99,7 +104,27 @@ func New(cfg Config) (*Sources, error) {
 		return nil, fmt.Errorf("sources: %w", err)
 	}
 	dialer := newDialer(cfg)
-	return &Sources{cfg: cfg, dialer: dialer, transport: newTransport(cfg, dialer), now: time.Now}, nil
+	return &Sources{cfg: cfg, dialer: dialer, transport: newTransport(cfg, dialer, nil), now: time.Now}, nil
+}
+
+// As returns Sources that opens files on web servers with the given access. The
+// login and the certificate are for the server that a source names, and not for
+// where that leads; they are never sent without TLS, which is a Stall with the reason
+// SourceInvalid.
+func (s *Sources) As(access httpclient.Access) *Sources {
+	if access.IsEmpty() {
+		return s
+	}
+	as := *s
+	as.access = access
+	if access.RootCAs != nil {
+		as.cfg.RootCAs = access.RootCAs
+		as.transport = newTransport(as.cfg, s.dialer, nil)
+	}
+	if access.Certificate != nil {
+		as.certified = newTransport(as.cfg, s.dialer, access.Certificate)
+	}
+	return &as
 }
 
 // Open opens src for reading. ctx bounds the reader too: it must live until the

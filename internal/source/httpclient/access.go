@@ -30,8 +30,9 @@ const Redacted = "[redacted]"
 // Access is who we are for one server, and the authorities that it is verified
 // with. It prints as a placeholder.
 type Access struct {
-	// From names where it comes from, for messages, such as "Secret web-login".
-	From string
+	// From names where the login and the certificate come from, for messages, such as
+	// "Secret web-login", and CAsFrom where the authorities come from.
+	From, CAsFrom string
 
 	// Username and Password are for basic authentication.
 	Username, Password string

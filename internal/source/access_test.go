@@ -1,0 +1,118 @@
+package source_test
+
+import (
+	"encoding/pem"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
+)
+
+// privateFile serves a file to those who have the password, with a certificate of its
+// own authority. It returns its source and the authority's Secret.
+func privateFile(t *testing.T, password string) (v1alpha1.HTTPSSource, *corev1.Secret) {
+	t.Helper()
+	const file = "kind: A"
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, got, _ := r.BasicAuth(); got != password {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		_, _ = io.WriteString(w, file)
+	}))
+	t.Cleanup(server.Close)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	return v1alpha1.HTTPSSource{
+		URL: server.URL + "/a.yaml", Digest: v1alpha1.Digest(digest.FromString(file)),
+		SecretRef: v1alpha1.LocalReference{Name: "login"}, CARef: v1alpha1.LocalReference{Name: "ca"},
+	}, secretNamed("ca", corev1.SecretTypeOpaque, map[string]string{"ca.crt": string(ca)})
+}
+
+func secretNamed(name string, kind corev1.SecretType, content map[string]string) *corev1.Secret {
+	secret := &corev1.Secret{ObjectMeta: meta(name), Type: kind, Data: map[string][]byte{}}
+	for key, value := range content {
+		secret.Data[key] = []byte(value)
+	}
+	return secret
+}
+
+func TestAFileIsFetchedWithTheSecretsOfTheTime(t *testing.T) {
+	t.Parallel()
+	src, ca := privateFile(t, "hunter2")
+	login := secretNamed("login", corev1.SecretTypeBasicAuth, map[string]string{"username": "u", "password": "old"})
+	r := newResolver(t, login, ca)
+	part, ok := r.Static(source.Query{Namespace: namespace, Source: v1alpha1.Source{HTTPS: &src}})
+	if !ok {
+		t.Fatal("want a part without anything being read")
+	}
+	_, err := part.Fetch(t.Context(), store.Partial{})
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, src.URL, "credentials of Secret login")
+
+	login = secretNamed("login", corev1.SecretTypeBasicAuth, map[string]string{"username": "u", "password": "hunter2"})
+	r = newResolver(t, login, ca)
+	part, _ = r.Static(source.Query{Namespace: namespace, Source: v1alpha1.Source{HTTPS: &src}})
+	if got := content(t, part); got != "kind: A" {
+		t.Errorf("want the file, got %q", got)
+	}
+}
+
+func TestSecretsOfAFileThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	good := map[string]string{"username": "u", "password": "hunter2"}
+	tests := map[string]struct {
+		given      *corev1.Secret
+		wantReason string
+		want       string
+	}{
+		"none of that name": {secretNamed("other", "", good), v1alpha1.ReferenceNotFoundReason, "Secret login: it does not exist"},
+		"without a login": {
+			secretNamed("login", corev1.SecretTypeDockerConfigJson, map[string]string{".dockerconfigjson": "hunter2"}),
+			v1alpha1.ReferenceInvalidReason, "Secret login: it has none of the keys username, token, tls.crt and ca.crt",
+		},
+		"of a service account": {
+			secretNamed("login", corev1.SecretTypeServiceAccountToken, map[string]string{"token": "hunter2"}),
+			v1alpha1.ReferenceInvalidReason, "Secret login: it is of the type kubernetes.io/service-account-token",
+		},
+		"for nodes that join": {
+			secretNamed("login", corev1.SecretTypeBootstrapToken, map[string]string{"token": "hunter2"}),
+			v1alpha1.ReferenceInvalidReason, "Secret login: it is of the type bootstrap.kubernetes.io/token",
+		},
+		"of Cluster API": {
+			secretNamed("login", "cluster.x-k8s.io/secret", map[string]string{"token": "hunter2"}),
+			v1alpha1.ReferenceInvalidReason, "Secret login: it is of the type cluster.x-k8s.io/secret",
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			src, ca := privateFile(t, "hunter2")
+			r := newResolver(t, tc.given, ca)
+			part, _ := r.Static(source.Query{Namespace: namespace, Source: v1alpha1.Source{HTTPS: &src}})
+			_, err := part.Fetch(t.Context(), store.Partial{})
+			faulttest.Want(t, err, fault.ClassOf(err), tc.wantReason, src.URL, tc.want)
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("want nothing of the content in %q", err)
+			}
+		})
+	}
+}
+
+func TestACARefWithoutAuthoritiesNamesItsSecret(t *testing.T) {
+	t.Parallel()
+	src, _ := privateFile(t, "hunter2")
+	src.SecretRef.Name = ""
+	r := newResolver(t, secretNamed("ca", "", nil))
+	part, _ := r.Static(source.Query{Namespace: namespace, Source: v1alpha1.Source{HTTPS: &src}})
+	_, err := part.Fetch(t.Context(), store.Partial{})
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.ReferenceInvalidReason, src.URL, "Secret ca: it has no key ca.crt")
+}
