@@ -252,6 +252,8 @@ func TestViolationsAreFound(t *testing.T) {
 		"api imports core":                               {unit{"api/v1alpha1", []string{"internal/core/fault"}, nil}, true},
 		"core imports core":                              {unit{"internal/core/plan", []string{"internal/core/manifest"}, nil}, false},
 		"core imports api":                               {unit{"internal/core/plan", []string{"api/v1alpha1"}, nil}, false},
+		"core imports the schemas of Kubernetes":         {unit{"internal/core/validation", nil, []string{"k8s.io/client-go/applyconfigurations"}}, false},
+		"core imports what is below the schemas":         {unit{"internal/core/validation", nil, []string{"k8s.io/client-go/applyconfigurations/core/v1"}}, true},
 		"core imports an edge":                           {unit{"internal/core/plan", []string{"internal/store"}, nil}, true},
 		"core imports the wiring":                        {unit{"internal/core/plan", []string{"internal/app"}, nil}, true},
 		"core imports a controller":                      {unit{"internal/core/plan", []string{"controllers/bundle"}, nil}, true},

@@ -104,6 +104,11 @@ var coreBans = []string{
 	"sigs.k8s.io/controller-runtime/pkg/client", "sigs.k8s.io/controller-runtime/pkg/manager",
 }
 
+// coreAllows are packages below those of coreBans that hold types and constants only.
+var coreAllows = []string{
+	"k8s.io/client-go/applyconfigurations", // the schemas of the built-in kinds
+}
+
 // coreBansAlone are packages that core does not import, though it may import some
 // below them: net/url and net/netip open no connection.
 var coreBansAlone = []string{"net", "sigs.k8s.io/controller-runtime"}
@@ -179,7 +184,7 @@ func isLateral(path, imported string) bool {
 }
 
 func isBanned(path string) bool {
-	return slices.Contains(coreBansAlone, path) ||
+	return slices.Contains(coreBansAlone, path) || !slices.Contains(coreAllows, path) &&
 		slices.ContainsFunc(coreBans, func(root string) bool { return isIn(root, path) })
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -78,18 +77,12 @@ func (r *Resolver) Describe(src v1alpha1.Source) string {
 	return fetch.Describe(src)
 }
 
-// describeChart names a chart.
+// describeChart names a chart without the userinfo that its URL may have.
 func describeChart(src v1alpha1.HelmSource) string {
-	return strings.Join(strings.Fields("chart "+chartAddress(src)+" "+src.Version), " ")
-}
-
-// chartAddress returns where a chart is without the userinfo that its URL may have;
-// nothing if it is no URL.
-func chartAddress(src v1alpha1.HelmSource) string {
 	at, err := url.Parse(src.Chart)
 	if err != nil {
-		return ""
+		return "chart " + src.Version
 	}
 	at.User = nil
-	return at.String()
+	return "chart " + at.String() + " " + src.Version
 }

@@ -81,6 +81,9 @@ func compareWithKubectl(t *testing.T, path string) {
 			t.Errorf("%s (-want +got):\n%s", object.Place, gocmp.Diff(want[i], got))
 		}
 		checkForm(t, object)
+		if len(object.Warnings) > 0 {
+			t.Errorf("%s: a file that works has warnings: %q", object.Place, object.Warnings)
+		}
 		i++
 	}
 	if i != len(want) {

@@ -14,9 +14,10 @@
 // The package refuses what the API server would refuse later or what could be
 // read in two ways: text that is not UTF-8, duplicated keys of a mapping,
 // objects without apiVersion, kind or name, labels that are no strings, and
-// everything over a limit. It does not look at schemas, does not fill in
-// defaults and does not fetch anything. BuiltIn knows the kinds that come with
-// Kubernetes; nothing here reads a cluster.
+// everything over a limit. Built-in kinds are compared with their schemas, which
+// gives warnings and no errors. It does not fill in defaults and does not fetch
+// anything. BuiltIn knows the kinds that come with Kubernetes; nothing here reads a
+// cluster.
 //
 // The package is pure: no client, no network, no file system, no clock.
 package manifest

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/validation"
 )
 
 // maxName is the number of bytes that an API server accepts in a name, in a
@@ -32,7 +34,7 @@ func refOf(tree map[string]any) (Ref, error) {
 	ref := Ref{Group: group, Version: version, Kind: kind}
 	metadata, ok := tree["metadata"].(map[string]any)
 	if !ok && tree["metadata"] != nil {
-		return Ref{}, fmt.Errorf("%s: metadata is %s and not a mapping", kind, nameOf(tree["metadata"]))
+		return Ref{}, fmt.Errorf("%s: metadata is %s and not a mapping", kind, validation.TypeOf(tree["metadata"]))
 	}
 	if ref.Name, err = objectName(metadata); err != nil {
 		return Ref{}, fmt.Errorf("%s: %w", kind, err)
@@ -85,7 +87,7 @@ func stringField(object map[string]any, field, path string) (string, error) {
 	case string:
 		return v, nil
 	default:
-		return "", fmt.Errorf("%s is %s and not text", path, nameOf(v))
+		return "", fmt.Errorf("%s is %s and not text", path, validation.TypeOf(v))
 	}
 }
 
@@ -96,13 +98,13 @@ func checkTexts(metadata map[string]any, field string) error {
 	}
 	values, ok := metadata[field].(map[string]any)
 	if !ok {
-		return fmt.Errorf("metadata.%s is %s and not a mapping", field, nameOf(metadata[field]))
+		return fmt.Errorf("metadata.%s is %s and not a mapping", field, validation.TypeOf(metadata[field]))
 	}
 	for _, key := range sortedKeys(values) {
 		switch v := values[key].(type) {
 		case string, nil:
 		default:
-			return fmt.Errorf("metadata.%s: the value of %s is %s and not text", field, quote(key), nameOf(v))
+			return fmt.Errorf("metadata.%s: the value of %s is %s and not text", field, quote(key), validation.TypeOf(v))
 		}
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/validation"
 )
 
 const (
@@ -43,7 +45,7 @@ func mergeStringData(ref Ref, tree map[string]any) error {
 	}
 	texts, ok := tree["stringData"].(map[string]any)
 	if !ok {
-		return fmt.Errorf("stringData is %s and not a mapping", nameOf(tree["stringData"]))
+		return fmt.Errorf("stringData is %s and not a mapping", validation.TypeOf(tree["stringData"]))
 	}
 	content, ok := tree["data"].(map[string]any)
 	if !ok {
@@ -52,7 +54,7 @@ func mergeStringData(ref Ref, tree map[string]any) error {
 	for _, key := range sortedKeys(texts) {
 		text, ok := texts[key].(string)
 		if !ok {
-			return fmt.Errorf("stringData: the value of %s is %s and not text", quote(key), nameOf(texts[key]))
+			return fmt.Errorf("stringData: the value of %s is %s and not text", quote(key), validation.TypeOf(texts[key]))
 		}
 		content[key] = base64.StdEncoding.EncodeToString([]byte(text))
 	}

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/validation"
 )
 
 // What makes an object a member of an inventory belongs to the tool that applies,
@@ -61,7 +63,8 @@ type Object struct {
 // of metadata that only an API server writes or that refer to another cluster, the
 // label and the annotations that make an object a member of an inventory, and
 // parameters of a rolling update that are null. The stringData of a Secret is in its
-// data, and a generateName has become a name.
+// data, and a generateName has become a name. Of duplicates in the list-maps and
+// sets of built-in kinds the last one is there; the warnings name them.
 func Objects(r io.Reader, source string, limits Limits) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		s := &scanner{splitter: newSplitter(r, source, limits), encoder: encoder{limit: limits.Object}}
@@ -167,7 +170,7 @@ func (s *scanner) flatten(items []item, value any, place Place, listed bool) ([]
 	case []any:
 		list = v
 	default:
-		return nil, invalid(at(place, items, listed), "not an object but %s", nameOf(v))
+		return nil, invalid(at(place, items, listed), "not an object but %s", validation.TypeOf(v))
 	}
 	for _, value := range list {
 		var err error
@@ -217,6 +220,7 @@ func (s *scanner) object(it item) (Object, error) {
 	if err != nil {
 		return Object{}, invalid(it.place, "%s: %s", ref, err)
 	}
+	warnings := compared(ref, it.tree, s.limits.Object)
 	at, err := s.encoder.object(it.tree)
 	if err != nil {
 		return Object{}, s.refused(it.place, fmt.Errorf("%s: %w", ref, err))
@@ -229,6 +233,7 @@ func (s *scanner) object(it item) (Object, error) {
 		AnnotationsAt: at.annotations,
 		CRD:           crd,
 		Images:        imagesOf(ref, it.tree),
+		Warnings:      warnings,
 	}, nil
 }
 
@@ -271,23 +276,6 @@ func clean(tree map[string]any) {
 	delete(labels, partOfLabel)
 	annotations, _ := metadata["annotations"].(map[string]any)
 	maps.DeleteFunc(annotations, func(key string, _ any) bool { return strings.HasSuffix(key, sha256Annotation) })
-}
-
-// nameOf names the type of a value in a message.
-func nameOf(value any) string {
-	switch value.(type) {
-	case nil:
-		return "null"
-	case string:
-		return "text"
-	case bool:
-		return "a boolean"
-	case map[string]any:
-		return "a mapping"
-	case []any:
-		return "a sequence"
-	}
-	return "a number"
 }
 
 // sortedKeys returns the keys of a mapping in order.

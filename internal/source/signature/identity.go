@@ -10,7 +10,6 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
 
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
@@ -25,14 +24,14 @@ type identityTrust struct {
 
 var _ trust = (*identityTrust)(nil)
 
-func newIdentityTrust(p Policy) (trust, error) {
-	matchers, err := newMatchers(p.Identities)
+func newIdentityTrust(identities []Identity, trustedRoot []byte) (trust, error) {
+	matchers, err := newMatchers(identities)
 	if err != nil {
 		return nil, err
 	}
-	tr, err := parseRoot(p.TrustedRoot)
+	tr, err := parseRoot(trustedRoot)
 	if err != nil {
-		return nil, fault.Wrap("trusted root"+of(p.TrustedRootFrom), err)
+		return nil, fmt.Errorf("trusted root: %w", err)
 	}
 	verifier, err := verify.NewVerifier(tr,
 		verify.WithSignedCertificateTimestamps(1),
@@ -43,7 +42,7 @@ func newIdentityTrust(p Policy) (trust, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &identityTrust{wanted: p.Identities, matchers: matchers, root: tr, verifier: verifier}, nil
+	return &identityTrust{wanted: identities, matchers: matchers, root: tr, verifier: verifier}, nil
 }
 
 // verify returns the identity that made the signature. What it is gets verified

@@ -39,20 +39,16 @@ type publicKey struct {
 }
 
 // keyTrust are keys, of which any may sign.
-type keyTrust struct {
-	keys []publicKey
-	// from names where they are from, for messages; it may be empty.
-	from string
-}
+type keyTrust []publicKey
 
-var _ trust = keyTrust{}
+var _ trust = keyTrust(nil)
 
 // verify returns the name of the key that made the signature.
 func (t keyTrust) verify(s *signed) (string, error) {
 	if leaf := s.content.Certificate(); leaf != nil {
 		return "", invalidf("signed with a certificate for %s, and not by %s", certificateName(leaf), t)
 	}
-	for _, key := range t.keys {
+	for _, key := range t {
 		for _, verifier := range key.verifiers {
 			policy := verify.NewPolicy(s.artifact(), verify.WithKey())
 			if _, err := verifier.Verify(s.entity, policy); err == nil {
@@ -63,28 +59,20 @@ func (t keyTrust) verify(s *signed) (string, error) {
 	return "", invalidf("not signed by %s", t)
 }
 
-// String returns the names of the keys, and where they are from.
+// String returns the names of the keys.
 func (t keyTrust) String() string {
-	names := make([]string, len(t.keys))
-	for i, key := range t.keys {
+	names := make([]string, len(t))
+	for i, key := range t {
 		names[i] = key.name
 	}
-	return strings.Join(names, " or ") + of(t.from)
+	return strings.Join(names, " or ")
 }
 
-// of names where something is from, if that is known.
-func of(from string) string {
-	if from == "" {
-		return ""
-	}
-	return " of " + from
-}
-
-func parseKeys(text []byte) ([]publicKey, error) {
+func parseKeys(text []byte) (keyTrust, error) {
 	if len(text) > maxKeyBytes {
 		return nil, tooLarge("bytes", len(text), maxKeyBytes)
 	}
-	var keys []publicKey
+	var keys keyTrust
 	for block, rest := pem.Decode(text); ; block, rest = pem.Decode(rest) {
 		switch {
 		case block == nil && len(keys) == 0:
