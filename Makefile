@@ -111,6 +111,12 @@ test-property: controlplane ## Run SEEDS (20) random sequences of STEPS (12) ope
 	@SEED=$(or $(SEED),1) SEEDS=$(or $(SEEDS),20) STEPS=$(or $(STEPS),12) \
 		go test -count=1 -timeout 24h -v -run TestAnySequence ./test
 
+.PHONY: test-files
+test-files: controlplane ## Apply every published file in FILES_DIR, as one phase and as many.
+	@[ -n "$(FILES_DIR)" ] || { echo "set FILES_DIR to a folder with published manifests" >&2; exit 1; }
+	@FILES_DIR=$(abspath $(FILES_DIR)) go test -count=1 -timeout 60m \
+		-run '^TestEveryPublishedFileIsAppliedWhole$$' ./test
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (10s).
 	@go test -list '^Fuzz' $(UNIT) \

@@ -286,3 +286,19 @@ func (s *scenario) expectDelivery(name, version string, want delivery) {
 	s.Expect(at).To(BeNumerically(">=", 0), "the release is in the status of the Bundle")
 	s.Expect(bundle.Status.Releases[at].Images).To(Equal(want.images))
 }
+
+const namespaceLogging = "apiVersion: v1\nkind: Namespace\nmetadata: {name: logging}\n"
+
+func TestAPublishedChartIsAppliedWholeAsOnePhase(t *testing.T) {
+	t.Parallel()
+	s := newScenario(t)
+	chart := s.catalogue("logging-operator").Spec.Releases[0].Phases[1].Sources[1]
+	chart.Helm.IncludeCRDs = new(true)
+	s.bundle("logging", release("6.7.0", phase("all", inline(namespaceLogging), chart)))
+	s.set("logging")
+	s.cluster("lyon", "logging", testenv.NewWorkload(t, testenv.WorkloadOptions{Nodes: 1}))
+	s.Eventually(s.ready("logging-lyon")).Should(Equal(isReady))
+	cb, err := s.clusterBundle("logging-lyon")
+	s.Expect(err).NotTo(HaveOccurred())
+	s.Expect(phasesOf(cb)).To(Equal([]string{"all Ready 23/23"}))
+}
