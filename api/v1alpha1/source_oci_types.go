@@ -39,7 +39,9 @@ type OCISource struct {
 	// +kubebuilder:validation:items:MaxLength=255
 	Layers []string `json:"layers,omitempty"`
 
-	// files of a layer that is an archive to read, in this order. Empty means
+	// files of a layer that is an archive to read, in this order: paths, and patterns
+	// such as deploy/*.yaml and crds/**/*.yaml, which stand for the .yaml, .yml and .json
+	// files that fit, in lexical order. A pattern that fits none is an error. Empty means
 	// every .yaml, .yml and .json file, in lexical order.
 	// +optional
 	// +listType=set

@@ -50,7 +50,9 @@ type HTTPSSource struct {
 	// +required
 	Digest Digest `json:"digest,omitempty"`
 
-	// files of an archive (.tar, .tar.gz, .tgz, .tar.zst) to read, in this order.
+	// files of an archive (.tar, .tar.gz, .tgz, .tar.zst) to read, in this order: paths, and
+	// patterns such as deploy/*.yaml and crds/**/*.yaml, which stand for the .yaml, .yml
+	// and .json files that fit, in lexical order. A pattern that fits none is an error.
 	// Empty means every .yaml, .yml and .json file, in lexical order.
 	// +optional
 	// +listType=set

@@ -5,10 +5,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 // File is one file that was packed.
@@ -32,18 +28,19 @@ type File struct {
 // the files that end with .yaml, .yml or .json in upper or lower case, in the
 // lexical order of their paths, but for the files that macOS adds (._*), and it
 // is an error if there is none. With wanted, these are exactly the files with
-// the wanted paths, in this order.
+// the wanted paths, in this order. Wanted may be patterns, too: see pattern. What fits
+// one of them comes at its place, in lexical order, and no file comes twice.
 //
 // An error is a Stall with the reason ArchiveInvalid, when packed cannot be
-// read in the format, an entry is refused or a wanted file is missing; with
-// LimitExceeded over a limit; with SourceInvalid when wanted cannot be used. It
+// read in the format, an entry is refused, a wanted file is missing or a pattern
+// fits nothing; with LimitExceeded over a limit; with SourceInvalid when wanted cannot be used. It
 // has the reason StoreFailed when the scratch file is at fault. An error of
 // packed is wrapped and keeps its class.
 func Files(packed io.Reader, format Format, wanted []string, limits Limits,
 	scratch func() (Scratch, error)) iter.Seq2[File, error] {
 	return func(yield func(File, error) bool) {
 		compression, isArchive := format.layers()
-		order, err := cleanWanted(wanted, isArchive, limits)
+		chosen, err := newSelection(wanted, isArchive, limits)
 		if err != nil {
 			yield(File{}, err)
 			return
@@ -55,7 +52,7 @@ func Files(packed io.Reader, format Format, wanted []string, limits Limits,
 		}
 		defer free()
 		if isArchive {
-			err = yieldArchive(in, order, scratch, yield)
+			err = yieldArchive(in, chosen, scratch, yield)
 		} else {
 			err = yieldOne(in, yield)
 		}
@@ -75,28 +72,21 @@ func yieldOne(in *unpacked, yield func(File, error) bool) error {
 	return err
 }
 
-// yieldArchive yields the files of the archive in the given order, or in
-// lexical order. It returns no error once the consumer has stopped.
-func yieldArchive(in *unpacked, order []string, scratch func() (Scratch, error),
+// yieldArchive yields the chosen files of the archive. It returns no error once the
+// consumer has stopped.
+func yieldArchive(in *unpacked, chosen selection, scratch func() (Scratch, error),
 	yield func(File, error) bool) error {
 	files, err := newSpool(scratch)
 	if err != nil {
 		return err
 	}
 	defer files.close()
-	if err := newWalk(in, order, files).all(); err != nil {
+	if err := newWalk(in, chosen.selects, files).all(); err != nil {
 		return err
 	}
-	if len(order) == 0 {
-		order = slices.Sorted(maps.Keys(files.spans))
-	}
-	if len(order) == 0 {
-		return invalid("no .yaml, .yml or .json file in the archive")
-	}
-	for _, name := range order {
-		if _, ok := files.spans[name]; !ok {
-			return invalid("no file %s in the archive", text.Quote(name, maxNameText))
-		}
+	order, err := chosen.order(slices.Sorted(maps.Keys(files.spans)))
+	if err != nil {
+		return err
 	}
 	for _, name := range order {
 		if !yield(File{Name: name, Reader: files.open(name)}, nil) {
@@ -104,32 +94,4 @@ func yieldArchive(in *unpacked, order []string, scratch func() (Scratch, error),
 		}
 	}
 	return nil
-}
-
-// cleanWanted returns the clean paths of the wanted files.
-func cleanWanted(wanted []string, isArchive bool, limits Limits) ([]string, error) {
-	if len(wanted) == 0 {
-		return nil, nil
-	}
-	if !isArchive {
-		return nil, fault.Stallf(v1alpha1.SourceInvalidReason,
-			"file %s cannot be chosen from what is not an archive", text.Quote(wanted[0], maxNameText))
-	}
-	if len(wanted) > limits.Files {
-		return nil, exceeded("%d files are wanted, over the limit of %d", len(wanted), limits.Files)
-	}
-	clean := make([]string, 0, len(wanted))
-	seen := make(map[string]bool, len(wanted))
-	for _, name := range wanted {
-		path, problem := cleanName(name)
-		if problem == "" && seen[path] {
-			problem = "wanted twice"
-		}
-		if problem != "" {
-			return nil, fault.Stallf(v1alpha1.SourceInvalidReason, "file %s: %s", text.Quote(name, maxNameText), problem)
-		}
-		seen[path] = true
-		clean = append(clean, path)
-	}
-	return clean, nil
 }

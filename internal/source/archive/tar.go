@@ -23,9 +23,9 @@ type walk struct {
 	in     *unpacked
 	tar    *tar.Reader
 	limits Limits
-	// wanted are the paths of the files to copy. Nil means all manifests.
-	wanted map[string]bool
-	files  *spool
+	// selects reports whether a file is copied to files.
+	selects func(path string) bool
+	files   *spool
 	// seen has the paths so far, and whether they are directories.
 	seen    map[string]bool
 	entries int
@@ -33,15 +33,11 @@ type walk struct {
 	place string
 }
 
-func newWalk(in *unpacked, wanted []string, files *spool) *walk {
-	w := &walk{in: in, tar: tar.NewReader(in), limits: in.limits, files: files, seen: map[string]bool{}, place: "tar"}
-	if len(wanted) > 0 {
-		w.wanted = make(map[string]bool, len(wanted))
+func newWalk(in *unpacked, selects func(string) bool, files *spool) *walk {
+	return &walk{
+		in: in, tar: tar.NewReader(in), limits: in.limits, selects: selects, files: files,
+		seen: map[string]bool{}, place: "tar",
 	}
-	for _, name := range wanted {
-		w.wanted[name] = true
-	}
-	return w
 }
 
 // all reads the archive to its end.
@@ -148,14 +144,6 @@ func typeProblem(header *tar.Header) string {
 		}
 	}
 	return ""
-}
-
-// selects reports whether the file is copied.
-func (w *walk) selects(name string) bool {
-	if w.wanted != nil {
-		return w.wanted[name]
-	}
-	return isManifest(name) && !isAppleDouble(name)
 }
 
 // end checks what follows the last entry: two blocks of zeros, which
