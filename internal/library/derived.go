@@ -13,8 +13,8 @@ import (
 // The kinds of files that are derived from a part, with the version of their
 // format. The index is written last: if it is there, so are the objects.
 const (
-	objectsKind = "objects-v6"
-	indexKind   = "index-v6"
+	objectsKind = "objects-v7"
+	indexKind   = "index-v7"
 )
 
 // kindOf returns the kind of a file that is derived from the bytes of a part: one

@@ -49,6 +49,8 @@ type Entry struct {
 	CRD *CRD `json:"crd,omitempty"`
 	// Images are the container images that a workload names, sorted and unique.
 	Images []string `json:"images,omitempty"`
+	// Hook is when a hook of a chart is applied, and nil for others.
+	Hook *Hook `json:"hook,omitempty"`
 }
 
 // Build copies the JSON of each object to w, back to back, and returns the
@@ -74,6 +76,7 @@ func Build(w io.Writer, objects iter.Seq2[Object, error]) (Index, error) {
 			SHA256:        hex.EncodeToString(sum[:]),
 			CRD:           object.CRD,
 			Images:        object.Images,
+			Hook:          object.Hook,
 		}
 		index.Entries = append(index.Entries, entry)
 		index.Bytes += entry.Length

@@ -43,6 +43,8 @@ type Object struct {
 	CRD *CRD
 	// Images are the container images that a workload names, sorted and unique.
 	Images []string
+	// Hook is when a hook of a chart is applied, and nil for others.
+	Hook *Hook
 	// Warnings are what should be looked at in the object.
 	Warnings []string
 }
@@ -220,6 +222,7 @@ func (s *scanner) object(it item) (Object, error) {
 	if err != nil {
 		return Object{}, invalid(it.place, "%s: %s", ref, err)
 	}
+	hook := takeHook(it.tree)
 	warnings := compared(ref, it.tree, s.limits.Object)
 	at, err := s.encoder.object(it.tree)
 	if err != nil {
@@ -233,6 +236,7 @@ func (s *scanner) object(it item) (Object, error) {
 		AnnotationsAt: at.annotations,
 		CRD:           crd,
 		Images:        imagesOf(ref, it.tree),
+		Hook:          hook,
 		Warnings:      warnings,
 	}, nil
 }
