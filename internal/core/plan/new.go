@@ -30,14 +30,10 @@ func New(phases []Input, limits manifest.Limits) (*Plan, error) {
 			"the release has %d objects, more than %d", n, limits.Objects)
 	}
 	var problems problems
-	b := builder{
-		crds:     definitions(phases, &problems),
-		first:    map[identity]Object{},
-		problems: &problems,
-	}
-	plan := &Plan{}
-	for _, phase := range phases {
-		plan.Phases = append(plan.Phases, Phase{Name: phase.Name, Steps: stepsOf(b.phase(phase))})
+	crds := definitions(phases, &problems)
+	plan := builder{crds: crds, moment: atInstallation, problems: &problems}.plan(phases)
+	if areUpgradesDifferent(phases) {
+		plan.Upgrade = builder{crds: crds, moment: atUpgrade, problems: &problems}.plan(phases)
 	}
 	if err := problems.err(); err != nil {
 		return nil, err
@@ -71,17 +67,33 @@ func identityOf(o Object) identity {
 	return identity{o.GroupKind(), namespace, o.Name}
 }
 
-// builder collects the objects of the phases that it has seen.
+// builder makes a plan.
 type builder struct {
-	crds     map[schema.GroupKind]manifest.Entry
-	first    map[identity]Object
+	crds map[schema.GroupKind]manifest.Entry
+	// moment returns when a hook is applied.
+	moment   func(manifest.Hook) manifest.Moment
 	problems *problems
+	// first are the objects of the phases that it has seen.
+	first map[identity]Object
+}
+
+// plan returns the plan of the phases.
+func (b builder) plan(phases []Input) *Plan {
+	b.first = make(map[identity]Object)
+	plan := &Plan{}
+	for _, phase := range phases {
+		plan.Phases = append(plan.Phases, Phase{Name: phase.Name, Steps: stepsOf(b.phase(phase))})
+	}
+	return plan
 }
 
 // phase returns the objects of a phase that no earlier phase has.
 func (b *builder) phase(phase Input) []Object {
 	var kept []Object
 	for _, o := range sorted(phase) {
+		if !b.decideMoment(&o) {
+			continue
+		}
 		b.resolve(&o)
 		id := identityOf(o)
 		first, ok := b.first[id]

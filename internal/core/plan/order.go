@@ -95,7 +95,7 @@ func stepIn(defined map[schema.GroupKind]bool, o Object) StepName {
 	return name
 }
 
-// stepsOf sorts the objects of one phase into steps.
+// stepsOf sorts the objects of one phase into steps, hooks among them.
 func stepsOf(objects []Object) []Step {
 	defined := make(map[schema.GroupKind]bool)
 	for _, o := range objects {
@@ -103,6 +103,18 @@ func stepsOf(objects []Object) []Step {
 			defined[schema.GroupKind{Group: o.CRD.Group, Kind: o.CRD.Kind}] = true
 		}
 	}
+	ordinary, before, after := splitHooks(objects)
+	behind := slices.IndexFunc(steps, func(step Step) bool { return step.Name == StepConfig })
+	return slices.Concat(
+		sortInto(steps[:behind], defined, ordinary),
+		hookSteps(StepPreHooks, defined, before),
+		sortInto(steps[behind:], defined, ordinary),
+		hookSteps(StepPostHooks, defined, after),
+	)
+}
+
+// sortInto returns those of the steps that have objects, with them.
+func sortInto(steps []Step, defined map[schema.GroupKind]bool, objects []Object) []Step {
 	var result []Step
 	for _, step := range steps {
 		for _, o := range objects {

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
@@ -28,6 +30,26 @@ type Blob struct {
 type Plan struct {
 	// Phases are in the user's order. A phase without objects has no steps.
 	Phases []Phase
+	// Upgrade is the plan for a Cluster on which a release was complete before, if hooks
+	// make it another than that of an installation; else nil.
+	Upgrade *Plan
+}
+
+// For returns the plan of an upgrade or that of an installation, with the same phases.
+func (p *Plan) For(upgrade bool) *Plan {
+	if upgrade && p.Upgrade != nil {
+		return p.Upgrade
+	}
+	return p
+}
+
+// Variants returns the plan of an installation and, if it is another, that of an
+// upgrade.
+func (p *Plan) Variants() []*Plan {
+	if p.Upgrade == nil {
+		return []*Plan{p}
+	}
+	return []*Plan{p, p.Upgrade}
 }
 
 // Phase is a number of objects that are applied together.
@@ -64,6 +86,18 @@ type Object struct {
 	// Known is false for a kind that is neither defined in the bundle nor
 	// built in: its resource is found by discovery.
 	Known bool
+	// Moment is when a hook is applied; empty for what is none.
+	Moment manifest.Moment
+}
+
+// Sum stands for what is applied of the object, in hexadecimal digits. A hook runs once
+// for each rendering of its chart, even if it is the same in two of them.
+func (o Object) Sum() string {
+	if o.Hook == nil {
+		return o.SHA256
+	}
+	sum := sha256.Sum256([]byte(o.SHA256 + " " + o.Blob))
+	return hex.EncodeToString(sum[:])
 }
 
 // StepName names a step.
@@ -87,6 +121,11 @@ const (
 	StepWebhooks StepName = "webhooks"
 	// StepInstances has instances of the kinds that the phase defines.
 	StepInstances StepName = "instances"
+	// StepPreHooks has hooks that run before other objects: several such steps, by
+	// their weights and kinds, stand between StepCRDs and StepConfig.
+	StepPreHooks StepName = "pre-hooks"
+	// StepPostHooks has hooks that run behind all others, in steps of the same kind.
+	StepPostHooks StepName = "post-hooks"
 )
 
 // Gate names what must hold before the next step or phase begins.
@@ -100,6 +139,8 @@ const (
 	// GateWorkloads is open for the steps behind it when the workloads run as they
 	// should, or after a while; the phase ends when they do.
 	GateWorkloads Gate = "Workloads"
+	// GateHooks is open when the hooks have run: Jobs and Pods to their end.
+	GateHooks Gate = "Hooks"
 )
 
 // Objects returns the number of objects.

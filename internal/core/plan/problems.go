@@ -26,8 +26,8 @@ func (p *problems) add(reason, format string, args ...any) {
 }
 
 // err returns the problems as one error of class Stall, or nil if there are
-// none. The text is sorted and names the first ten; the reason is that of the
-// first one.
+// none. The text is sorted and names the first ten, each once; the reason is that of
+// the first one.
 func (p problems) err() error {
 	if len(p) == 0 {
 		return nil
@@ -35,6 +35,7 @@ func (p problems) err() error {
 	slices.SortFunc(p, func(a, b problem) int {
 		return cmp.Or(strings.Compare(a.text, b.text), strings.Compare(a.reason, b.reason))
 	})
+	p = slices.Compact(p) // both variants of a plan may have it
 	texts := make([]string, len(p))
 	for i, problem := range p {
 		texts[i] = problem.text

@@ -68,6 +68,10 @@ func (p *pass) gateInside(ctx context.Context, i int, steps []plan.Step) error {
 		if len(steps) > 1 {
 			return p.softGate(ctx, i, steps[0])
 		}
+	case plan.GateHooks:
+		if len(steps) > 1 {
+			return p.stepGate(ctx, i, steps[0])
+		}
 	case plan.GateNone:
 	}
 	return nil
@@ -86,8 +90,8 @@ func (p *pass) softGate(ctx context.Context, i int, step plan.Step) error {
 	return fault.Wait(fault.ReasonOf(err, ""), min(left, orForever(fault.AfterOf(err))), err)
 }
 
-// phaseGate is open when all workloads of the phase are ready, Jobs among them, and
-// what else its end waits for, and its expressions hold.
+// phaseGate is open when all workloads of the phase are ready, Jobs and hooks among
+// them, and what else its end waits for, and its expressions hold.
 func (p *pass) phaseGate(ctx context.Context, i int) error {
 	p.notReady[i] = 0
 	for _, step := range p.Release.Plan.Phases[i].Steps {

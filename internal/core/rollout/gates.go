@@ -66,6 +66,8 @@ func (p *pass) awaited(i int, step plan.Step) []*plan.Object {
 		switch step.Name {
 		case plan.StepWorkloads:
 			return true
+		case plan.StepPreHooks, plan.StepPostHooks:
+			return step.Gate == plan.GateHooks && i >= p.record.Progress.Phase // they are done behind it
 		case plan.StepServed, plan.StepInstances:
 			return p.Release.Phases[i].WaitForConditions
 		default:
