@@ -33,6 +33,7 @@ const (
 	digestAnnotation  = "addons.cluster.x-k8s.io/digest"
 	phaseAnnotation   = "addons.cluster.x-k8s.io/phase"
 	sharedAnnotation  = "addons.cluster.x-k8s.io/shared-group-kinds"
+	upgradeAnnotation = "addons.cluster.x-k8s.io/upgrade"
 
 	progressKey = "progress"
 	fieldsKey   = "fields"
@@ -73,6 +74,8 @@ type Record struct {
 	Bundle, Version string
 	// Digest of the release.
 	Digest string
+	// Upgrade is whether a release was complete on the Cluster before this one.
+	Upgrade bool
 	// GroupKinds of the members, as in "Deployment.apps".
 	GroupKinds []string
 	// Shared are the kinds of objects that the set shares with others that own them.
@@ -106,6 +109,13 @@ func IsComplete(parent metav1.Object, digest string) bool {
 // is complete, whichever that is.
 func IsSettled(parent metav1.Object) bool {
 	return parent.GetAnnotations()[phaseAnnotation] == complete
+}
+
+// IsDelivered reports, of a parent as it was read, whether all phases of the release
+// that it is of are complete, whichever that is: what left may still be removed.
+func IsDelivered(parent metav1.Object) bool {
+	phase := parent.GetAnnotations()[phaseAnnotation]
+	return phase == complete || phase == pruning
 }
 
 // PhaseOf returns, of a parent as it was read, the name of the phase that its
@@ -179,6 +189,10 @@ func (p Parent) Update(read *corev1.ConfigMap, r Record, phases []string) (*core
 	if len(r.Shared) == 0 {
 		delete(parent.Annotations, sharedAnnotation)
 	}
+	delete(parent.Annotations, upgradeAnnotation)
+	if r.Upgrade {
+		parent.Annotations[upgradeAnnotation] = "true"
+	}
 	parent.Data = merged(parent.Data, map[string]string{progressKey: string(progress), fieldsKey: string(fields)})
 	if len(r.Fields) == 0 {
 		delete(parent.Data, fieldsKey)
@@ -195,7 +209,7 @@ func (p Parent) Removing(read *corev1.ConfigMap) (*corev1.ConfigMap, error) {
 	}
 	record := RecordOf(read)
 	// What is installed again instead has to remove what an earlier release left.
-	record.Progress, record.Fields = Progress{Prune: true}, nil
+	record.Progress, record.Fields, record.Upgrade = Progress{Prune: true}, nil, false
 	return p.Update(read, record, []string{removing})
 }
 
@@ -242,6 +256,7 @@ func RecordOf(parent *corev1.ConfigMap) Record {
 		Bundle:     parent.Annotations[bundleAnnotation],
 		Version:    parent.Annotations[versionAnnotation],
 		Digest:     parent.Annotations[digestAnnotation],
+		Upgrade:    parent.Annotations[upgradeAnnotation] == "true",
 		GroupKinds: listed(parent.Annotations[groupKindsAnnotation]),
 		Shared:     listed(parent.Annotations[sharedAnnotation]),
 	}

@@ -171,7 +171,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add("", "", "", "", 0, 0, uint32(0), "{")
 	f.Add("ü", "\n", ",", "Ä.b", 16, 9, uint32(1<<31), `{"phase":-1}`)
 	f.Fuzz(func(t *testing.T, bundle, version, digest, kind string, phases, steps int, seconds uint32, garbage string) {
-		given := Record{Bundle: bundle, Version: version, Digest: digest}
+		given := Record{Bundle: bundle, Version: version, Digest: digest, Upgrade: phases > 1}
 		if kind = strings.ReplaceAll(kind, ",", ""); kind != "" {
 			given.GroupKinds = []string{kind}
 		}

@@ -58,8 +58,9 @@ var (
 )
 
 const (
-	podPending = "Pending"
-	podFailed  = "Failed"
+	podPending   = "Pending"
+	podFailed    = "Failed"
+	podSucceeded = "Succeeded"
 )
 
 // notObserved returns why the state of the object is not known yet, and whether

@@ -17,7 +17,7 @@ const softGateTime = 30 * time.Second
 // advance takes the current phase as far as its gates allow.
 func (p *pass) advance(ctx context.Context, i int) error {
 	p.record.Progress = p.record.Progress.Begin(p.Now())
-	steps := p.Release.Plan.Phases[i].Steps
+	steps := p.plan.Phases[i].Steps
 	// While the gate behind what was applied is closed nothing else is applied, so
 	// nothing else needs to be looked at.
 	for ; len(steps) > 0 && p.isApplied(steps[0]); steps = steps[1:] {
@@ -94,7 +94,7 @@ func (p *pass) softGate(ctx context.Context, i int, step plan.Step) error {
 // them, and what else its end waits for, and its expressions hold.
 func (p *pass) phaseGate(ctx context.Context, i int) error {
 	p.notReady[i] = 0
-	for _, step := range p.Release.Plan.Phases[i].Steps {
+	for _, step := range p.plan.Phases[i].Steps {
 		if err := p.stepGate(ctx, i, step); err != nil {
 			return err
 		}

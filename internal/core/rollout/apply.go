@@ -62,7 +62,7 @@ func (p *pass) noteApplied(object *plan.Object, live *metav1.PartialObjectMetada
 	if object.CRD != nil && f.decision == inventory.Apply && f.live == nil {
 		p.Memory.created[kindOf(object.CRD)] = true
 	}
-	if isJob(object) {
+	if runsOnce(object) {
 		p.Memory.noteJob(object, false)
 	}
 	if f.ofSet && f.decision == inventory.TakeOver {
@@ -118,7 +118,7 @@ func (p *pass) send(
 		return p.Cluster.Create(ctx, at.resource, at.ref, body, p.Parent.FieldManager())
 	case f.decision == inventory.Share:
 		return p.share(ctx, at, object, body)
-	case isJob(object), f.anew:
+	case runsOnce(object), isMadeAnew(object) && f.decision == inventory.Apply, f.anew:
 		return p.replace(ctx, at, object, body)
 	}
 	if err := p.moveFields(ctx, at.resource, at.ref, f); err != nil {
@@ -147,7 +147,7 @@ func (p *pass) share(
 		},
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: at.ref.Namespace, Name: at.ref.Name,
-			Annotations: map[string]string{p.Parent.SharedAnnotation(): object.SHA256},
+			Annotations: map[string]string{p.Parent.SharedAnnotation(): object.Sum()},
 		},
 	})
 	if err != nil {
@@ -175,11 +175,11 @@ func (p *pass) body(object *plan.Object, decision inventory.Decision) ([]byte, e
 	}
 	if decision == inventory.Share {
 		return manifest.Marked(body, object.Entry, manifest.Mark{},
-			manifest.Mark{Key: p.Parent.SharedAnnotation(), Value: object.SHA256}), nil
+			manifest.Mark{Key: p.Parent.SharedAnnotation(), Value: object.Sum()}), nil
 	}
 	return manifest.Marked(body, object.Entry,
 		manifest.Mark{Key: inventory.PartOfLabel, Value: p.Parent.ID()},
-		manifest.Mark{Key: inventory.SHA256Annotation, Value: object.SHA256}), nil
+		manifest.Mark{Key: inventory.SHA256Annotation, Value: object.Sum()}), nil
 }
 
 // moveFields makes the fields that a former owner set those of our set, so that

@@ -22,7 +22,7 @@ func (p *pass) collisions(objects []*plan.Object) error {
 		switch f.decision {
 		case inventory.Keep:
 			p.current[object] = true
-			if isJob(object) {
+			if runsOnce(object) {
 				p.Memory.noteJob(object, false)
 			}
 		case inventory.Collide:

@@ -210,7 +210,7 @@ func (p *pass) decide(resource manifest.Resource, w wanted, live *metav1.Partial
 		p.noteLostParent()
 	}
 	p.set(w.object, found{
-		decision: inventory.Decide(view, w.ref.GroupKind(), w.object.SHA256, p.Adoption),
+		decision: inventory.Decide(view, w.ref.GroupKind(), w.object.Sum(), p.Adoption),
 		owner:    view.Owner, ofSet: view.Claim == inventory.OtherSet, live: live, resource: resource, fields: fields,
 	})
 	if live != nil {

@@ -19,7 +19,7 @@ func (p *pass) compareFields(objects []*plan.Object) {
 	trusted := make(map[string]bool)
 	for _, object := range objects {
 		f := p.found[object]
-		if f.decision != inventory.Keep || f.live == nil || isJob(object) {
+		if f.decision != inventory.Keep || f.live == nil || !isRepaired(object) {
 			continue
 		}
 		known, isKnown := p.Memory.fields[object]
@@ -66,7 +66,7 @@ func (p *pass) recordFields() {
 		return
 	}
 	var fields map[string]string
-	for _, kind := range groupKinds(p.Release.Plan) {
+	for _, kind := range groupKinds(p.plan) {
 		total, complete := p.totalOf(kind, func(object *plan.Object) (drift.Sum, bool) {
 			sum, ok := p.Memory.fields[object]
 			return sum, ok
@@ -82,13 +82,13 @@ func (p *pass) recordFields() {
 	p.record.Fields = fields
 }
 
-// totalOf adds up the fields of all objects of a kind but Jobs, and reports whether
+// totalOf adds up the fields of all objects of a kind that are repaired, and reports whether
 // all of them are known.
 func (p *pass) totalOf(kind string, sumOf func(*plan.Object) (drift.Sum, bool)) (total string, complete bool) {
 	var all drift.Total
 	complete = true
-	for object := range p.Release.Plan.All {
-		if textOfKind(object.GroupKind()) != kind || isJob(object) {
+	for object := range p.plan.All {
+		if textOfKind(object.GroupKind()) != kind || !isRepaired(object) {
 			continue
 		}
 		sum, ok := sumOf(object)

@@ -112,7 +112,8 @@ func (p *pass) areReady(ctx context.Context, i int, objects, waited []*plan.Obje
 }
 
 // waitedFor returns the objects that the gate of a phase waits for: all of them, but
-// for the Jobs of a phase that was complete before. They are done, and may be gone.
+// for the Jobs and hooks of a phase that was complete before. They are done, and may be
+// gone.
 func (p *pass) waitedFor(i int, objects []*plan.Object) []*plan.Object {
 	return slices.DeleteFunc(slices.Clone(objects), func(object *plan.Object) bool {
 		return i < p.complete && !isRepaired(object)
@@ -142,7 +143,10 @@ func (p *pass) finding(object *plan.Object, live *unstructured.Unstructured) rea
 		return readiness.Finding{Message: object.Ref.String() + " does not exist"}
 	}
 	finding := readiness.Of(live)
-	if finding.Ready && isJob(object) {
+	if object.Hook != nil {
+		finding = readiness.Hook(live)
+	}
+	if finding.Ready && runsOnce(object) {
 		p.Memory.noteJob(object, true)
 	}
 	return finding

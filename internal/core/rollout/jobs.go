@@ -8,11 +8,17 @@ import (
 
 func isJob(object *plan.Object) bool { return object.Group == "batch" && object.Kind == "Job" }
 
-// isRepaired reports whether an object of a complete phase is applied again when
-// it is missing. A Job that finished may have been removed by its TTL: it is done.
-func isRepaired(object *plan.Object) bool { return !isJob(object) }
+// runsOnce reports whether an object runs to an end.
+func runsOnce(object *plan.Object) bool {
+	return isJob(object) || object.Hook != nil && object.Group == "" && object.Kind == "Pod"
+}
 
-// noteJob remembers that a Job is in the cluster, and whether it is complete.
+// isRepaired reports whether an object of a complete phase is applied again when
+// it is missing. A Job that finished may have been removed by its TTL, a hook by the
+// policy of its chart: they are done.
+func isRepaired(object *plan.Object) bool { return !isJob(object) && object.Hook == nil }
+
+// noteJob remembers that what runs once is in the cluster, and whether it is complete.
 func (m *Memory) noteJob(object *plan.Object, complete bool) {
 	if m.jobs == nil {
 		m.jobs = make(map[*plan.Object]bool)

@@ -126,9 +126,11 @@ func carried[T any](of map[*plan.Object]T, to *plan.Plan) map[*plan.Object]T {
 		known[content{object.Ref, object.SHA256}] = value
 	}
 	all := make(map[*plan.Object]T, len(of))
-	for object := range to.All {
-		if value, ok := known[content{object.Ref, object.SHA256}]; ok {
-			all[object] = value
+	for _, variant := range to.Variants() {
+		for object := range variant.All {
+			if value, ok := known[content{object.Ref, object.SHA256}]; ok {
+				all[object] = value
+			}
 		}
 	}
 	return all

@@ -11,7 +11,7 @@ import (
 // outcome returns what the pass found and did.
 func (p *pass) outcome(err error) Outcome {
 	o := Outcome{Known: p.loaded, Targets: p.targets, Repaired: p.repaired, Err: err, Current: p.record.Progress.Phase}
-	for i, phase := range p.Release.Plan.Phases {
+	for i, phase := range p.plan.Phases {
 		o.Phases = append(o.Phases, p.phaseOutcome(i, phase, err))
 	}
 	return o

@@ -26,21 +26,24 @@ func (p *pass) load(ctx context.Context) (err error) {
 	p.Memory.dropChanged(p.IsQuiet)
 	p.current = p.Memory.current
 	p.saved = inventory.RecordOf(p.parent)
+	upgrade := p.isUpgrade()
+	p.plan = p.Release.Plan.For(upgrade)
 	p.record = inventory.Record{
-		Bundle: p.Release.Bundle, Version: p.Release.Version, Digest: p.Release.Digest,
+		Bundle: p.Release.Bundle, Version: p.Release.Version, Digest: p.Release.Digest, Upgrade: upgrade,
 		// The members of the release before keep their place in the inventory.
-		GroupKinds: union(groupKinds(p.Release.Plan), p.saved.GroupKinds),
+		GroupKinds: union(groupKinds(p.plan), p.saved.GroupKinds),
 		Shared:     p.saved.Shared,
 		Progress:   inventory.Progress{}.Begin(p.Now()),
 	}
-	p.record.Progress.Prune, p.isFirst = p.saved.Digest != "", p.saved.Digest == ""
+	p.isFirst = p.saved.Digest == ""
+	p.record.Progress.Prune = !p.isFirst || hasTemporary(p.plan)
 	if p.saved.Digest == p.Release.Digest {
 		p.record.Progress, p.record.Fields = p.saved.Progress, p.saved.Fields
 	}
 	if p.Once && inventory.IsSettled(p.parent) {
 		// Whatever release it was: what was applied once is never touched again.
 		p.record = p.saved
-		p.record.Progress.Phase = len(p.Release.Plan.Phases)
+		p.record.Progress.Phase = len(p.plan.Phases)
 		p.saved = p.record
 	}
 	err = p.save(ctx)
@@ -59,7 +62,7 @@ func (p *pass) save(ctx context.Context) error {
 	if err := p.allowed(); err != nil {
 		return err
 	}
-	parent, err := p.Parent.Update(p.parent, p.record, phaseNames(p.Release.Plan))
+	parent, err := p.Parent.Update(p.parent, p.record, phaseNames(p.plan))
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,8 @@ type pass struct {
 	sender
 
 	mapper *mapper
+	// plan is that of the event: of an installation or an upgrade.
+	plan *plan.Plan
 
 	parent *corev1.ConfigMap
 	record inventory.Record
@@ -51,6 +53,7 @@ func newPass(slice context.Context, r Rollout) *pass {
 		Rollout:   r,
 		sender:    sender{slice: slice, guard: r.Guard},
 		mapper:    newMapper(r.Cluster, r.Release.Plan),
+		plan:      r.Release.Plan,
 		kept:      make(map[*plan.Object]bool),
 		applied:   make(map[*plan.Object]bool),
 		found:     make(map[*plan.Object]found),
@@ -65,7 +68,7 @@ func (p *pass) walk(ctx context.Context) error {
 	if err := p.load(ctx); err != nil {
 		return err
 	}
-	phases := p.Release.Plan.Phases
+	phases := p.plan.Phases
 	first := min(p.record.Progress.Phase, len(phases))
 	p.complete = first
 	p.verify(ctx, phases[:first])
@@ -122,7 +125,7 @@ func (p *pass) withProgress(i int, err error) error {
 	if !errors.Is(err, errSlice) {
 		return err
 	}
-	steps := p.Release.Plan.Phases[i].Steps
+	steps := p.plan.Phases[i].Steps
 	return fmt.Errorf("%d of %d objects are applied: %w", p.countCurrent(steps), count(steps), err)
 }
 

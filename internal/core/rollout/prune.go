@@ -2,12 +2,12 @@ package rollout
 
 import (
 	"context"
+	"errors"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 )
 
 // place is where an object is, in whatever version of its kind.
@@ -16,31 +16,43 @@ type place struct {
 	namespace, name string
 }
 
-// placesOf returns where the objects of a plan are, and where what they cannot be
+// places returns where the objects of the release stay, and where what they cannot be
 // without is: the Namespaces that they are in and the CustomResourceDefinitions of
-// their kinds, which a release need not bring. They would go with these.
-func (p *pass) placesOf(ctx context.Context, release *plan.Plan) (map[place]bool, error) {
+// their kinds, which a release need not bring. They would go with these. Hooks for
+// another event stay if they are there, as what an installation made does in an upgrade.
+func (p *pass) places(ctx context.Context) (map[place]bool, error) {
 	places := make(map[place]bool)
-	for object := range release.All {
-		resource, ref, err := p.mapper.locate(ctx, *object)
-		if err != nil {
-			return nil, err
+	for _, variant := range p.Release.Plan.Variants() {
+		for object := range variant.All {
+			resource, ref, err := p.mapper.locate(ctx, *object)
+			if variant != p.plan && errors.Is(err, errKindNotServed) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			if !isTemporary(object) {
+				places[place{ref.GroupKind(), ref.Namespace, ref.Name}] = true
+			}
+			places[place{kind: inventory.NamespaceKind, name: ref.Namespace}] = true
+			places[place{kind: inventory.CRDKind, name: resource.Plural + "." + resource.Group}] = true
 		}
-		places[place{ref.GroupKind(), ref.Namespace, ref.Name}] = true
-		places[place{kind: inventory.NamespaceKind, name: ref.Namespace}] = true
-		places[place{kind: inventory.CRDKind, name: resource.Plural + "." + resource.Group}] = true
 	}
 	return places, nil
 }
 
 // prune removes, once the last gate has opened, what an earlier release brought and
-// this one does not have. Kinds without members then leave the inventory.
+// this one does not have, and hooks that want to be gone then. Kinds without members then
+// leave the inventory.
 func (p *pass) prune(ctx context.Context) error {
 	if !p.record.Progress.Prune {
 		return nil
 	}
-	places, err := p.placesOf(ctx, p.Release.Plan)
+	places, err := p.places(ctx)
 	if err != nil {
+		return err
+	}
+	if err := p.saveBeforeRemoval(ctx); err != nil {
 		return err
 	}
 	stayed, err := leavers{
@@ -54,7 +66,7 @@ func (p *pass) prune(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.record.GroupKinds = union(groupKinds(p.Release.Plan), stayed.kinds)
+	p.record.GroupKinds = union(groupKinds(p.plan), stayed.kinds)
 	p.record.Progress.Prune = false
 	return nil
 }

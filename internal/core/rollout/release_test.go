@@ -40,6 +40,8 @@ type written struct {
 	documents []string
 	readyWhen []v1alpha1.ReadyWhen
 	timeout   time.Duration
+	// blob is the digest of its source; its name if empty.
+	blob string
 }
 
 // crd returns a CustomResourceDefinition in the group example.com.
@@ -102,9 +104,10 @@ func releaseOf(t testing.TB, digest string, phases ...written) Release {
 		if err != nil {
 			t.Fatal(err)
 		}
-		blobs[phase.name] = content.Bytes()
+		blob := cmp.Or(phase.blob, phase.name)
+		blobs[blob] = content.Bytes()
 		inputs = append(inputs, plan.Input{
-			Name: phase.name, Blobs: []plan.Blob{{Digest: phase.name, Entries: index.Entries}},
+			Name: phase.name, Blobs: []plan.Blob{{Digest: blob, Entries: index.Entries}},
 		})
 		rules := Phase{Timeout: cmp.Or(phase.timeout, 10*time.Minute)}
 		for _, when := range phase.readyWhen {

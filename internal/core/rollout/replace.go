@@ -24,7 +24,7 @@ var holdsData = map[schema.GroupKind]bool{
 func (p *pass) mayReplace(object *plan.Object) bool {
 	kind := object.GroupKind()
 	switch {
-	case isJob(object):
+	case isMadeAnew(object):
 		return true
 	case p.ImmutableFields != v1alpha1.RecreateImmutableFields, holdsData[kind]:
 		return false

@@ -51,7 +51,7 @@ func endsRepairs(err error) bool {
 }
 
 // isComplete reports whether all phases are complete.
-func (p *pass) isComplete() bool { return p.record.Progress.Phase >= len(p.Release.Plan.Phases) }
+func (p *pass) isComplete() bool { return p.record.Progress.Phase >= len(p.plan.Phases) }
 
 // recallKept marks the objects of which no watch saw a change as right.
 func (p *pass) recallKept() {
