@@ -151,9 +151,10 @@ func TestABadChartIsAClearConditionAndNothingIsApplied(t *testing.T) {
 			}),
 			"False ChartInvalid: .*name",
 		},
-		"it has hooks": {
+		"it has hooks that the source refuses": {
 			archive(map[string]string{"agent/templates/hook.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n" +
-				"  name: hook\n  annotations: {helm.sh/hook: pre-install}\n"}),
+				"  name: hook\n  annotations: {helm.sh/hook: pre-install}\n"},
+				func(src *v1alpha1.HelmSource) { src.Hooks = v1alpha1.RefuseHooks }),
 			"False ChartInvalid: .*hook",
 		},
 		"its URL has no digest": {

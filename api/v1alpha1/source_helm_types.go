@@ -72,10 +72,12 @@ type HelmSource struct {
 	// +kubebuilder:validation:items:Pattern=`^([a-z0-9.-]+/)?v[a-z0-9]+(/[A-Za-z0-9]+)?$`
 	APIVersions []string `json:"apiVersions,omitempty"`
 
-	// hooks defines what happens to the chart's hooks: Refuse (default) refuses the
-	// chart, Apply applies them as ordinary objects. Hooks for tests are always left out.
+	// hooks defines what happens to the chart's hooks: Apply (default) applies those for
+	// an installation with the first release of a set on a Cluster, and those for an
+	// upgrade with a release behind one that was complete; Refuse refuses a chart with
+	// such hooks. Hooks for tests, deletions and rollbacks are always left out.
 	// +optional
-	// +kubebuilder:default=Refuse
+	// +kubebuilder:default=Apply
 	Hooks HookPolicy `json:"hooks,omitempty"`
 
 	// secretRef names a Secret with credentials for the server of the chart: for
@@ -102,10 +104,10 @@ type HelmSource struct {
 type HookPolicy string
 
 const (
-	// RefuseHooks refuses a chart that has hooks.
+	// RefuseHooks refuses a chart that has hooks for an installation or an upgrade.
 	RefuseHooks HookPolicy = "Refuse"
 
-	// ApplyHooks applies hooks as ordinary objects.
+	// ApplyHooks applies hooks by their event, and removes them by their delete policy.
 	ApplyHooks HookPolicy = "Apply"
 )
 

@@ -22,8 +22,9 @@
 //     the patch 0.
 //   - A key that stands more than once in a mapping is written once, the last one, as
 //     Helm reads it.
-//   - Hooks are refused, or applied as ordinary objects where they run at an
-//     installation or upgrade. NOTES.txt and hooks for tests are left out.
+//   - Hooks that run at an installation or an upgrade are among the documents, with the
+//     mark of package manifest that says when, unless they are refused. All others and
+//     NOTES.txt are left out.
 //
 // Values may be secret, so no error repeats one. Of an error in a template they
 // name the place and, in words of our own, the kind. The message of fail and

@@ -76,7 +76,7 @@ func tarred(t testing.TB, headers []tar.Header, content func(name string) string
 func options(values map[string]any) helm.Options {
 	return helm.Options{
 		ReleaseName: "web", Namespace: "shop", Values: values, KubeVersion: "v1.36", IncludeCRDs: true,
-		Hooks: v1alpha1.RefuseHooks,
+		Hooks: v1alpha1.ApplyHooks,
 	}
 }
 

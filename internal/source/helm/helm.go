@@ -34,7 +34,7 @@ type Options struct {
 	// IncludeCRDs has the files of the crds folders written.
 	IncludeCRDs bool
 
-	// Hooks is the policy for hooks. Empty refuses them.
+	// Hooks is the policy for hooks. Empty applies them by their event.
 	Hooks v1alpha1.HookPolicy
 }
 

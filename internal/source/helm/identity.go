@@ -12,7 +12,7 @@ import (
 
 // identityForm changes when the same input may render to other bytes: with a new
 // Helm library, or with other rules in this package.
-const identityForm = "helm-4.2/2"
+const identityForm = "helm-4.2/3"
 
 // Identity returns a sha256 over everything that the output of Render depends on:
 // the digest of the chart archive, the values, the minor version of Kubernetes, the
@@ -26,12 +26,12 @@ func Identity(chart digest.Digest, opts Options) (string, error) {
 	// Mappings are encoded in the order of their keys.
 	canonical, err := json.Marshal(struct {
 		Form, Chart, ReleaseName, Namespace, KubeVersion string
-		IncludeCRDs, ApplyHooks                          bool
+		IncludeCRDs, RefuseHooks                         bool
 		APIVersions                                      []string `json:",omitempty"`
 		Values                                           map[string]any
 	}{
 		identityForm, chart.String(), opts.ReleaseName, opts.Namespace, version,
-		opts.IncludeCRDs, opts.Hooks == v1alpha1.ApplyHooks, distinct(opts.APIVersions), orEmpty(opts.Values),
+		opts.IncludeCRDs, opts.Hooks == v1alpha1.RefuseHooks, distinct(opts.APIVersions), orEmpty(opts.Values),
 	})
 	if err != nil {
 		return "", invalid("values: %w", fmt.Errorf("a value is of a type that JSON does not have"))

@@ -35,6 +35,9 @@ func (r *rendering) render(ctx context.Context, w io.Writer) ([]string, error) {
 		return nil, err
 	}
 	warnings := append(r.asked.warnings(), dropDuplicates(documents)...)
+	if err := markHooks(documents); err != nil {
+		return nil, err
+	}
 	if err := stopped(ctx); err != nil {
 		return nil, err
 	}
@@ -57,7 +60,7 @@ func (r *rendering) documents(ctx context.Context) ([]document, error) {
 	if err != nil {
 		return nil, err
 	}
-	documents, err := manifests(files, r.opts.Hooks == v1alpha1.ApplyHooks)
+	documents, err := manifests(files, r.opts.Hooks == v1alpha1.RefuseHooks)
 	if err != nil {
 		return nil, err
 	}

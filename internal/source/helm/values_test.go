@@ -144,12 +144,12 @@ func identity(t *testing.T, chart digest.Digest, change func(*helm.Options)) str
 func TestIdentity(t *testing.T) {
 	t.Parallel()
 	// It names files on the disks of managers: a change makes them all render again.
-	const golden = "sha256:46b25794291c7ba92a29a736fc16e7780e9db80b427219ffde50eca64a238666"
+	const golden = "sha256:6217220152beb9dc9d83cac6cf8c4207b6de2c9ab98c5e1e23f7c685689c35d3"
 	same := map[string]func(*helm.Options){
-		"as it is":           func(*helm.Options) {},
-		"another patch":      func(o *helm.Options) { o.KubeVersion = "1.36.9" },
-		"refusing by itself": func(o *helm.Options) { o.Hooks = "" },
-		"no API versions":    func(o *helm.Options) { o.APIVersions = []string{} },
+		"as it is":                 func(*helm.Options) {},
+		"another patch":            func(o *helm.Options) { o.KubeVersion = "1.36.9" },
+		"applying hooks by itself": func(o *helm.Options) { o.Hooks = "" },
+		"no API versions":          func(o *helm.Options) { o.APIVersions = []string{} },
 	}
 	for name, change := range same {
 		if got := identity(t, chartDigest, change); got != golden {
@@ -163,7 +163,7 @@ func TestIdentity(t *testing.T) {
 		"another namespace":     func(o *helm.Options) { o.Namespace = "hop" },
 		"name and namespace":    func(o *helm.Options) { o.ReleaseName, o.Namespace = "webs", "hop" },
 		"without definitions":   func(o *helm.Options) { o.IncludeCRDs = false },
-		"with hooks":            func(o *helm.Options) { o.Hooks = v1alpha1.ApplyHooks },
+		"refusing hooks":        func(o *helm.Options) { o.Hooks = v1alpha1.RefuseHooks },
 		"an API version":        func(o *helm.Options) { o.APIVersions = []string{"a/v1"} },
 		"API versions":          func(o *helm.Options) { o.APIVersions = []string{"a/v1", "a/v1/B"} },
 		"another value":         func(o *helm.Options) { o.Values["a"] = "x" },

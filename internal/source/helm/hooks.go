@@ -1,0 +1,140 @@
+package helm
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	release "helm.sh/helm/v4/pkg/release/v1"
+	goyaml "sigs.k8s.io/yaml/goyaml.v3"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+)
+
+// hookEvents are the events that Helm knows. It leaves out a hook with any other.
+var hookEvents = []release.HookEvent{
+	release.HookPreInstall, release.HookPostInstall, release.HookPreUpgrade, release.HookPostUpgrade,
+	release.HookPreDelete, release.HookPostDelete, release.HookPreRollback, release.HookPostRollback,
+	release.HookTest, "test-success",
+}
+
+// hookOf returns the hook that the annotations of an object make it; nil for none. A
+// hook that runs neither at an installation nor at an upgrade has no moment.
+func hookOf(annotations map[string]string) *manifest.Hook {
+	text, ok := annotations[release.HookAnnotation]
+	if !ok {
+		return nil
+	}
+	events := wordsOf[release.HookEvent](text)
+	if slices.ContainsFunc(events, func(e release.HookEvent) bool { return !slices.Contains(hookEvents, e) }) {
+		return &manifest.Hook{}
+	}
+	weight, err := strconv.Atoi(annotations[release.HookWeightAnnotation])
+	if err != nil {
+		weight = 0 // as Helm takes it
+	}
+	policies := []release.HookDeletePolicy{release.HookBeforeHookCreation}
+	if text, ok := annotations[release.HookDeleteAnnotation]; ok {
+		policies = wordsOf[release.HookDeletePolicy](text)
+	}
+	return &manifest.Hook{
+		Install:   momentOf(events, release.HookPreInstall, release.HookPostInstall),
+		Upgrade:   momentOf(events, release.HookPreUpgrade, release.HookPostUpgrade),
+		Weight:    weight,
+		Anew:      slices.Contains(policies, release.HookBeforeHookCreation),
+		Temporary: slices.Contains(policies, release.HookSucceeded),
+	}
+}
+
+// wordsOf returns the words of an annotation.
+func wordsOf[T ~string](text string) []T {
+	var words []T
+	for word := range strings.SplitSeq(text, ",") {
+		words = append(words, T(strings.ToLower(strings.TrimSpace(word))))
+	}
+	return words
+}
+
+// momentOf returns when a hook with some events runs. One that runs before and behind
+// the other objects runs before them.
+func momentOf(events []release.HookEvent, before, after release.HookEvent) manifest.Moment {
+	switch {
+	case slices.Contains(events, before):
+		return manifest.Before
+	case slices.Contains(events, after):
+		return manifest.After
+	}
+	return ""
+}
+
+// hooksRefused names the hooks by their templates: their names may come from values.
+func hooksRefused(hooks []document) error {
+	var names []string
+	for _, d := range hooks {
+		names = append(names, d.path)
+	}
+	return invalid("it has hooks, and hooks is Refuse: %s", sortedList(names))
+}
+
+// markHooks marks those of the documents that are hooks, for whoever reads them: Helm's
+// own annotations mean nothing in a file that is no chart's.
+func markHooks(documents []document) error {
+	for i, d := range documents {
+		if d.hook == nil {
+			continue
+		}
+		body, err := marked(d.body, *d.hook)
+		if err != nil {
+			return invalid("%s: it is a hook, and its annotations cannot be read", d.path)
+		}
+		documents[i].body = body
+	}
+	return nil
+}
+
+// marked returns the content of an object with the mark of a hook, and everything else
+// as it was.
+func marked(content string, hook manifest.Hook) (string, error) {
+	mark, err := json.Marshal(hook)
+	if err != nil {
+		return "", err
+	}
+	var root goyaml.Node
+	if err := goyaml.Unmarshal([]byte(content), &root); err != nil {
+		return "", err
+	}
+	if len(root.Content) == 0 {
+		return "", errors.New("no content")
+	}
+	annotations := field(field(root.Content[0], "metadata"), "annotations")
+	if annotations == nil || annotations.Kind != goyaml.MappingNode {
+		return "", errors.New("no annotations")
+	}
+	key, value := &goyaml.Node{}, &goyaml.Node{}
+	key.SetString(manifest.HookAnnotation)
+	value.SetString(string(mark))
+	annotations.Content = append(annotations.Content, key, value)
+	var out bytes.Buffer
+	encoder := goyaml.NewEncoder(&out)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(&root); err != nil {
+		return "", err
+	}
+	return out.String(), encoder.Close()
+}
+
+// field returns the value of a key in a mapping, or nil.
+func field(mapping *goyaml.Node, key string) *goyaml.Node {
+	if mapping == nil || mapping.Kind != goyaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			return mapping.Content[i+1]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package helm_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
+)
+
+// hooked returns an object with annotations.
+func hooked(annotations string) string {
+	return "---\napiVersion: v1\nkind: Secret\nmetadata: {name: a, annotations: {" + annotations + "}}\n"
+}
+
+func TestHooksAreMarkedByTheirEventAndPolicy(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		given string
+		want  manifest.Hook
+	}{
+		"before an installation": {
+			`helm.sh/hook: pre-install`, manifest.Hook{Install: manifest.Before, Anew: true},
+		},
+		"behind an upgrade, and in a test": {
+			`helm.sh/hook: "post-upgrade,test"`, manifest.Hook{Upgrade: manifest.After, Anew: true},
+		},
+		"however it is written": {
+			`helm.sh/hook: " Pre-Install, post-UPGRADE "`,
+			manifest.Hook{Install: manifest.Before, Upgrade: manifest.After, Anew: true},
+		},
+		"before and behind, which is before": {
+			`helm.sh/hook: "post-install,pre-install"`, manifest.Hook{Install: manifest.Before, Anew: true},
+		},
+		"with a weight": {
+			`helm.sh/hook: pre-install, helm.sh/hook-weight: "-5"`,
+			manifest.Hook{Install: manifest.Before, Weight: -5, Anew: true},
+		},
+		"with a weight that is none": {
+			`helm.sh/hook: pre-install, helm.sh/hook-weight: heavy`, manifest.Hook{Install: manifest.Before, Anew: true},
+		},
+		"that go when they succeeded": {
+			`helm.sh/hook: pre-install, helm.sh/hook-delete-policy: hook-succeeded`,
+			manifest.Hook{Install: manifest.Before, Temporary: true},
+		},
+		"with several policies": {
+			`helm.sh/hook: pre-install, helm.sh/hook-delete-policy: "before-hook-creation, hook-succeeded,hook-failed"`,
+			manifest.Hook{Install: manifest.Before, Anew: true, Temporary: true},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := render(t, files{"templates/x.yaml": hooked(test.given)}.with(nil), options(nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for object, err := range manifest.Objects(strings.NewReader(got), "x", manifest.DefaultLimits()) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(&test.want, object.Hook); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+				if !strings.Contains(string(object.JSON), `"helm.sh/hook":`) {
+					t.Errorf("want the annotations as Helm applies them, got %s", object.JSON)
+				}
+			}
+		})
+	}
+}
+
+func TestHooksThatNeverRunHereAreLeftOutAndNoReasonToRefuse(t *testing.T) {
+	t.Parallel()
+	opts := options(nil)
+	opts.Hooks = v1alpha1.RefuseHooks
+	for _, events := range []string{
+		"test", "test-success,test-failure", "pre-delete,post-delete", "pre-rollback", "someday", "pre-install,someday",
+	} {
+		got, err := render(t, files{"templates/x.yaml": hooked(`helm.sh/hook: "` + events + `"`)}.with(nil), opts)
+		if err != nil || got != "" {
+			t.Errorf("%s: want nothing, got %v:\n%s", events, err, got)
+		}
+	}
+}
+
+func TestOtherHooksCanBeRefused(t *testing.T) {
+	t.Parallel()
+	opts := options(nil)
+	opts.Hooks = v1alpha1.RefuseHooks
+	chart := files{}.with(nil)
+	for name := range strings.SplitSeq("abcdefgh", "") {
+		chart["templates/"+name+".yaml"] = hooked("helm.sh/hook: pre-install")
+	}
+	_, err := render(t, chart, opts)
+	wantTerminal(t, err, v1alpha1.ChartInvalidReason,
+		"chart web", "hooks is Refuse", "web/templates/a.yaml, ", "web/templates/e.yaml, and 3 more")
+}
+
+func TestHooksLoseNothing(t *testing.T) {
+	t.Parallel()
+	given := "# why\nkind: Job\nmetadata:\n  annotations:\n    helm.sh/hook: pre-install\n" +
+		"spec:\n  count: 12345678\n  text: \"007\"\n  script: |\n    echo 1\n    echo 2\n"
+	want := "---\n# Source: web/templates/x.yaml\n" + strings.Replace(given, "spec:",
+		"    addons.cluster.x-k8s.io/hook: '{\"install\":\"Before\",\"anew\":true}'\nspec:", 1)
+	got, err := render(t, files{"templates/x.yaml": given}.with(nil), options(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestAHookWhoseAnnotationsStandTwiceIsThatOfTheLast(t *testing.T) {
+	t.Parallel()
+	given := "apiVersion: v1\nkind: Secret\nmetadata:\n  name: a\n  annotations: {a: b}\n" +
+		"  annotations: {helm.sh/hook: pre-install}\n"
+	got, err := render(t, files{"templates/x.yaml": given}.with(nil), options(nil))
+	if err != nil || strings.Count(got, "addons.cluster.x-k8s.io/hook") != 1 || strings.Contains(got, "a: b") {
+		t.Errorf("got %v:\n%s", err, got)
+	}
+}
