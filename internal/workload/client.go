@@ -50,7 +50,8 @@ var (
 //
 // The errors of its requests have a class and a reason, and name the object. A
 // request that fails, or is not answered within 30 seconds, is a fault.Retry with
-// ApplyFailedReason, of an HTTP 400 or 422 with ObjectInvalidReason. HTTP 413 is a
+// ApplyFailedReason, of an HTTP 400 or 422, and
+// of the 500 for an object that does not fit its schema, with ObjectInvalidReason. HTTP 413 is a
 // fault.Stall. HTTP 429, a kind that is not served and a Namespace that is being
 // deleted are a fault.Wait.
 type Client struct {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -53,9 +54,9 @@ func failed(subject string, secret bool, err error) error {
 	if !answered {
 		return fault.Retry(v1alpha1.ApplyFailedReason, fmt.Errorf("%s: %w", subject, unanswered(err)))
 	}
-	message := fmt.Sprintf("HTTP %d %s", answer.Code, answer.Reason)
+	message := strings.TrimSpace(fmt.Sprintf("HTTP %d %s", answer.Code, answer.Reason))
 	if !secret || apierrors.IsNotFound(err) {
-		message += ": " + answer.Message
+		message += ": " + messageOf(answer)
 	}
 	refusal := fmt.Errorf("%s: %s", subject, message)
 	switch {
@@ -66,7 +67,7 @@ func failed(subject string, secret bool, err error) error {
 			fmt.Errorf("%s: %w: %s", subject, rollout.ErrThrottled, message))
 	case answer.Code == http.StatusRequestEntityTooLarge:
 		return fault.Stall(v1alpha1.ObjectInvalidReason, refusal)
-	case answer.Code == http.StatusBadRequest, answer.Code == http.StatusUnprocessableEntity:
+	case answer.Code == http.StatusBadRequest, answer.Code == http.StatusUnprocessableEntity, isUntyped(answer):
 		// Schemas and webhooks lag behind: it may be taken a moment later. The
 		// timeout of the phase ends it.
 		if isImmutable(answer) {
@@ -75,6 +76,26 @@ func failed(subject string, secret bool, err error) error {
 		return fault.Retry(v1alpha1.ObjectInvalidReason, refusal)
 	}
 	return fault.Retry(v1alpha1.ApplyFailedReason, refusal)
+}
+
+// untyped begins the message of an HTTP 500 about an object that does not fit its
+// schema. There is no code for it.
+const untyped = "failed to create typed patch object"
+
+func isUntyped(answer metav1.Status) bool {
+	return answer.Code == http.StatusInternalServerError && strings.HasPrefix(answer.Message, untyped)
+}
+
+// messageOf returns the message of an answer. The lines about an object that does not
+// fit its schema come in any order, and are sorted.
+func messageOf(answer metav1.Status) string {
+	if !isUntyped(answer) {
+		return answer.Message
+	}
+	first, rest, _ := strings.Cut(answer.Message, " errors:\n  ")
+	lines := strings.Split(rest, "\n  ")
+	slices.Sort(lines)
+	return strings.TrimSpace(first + " " + strings.Join(lines, "; "))
 }
 
 // immutableError is rollout.ErrImmutable in the words of the API server.

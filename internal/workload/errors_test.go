@@ -84,6 +84,12 @@ func TestWhatARealAPIServerRefuses(t *testing.T) {
 			wantClass: fault.ClassRetry, wantReason: v1alpha1.ObjectInvalidReason,
 			wantWords: []string{"ConfigMap " + ns + "/settings: HTTP 422 Invalid", "a key with blanks"},
 		},
+		"an object that does not fit its schema": {
+			givenRef: settings, givenBody: bodyOf(settings, `,"data":{"b":1,"a":true,"c":[]}`),
+			wantClass: fault.ClassRetry, wantReason: v1alpha1.ObjectInvalidReason,
+			wantWords: []string{"ConfigMap " + ns + "/settings: HTTP 500: failed to create typed patch object",
+				".data.a: expected string, got &value.valueUnstructured{Value:true}; .data.b: expected string"},
+		},
 		"an object with another name than its path": {
 			givenRef: settings, givenBody: bodyOf(refTo("ConfigMap", ns, "other"), ""),
 			wantClass: fault.ClassRetry, wantReason: v1alpha1.ObjectInvalidReason,
