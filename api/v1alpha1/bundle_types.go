@@ -25,7 +25,29 @@ type BundleSpec struct {
 	// source of another kind is refused.
 	// +optional
 	Verify *Verify `json:"verify,omitempty"`
+
+	// validation is what happens to a release with objects of built-in kinds that an
+	// API server would refuse or change, as far as their schemas tell: duplicates in
+	// lists with keys, unknown fields, values of another type. Warn lists them in the
+	// warnings of the release in the status. Strict does so, too, and no Cluster is
+	// given the release: it is Stalled with the reason ManifestInvalid. What a Cluster
+	// has already stays. Default Warn.
+	// +optional
+	// +kubebuilder:default=Warn
+	Validation Validation `json:"validation,omitempty"`
 }
+
+// Validation is what happens to a release with objects that an API server would refuse.
+//
+// +kubebuilder:validation:Enum=Strict;Warn
+type Validation string
+
+const (
+	// StrictValidation refuses the release.
+	StrictValidation Validation = "Strict"
+	// WarnValidation lists what is found in the status.
+	WarnValidation Validation = "Warn"
+)
 
 // Release is one version of an add-on.
 type Release struct {

@@ -114,7 +114,8 @@ func (r *Reconciler) open(owner types.NamespacedName, spec v1alpha1.BundleSpec) 
 	return statuses, fault.Join(errs...)
 }
 
-// openOne opens a release. What is opened may have a problem nevertheless.
+// openOne opens a release. What is opened may have a problem nevertheless, or not pass
+// the validation of the Bundle.
 func (r *Reconciler) openOne(
 	owner types.NamespacedName, spec v1alpha1.BundleSpec, candidate v1alpha1.Release,
 ) (*library.Bundle, error) {
@@ -126,5 +127,5 @@ func (r *Reconciler) openOne(
 	if err != nil {
 		return nil, err
 	}
-	return opened, opened.Problem
+	return opened, fault.Join(opened.Problem, opened.CheckFindings(spec.Validation))
 }

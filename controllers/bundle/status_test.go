@@ -188,6 +188,26 @@ func TestAnAnnotationHasABundleLookedAtAgain(t *testing.T) {
 	}
 }
 
+func TestAReleaseWithFindingsIsRefusedByTheValidationStrict(t *testing.T) {
+	t.Parallel()
+	found := openedWith("a")
+	found.Findings, found.Warnings = []string{"b", "a"}, []string{"a", "b", "chart: c"}
+	r := &Reconciler{Library: &shelf{opened: map[string]*library.Bundle{"1.0.0": found}}}
+	for validation, want := range map[v1alpha1.Validation]string{
+		v1alpha1.StrictValidation: "by the Bundle's validation Strict: a; b", v1alpha1.WarnValidation: "", "": "",
+	} {
+		statuses, err := r.open(types.NamespacedName{}, v1alpha1.BundleSpec{
+			Releases: []v1alpha1.Release{{Version: "1.0.0"}}, Validation: validation,
+		})
+		if statuses[0].Message != want || !slices.Equal(statuses[0].Warnings, found.Warnings) {
+			t.Errorf("%q: want the message %q beside the warnings, got %+v", validation, want, statuses[0])
+		}
+		if isStalled := fault.ReasonOf(err, "") == v1alpha1.ManifestInvalidReason && fault.ClassOf(err) == fault.ClassStall; isStalled != (want != "") {
+			t.Errorf("%q: got %v", validation, err)
+		}
+	}
+}
+
 func TestEveryReleaseIsOpened(t *testing.T) {
 	t.Parallel()
 	books := &shelf{

@@ -34,6 +34,8 @@ type Bundle struct {
 	// Warnings are what should be looked at, as resolving and indexing its sources
 	// found it: sorted, unique, and within the bounds of the API.
 	Warnings []string
+	// Findings are those of the Warnings that indexing found.
+	Findings []string
 	// Problem is why a source could not be resolved again; nil if there is none.
 	// The Bundle then holds the parts that the source had before.
 	Problem error

@@ -9,7 +9,8 @@ import (
 
 // Select chooses, as release.Select does, the release of a Bundle that a workload
 // cluster gets. It is one that can be opened, so that a tag that moved to what cannot
-// be fetched or read is not chosen: its errors are also those of Open.
+// be fetched or read is not chosen, and one that passes the validation of the Bundle:
+// its errors are also those of Open and of CheckFindings.
 func (l *Library) Select(bundle *v1alpha1.Bundle, q release.Query) (release.Selection, error) {
 	owner := types.NamespacedName{Namespace: bundle.Namespace, Name: bundle.Name}
 	q.Bundle = bundle.Spec
@@ -18,7 +19,7 @@ func (l *Library) Select(bundle *v1alpha1.Bundle, q release.Query) (release.Sele
 		if err != nil {
 			return "", err
 		}
-		return opened.Digest, nil
+		return opened.Digest, opened.CheckFindings(bundle.Spec.Validation)
 	}
 	return release.Select(q)
 }
