@@ -43,7 +43,7 @@ func (r *Resolver) helm(ctx context.Context, query Query) ([]Part, error) {
 	if err != nil {
 		return nil, fault.Wrap(from, err)
 	}
-	opts, err := r.renderOptions(ctx, query)
+	opts, warnings, err := r.renderOptions(ctx, query)
 	if err != nil {
 		return nil, fault.Wrap(from, err)
 	}
@@ -52,7 +52,7 @@ func (r *Resolver) helm(ctx context.Context, query Query) ([]Part, error) {
 		return nil, fault.Wrap(from, err)
 	}
 	return []Part{{
-		Digest: rendered.Digest, Warnings: rendered.Warnings, Name: "chart " + path.Base(src.Chart), From: from, VerifiedBy: archive.signer,
+		Digest: rendered.Digest, Warnings: slices.Concat(warnings, rendered.Warnings), Name: "chart " + path.Base(src.Chart), From: from, VerifiedBy: archive.signer,
 		Namespace: src.Namespace,
 		Fetch: func(ctx context.Context, _ store.Partial) (store.Body, error) {
 			output, _, err := r.render(ctx, archive, opts)
@@ -61,22 +61,11 @@ func (r *Resolver) helm(ctx context.Context, query Query) ([]Part, error) {
 	}}, nil
 }
 
-// renderOptions puts together what a chart is rendered with.
-func (r *Resolver) renderOptions(ctx context.Context, query Query) (helm.Options, error) {
+// renderOptions puts together what a chart is rendered with, and what should be looked
+// at in its values.
+func (r *Resolver) renderOptions(ctx context.Context, query Query) (helm.Options, []string, error) {
 	src := query.Source.Helm
-	documents := make([]helm.Document, len(src.ValuesFrom))
-	for i, from := range src.ValuesFrom {
-		text, err := r.value(ctx, query.Namespace, from)
-		if err != nil {
-			return helm.Options{}, err
-		}
-		documents[i] = text
-	}
-	var inline []byte
-	if src.Values != nil {
-		inline = src.Values.Raw
-	}
-	values, err := helm.Values(documents, inline)
+	values, warnings, err := r.values(ctx, query)
 	return helm.Options{
 		ReleaseName: src.ReleaseName,
 		Namespace:   src.Namespace,
@@ -85,7 +74,25 @@ func (r *Resolver) renderOptions(ctx context.Context, query Query) (helm.Options
 		APIVersions: slices.Concat(src.APIVersions, query.APIVersions),
 		IncludeCRDs: src.IncludeCRDs == nil || *src.IncludeCRDs,
 		Hooks:       src.Hooks,
-	}, err
+	}, warnings, err
+}
+
+// values merges the values of a source.
+func (r *Resolver) values(ctx context.Context, query Query) (map[string]any, []string, error) {
+	src := query.Source.Helm
+	documents := make([]helm.Document, len(src.ValuesFrom))
+	for i, from := range src.ValuesFrom {
+		text, err := r.value(ctx, query.Namespace, from)
+		if err != nil {
+			return nil, nil, err
+		}
+		documents[i] = text
+	}
+	var inline []byte
+	if src.Values != nil {
+		inline = src.Values.Raw
+	}
+	return helm.Values(documents, inline)
 }
 
 // value reads the values that a reference names.

@@ -35,13 +35,18 @@ func dropDuplicates(documents []document) []string {
 			more++
 			continue
 		}
-		warnings = append(warnings, fmt.Sprintf("%s, document %d: keys stand more than once, the last one counts: %s",
-			text.Line(d.path, maxText), d.number, text.Line(sortedList(keys), maxText)))
+		warnings = append(warnings, fmt.Sprintf("%s, document %d: %s",
+			text.Line(d.path, maxText), d.number, standRepeated(keys)))
 	}
 	if more > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d more documents have keys that stand more than once", more))
 	}
 	return warnings
+}
+
+// standRepeated says that keys stand more than once.
+func standRepeated(keys []string) string {
+	return "keys stand more than once, the last one counts: " + text.Line(sortedList(keys), maxText)
 }
 
 // duplicates returns the paths of the keys that stand more than once in their mapping.

@@ -30,25 +30,40 @@ type Document struct {
 }
 
 // Values returns the values of the documents, the later over the earlier, and of
-// inline, which is JSON, over them. Mappings are merged, everything else is
-// replaced. A null stays: it removes a default of the chart when that is
-// rendered. What is empty has no values.
+// inline, which is JSON, over them, as Helm merges several -f and one --set-json.
+// Mappings are merged, everything else is replaced. A null stays: it removes a default
+// of the chart when that is rendered. What is empty has no values.
+//
+// The warnings name keys that stand more than once in a mapping of a document: the
+// last one counts, as with Helm.
 //
 // Errors are Stalls and name the document and the line, and never a value:
 // ReferenceInvalid for a document, SourceInvalid for inline, LimitExceeded for one
 // over 3 MiB.
-func Values(documents []Document, inline []byte) (map[string]any, error) {
-	merged := map[string]any{}
+func Values(documents []Document, inline []byte) (merged map[string]any, warnings []string, err error) {
+	merged = map[string]any{}
 	for _, document := range documents {
 		if len(document.YAML) > maxValuesBytes {
-			return nil, tooLarge("%s: larger than the limit of %d bytes", document.Name, maxValuesBytes)
+			return nil, nil, tooLarge("%s: larger than the limit of %d bytes", document.Name, maxValuesBytes)
 		}
-		values, err := parseYAML(document.YAML)
+		values, repeated, err := parseYAML(document.YAML)
 		if err != nil {
-			return nil, fault.Stallf(v1alpha1.ReferenceInvalidReason, "%s: %w", document.Name, err)
+			return nil, nil, fault.Stallf(v1alpha1.ReferenceInvalidReason, "%s: %w", document.Name, err)
+		}
+		if len(repeated) > 0 {
+			warnings = append(warnings, document.Name+": "+standRepeated(repeated))
 		}
 		merged = loader.MergeMaps(merged, values)
 	}
+	values, err := parseInline(inline)
+	if err != nil {
+		return nil, nil, err
+	}
+	return loader.MergeMaps(merged, values), warnings, nil
+}
+
+// parseInline returns the values of a mapping in JSON.
+func parseInline(inline []byte) (map[string]any, error) {
 	if len(inline) > maxValuesBytes {
 		return nil, tooLarge("values: larger than the limit of %d bytes", maxValuesBytes)
 	}
@@ -56,30 +71,32 @@ func Values(documents []Document, inline []byte) (map[string]any, error) {
 	if len(bytes.TrimSpace(inline)) > 0 && json.Unmarshal(inline, &values) != nil {
 		return nil, fault.Stallf(v1alpha1.SourceInvalidReason, "values: not a mapping in JSON")
 	}
-	return loader.MergeMaps(merged, values), nil
+	return values, nil
 }
 
-// parseYAML returns the values of YAML documents.
-func parseYAML(text []byte) (map[string]any, error) {
-	merged := map[string]any{}
+// parseYAML returns the values of YAML documents, and the paths of the keys that stand
+// more than once.
+func parseYAML(text []byte) (merged map[string]any, repeated []string, err error) {
+	merged = map[string]any{}
 	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
 	for n := 1; ; n++ {
 		document, err := reader.Read()
 		if errors.Is(err, io.EOF) {
-			return merged, nil
+			return merged, repeated, nil
 		}
 		if err != nil {
-			return nil, errors.New("not YAML")
+			return nil, nil, errors.New("not YAML")
 		}
 		var values any
-		if err := yaml.UnmarshalStrict(document, &values); err != nil {
-			return nil, fmt.Errorf("not YAML%s", place(err, n))
+		if err := yaml.Unmarshal(document, &values); err != nil {
+			return nil, nil, fmt.Errorf("not YAML%s", place(err, n))
 		}
 		mapping, ok := values.(map[string]any)
 		if !ok && values != nil {
-			return nil, errors.New("not a mapping of values")
+			return nil, nil, errors.New("not a mapping of values")
 		}
 		merged = loader.MergeMaps(merged, mapping)
+		repeated = append(repeated, duplicates(string(document))...)
 	}
 }
 

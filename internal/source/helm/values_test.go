@@ -43,12 +43,13 @@ func TestValues(t *testing.T) {
 		"a null stays for the defaults": {documents("a: {b: c}", "a: null"), "", m{"a": nil}},
 		"several documents in a text":   {documents("a: 1\n---\nb: 2\n---\na: 3"), "", m{"a": 3.0, "b": 2.0}},
 		"JSON is YAML":                  {documents(`{"a": {"b": "c"}}`), "", m{"a": m{"b": "c"}}},
+		"a key twice":                   {documents("a: 1\nb: {c: 1, c: 2}\na: {d: 2}"), "", m{"a": m{"d": 2.0}, "b": m{"c": 2.0}}},
 		"an anchor":                     {documents("a: &x {b: c}\nd: *x"), "", m{"a": m{"b": "c"}, "d": m{"b": "c"}}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := helm.Values(test.given, []byte(test.inline))
+			got, _, err := helm.Values(test.given, []byte(test.inline))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -56,6 +57,19 @@ func TestValues(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestKeysOfValuesThatStandTwiceAreAWarning(t *testing.T) {
+	t.Parallel()
+	given := documents("a: 1\nb: 1", "a: "+secret+"\na: 2\n---\nb: {c: [{d: 1, d: 2}]}")
+	_, got, err := helm.Values(given, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"Secret 1: keys stand more than once, the last one counts: a, b.c[0].d"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -84,9 +98,6 @@ func TestValuesThatAreNone(t *testing.T) {
 			documents("a: b\n---\nb: c\nc: " + secret + ": d"), "", invalid,
 			[]string{"Secret 0: ", "line 2 of document 2"},
 		},
-		"a key twice": {
-			documents("a: b\n" + secret + ": c\n" + secret + ": d"), "", invalid, []string{"Secret 0: ", "not YAML"},
-		},
 		"a number without end":   {documents("a: .inf"), "", invalid, []string{"Secret 0: "}},
 		"bytes that are no text": {documents("a: \xff"), "", invalid, []string{"Secret 0: "}},
 		"aliases of aliases":     {documents(bomb), "", invalid, []string{"Secret 0: "}},
@@ -101,7 +112,7 @@ func TestValuesThatAreNone(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := helm.Values(test.given, []byte(test.inline))
+			got, _, err := helm.Values(test.given, []byte(test.inline))
 			wantTerminal(t, err, test.reason, test.names...)
 			if got != nil {
 				t.Errorf("want no values, got %v", got)
@@ -116,7 +127,7 @@ func TestValuesOverTheDefaultsOfAChart(t *testing.T) {
 		"values.yaml":      "a: {b: 1, c: 2}\nd: [1, 2]\ne: f\n",
 		"templates/x.yaml": "kind: X\nall: '{{ toJson .Values }}'\n",
 	}.with(nil)
-	given, err := helm.Values(documents("a: {b: null}\nd: [3]\ne: null"), []byte(`{"a":{"g":4}}`))
+	given, _, err := helm.Values(documents("a: {b: null}\nd: [3]\ne: null"), []byte(`{"a":{"g":4}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
