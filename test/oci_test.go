@@ -258,14 +258,14 @@ func TestATagThatMovesIsDeliveredAndEachBlobDownloadedOnce(t *testing.T) {
 	r := newRegistry(s)
 	workload, other := testenv.SharedWorkload(t), testenv.SharedWhole(t)
 	r.push("moving", "stable", layer{yamlLayer, "", configMap("default", s.namespace, "one")})
-	s.bundle("moving", release("1.0.0", phase("all", r.source("moving", tagged("stable")))))
+	bundle := s.bundle("moving", release("1.0.0", phase("all", r.source("moving", tagged("stable")))))
 	s.set("moving")
 	s.cluster("nice", "moving", workload)
 	s.cluster("rouen", "moving", other)
 	s.Eventually(s.ready("moving-nice")).Should(Equal(isReady))
 	s.Eventually(s.ready("moving-rouen")).Should(Equal(isReady))
 
-	r.push("moving", "stable", layer{yamlLayer, "", configMap("default", s.namespace, "two")})
+	moved := r.push("moving", "stable", layer{yamlLayer, "", configMap("default", s.namespace, "two")})
 	for _, w := range []*testenv.Workload{workload, other} {
 		s.Eventually(func() any {
 			live, err := s.live(w, "v1", "ConfigMap", "default", s.namespace)
@@ -275,6 +275,14 @@ func TestATagThatMovesIsDeliveredAndEachBlobDownloadedOnce(t *testing.T) {
 			return live.Object["data"].(map[string]any)["value"]
 		}).Should(Equal("two"))
 	}
+	s.Eventually(func() []v1alpha1.ArtifactStatus {
+		if s.state(bundle, v1alpha1.ReadyCondition)() != isReady {
+			return nil
+		}
+		return bundle.Status.Releases[0].Artifacts
+	}).Should(ConsistOf(v1alpha1.ArtifactStatus{
+		Phase: "all", Reference: r.repository("moving"), Tag: "stable", Digest: v1alpha1.Digest(moved),
+	}))
 	for d, n := range r.downloads() {
 		s.Expect(n).To(Equal(1), "blob %s", d)
 	}

@@ -228,6 +228,13 @@ type ReleaseStatus struct {
 	// +kubebuilder:validation:MaxItems=64
 	VerifiedBy []string `json:"verifiedBy,omitempty"`
 
+	// artifacts are what the tags, constraints and versions of the release's oci and
+	// helm sources stand for now, in the order of the sources, at most 64.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Artifacts []ArtifactStatus `json:"artifacts,omitempty"`
+
 	// images that the pod templates of the release name, and its extraImages,
 	// sorted, at most 256.
 	// +optional

@@ -10,8 +10,9 @@ import (
 
 // The bounds of the lists in the API.
 const (
-	maxImages  = 256
-	maxSigners = 64
+	maxImages    = 256
+	maxSigners   = 64
+	maxArtifacts = 64
 )
 
 // statusOf returns the status of a release: of its content if it is opened, else
@@ -39,6 +40,11 @@ func statusOf(r v1alpha1.Release, opened *library.Bundle, err error) v1alpha1.Re
 	if len(result.VerifiedBy) > maxSigners {
 		result.Message = "the release is signed by more than are listed here"
 		result.VerifiedBy = result.VerifiedBy[:maxSigners]
+	}
+	result.Artifacts = opened.Artifacts
+	if len(result.Artifacts) > maxArtifacts {
+		result.Message = "the release is made of more artifacts than are listed here"
+		result.Artifacts = result.Artifacts[:maxArtifacts]
 	}
 	return result
 }

@@ -50,6 +50,21 @@ func signedBy(n int) *library.Bundle {
 	return b
 }
 
+// madeOf returns an opened release of so many artifacts.
+func madeOf(n int) *library.Bundle {
+	b := openedWith()
+	b.Artifacts = manyArtifacts(n)
+	return b
+}
+
+func manyArtifacts(n int) []v1alpha1.ArtifactStatus {
+	artifacts := make([]v1alpha1.ArtifactStatus, n)
+	for i := range artifacts {
+		artifacts[i] = v1alpha1.ArtifactStatus{Phase: "crds", Reference: "ghcr.io/a", Tag: fmt.Sprint(i), Digest: "sha256:1"}
+	}
+	return artifacts
+}
+
 func warned(warnings ...string) *library.Bundle {
 	b := openedWith()
 	b.Warnings = warnings
@@ -89,6 +104,17 @@ func TestStatusOfARelease(t *testing.T) {
 			givenOpened: warned("chart a: b", "c.yaml: d"),
 			want: v1alpha1.ReleaseStatus{
 				Objects: 2, CRDs: 1, Bytes: 42, Warnings: []string{"chart a: b", "c.yaml: d"},
+			},
+		},
+		"what it is made of is listed": {
+			givenOpened: madeOf(64),
+			want:        v1alpha1.ReleaseStatus{Objects: 2, CRDs: 1, Bytes: 42, Artifacts: manyArtifacts(64)},
+		},
+		"more artifacts than the list holds": {
+			givenOpened: madeOf(65),
+			want: v1alpha1.ReleaseStatus{
+				Objects: 2, CRDs: 1, Bytes: 42, Artifacts: manyArtifacts(64),
+				Message: "the release is made of more artifacts than are listed here",
 			},
 		},
 		"who signed is listed": {

@@ -31,6 +31,8 @@ type Bundle struct {
 	Bytes int64
 	// VerifiedBy names who signed the sources that had to be signed, sorted.
 	VerifiedBy []string
+	// Artifacts are what its oci and helm sources stand for, in their order.
+	Artifacts []v1alpha1.ArtifactStatus
 	// Warnings are what should be looked at, as resolving and indexing its sources
 	// found it: sorted, unique, and within the bounds of the API.
 	Warnings []string

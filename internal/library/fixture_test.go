@@ -129,6 +129,9 @@ func (r shelfResolver) Resolve(_ context.Context, query source.Query) ([]source.
 		return nil, err
 	}
 	part, _ := r.Static(source.Query{Source: src})
+	part.Artifact = source.Artifact{
+		Reference: query.Source.OCI.Repository, Tag: query.Source.OCI.Tag, Digest: digest.FromString(part.From),
+	}
 	return []source.Part{part}, nil
 }
 

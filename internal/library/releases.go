@@ -47,7 +47,8 @@ func (o *releases) open(
 	}
 	return &Bundle{
 		Digest: r.digest(), Plan: cached.plan, Bytes: cached.bytes, ReadyWhen: expressions,
-		VerifiedBy: r.signers(), Warnings: joinWarnings(r.warnings(), cached.warnings), Findings: cached.warnings, Problem: r.problem, store: o.store, parts: r.byID(),
+		VerifiedBy: r.signers(), Artifacts: r.artifacts(), Warnings: joinWarnings(r.warnings(), cached.warnings),
+		Findings: cached.warnings, Problem: r.problem, store: o.store, parts: r.byID(),
 	}, nil
 }
 

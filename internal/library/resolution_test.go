@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
@@ -62,6 +65,46 @@ func TestAMovingSourceThatMovedIsNewsAndOneThatDidNotIsNot(t *testing.T) {
 	if after := l.mustOpen(t, r); after.Digest == before.Digest {
 		t.Error("want another digest for other content")
 	}
+}
+
+func TestATagThatMovesToTheSameContentIsNews(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, t.TempDir(), newShelf())
+	text := configMap("a")
+	r := of(l.tags.set("stable", l.shelf.put("https://example.com/a", text), nil))
+	r.Phases[0].Sources = append(r.Phases[0].Sources, r.Phases[0].Sources[0])
+	before := l.mustOpen(t, r)
+	artifact := v1alpha1.ArtifactStatus{
+		Phase: r.Phases[0].Name, Reference: "registry.example.com/calico", Tag: "stable",
+		Digest: v1alpha1.Digest(digest.FromString("https://example.com/a")),
+	}
+	if diff := cmp.Diff([]v1alpha1.ArtifactStatus{artifact}, before.Artifacts); diff != "" {
+		t.Errorf("the artifact of both sources (-want +got):\n%s", diff)
+	}
+	l.tags.set("stable", l.shelf.put("https://example.com/b", text), nil)
+	l.clock.Step(time.Minute)
+	l.mustOpen(t, r)
+	l.hear(t)
+	artifact.Digest = v1alpha1.Digest(digest.FromString("https://example.com/b"))
+	after := l.mustOpen(t, r)
+	if diff := cmp.Diff([]v1alpha1.ArtifactStatus{artifact}, after.Artifacts); diff != "" {
+		t.Errorf("the artifact after the move (-want +got):\n%s", diff)
+	}
+	if after.Digest != before.Digest {
+		t.Error("want the release to be the same")
+	}
+}
+
+func TestAReleaseOfTooManyPartsIsRefused(t *testing.T) {
+	t.Parallel()
+	many := resolving{answers: [][]answer{{{parts: make([]source.Part, maxParts)}}}}
+	many.release.Phases = make([]v1alpha1.Phase, 1)
+	if _, err := many.result(); err != nil {
+		t.Errorf("want as many as the limit to be taken, got %v", err)
+	}
+	many.answers[0] = append(many.answers[0], answer{parts: make([]source.Part, 1)})
+	_, err := many.result()
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "4097 parts, the limit is 4096")
 }
 
 // resolveAgain opens a release whose interval is over, and waits until it is resolved.

@@ -65,6 +65,23 @@ func (r resolved) signers() []string {
 	return slices.Compact(signers)
 }
 
+// artifacts returns what the sources stand for, each once for a phase, in order.
+func (r resolved) artifacts() []v1alpha1.ArtifactStatus {
+	var artifacts []v1alpha1.ArtifactStatus
+	for _, phase := range r.phases {
+		for _, part := range phase.parts {
+			at := v1alpha1.ArtifactStatus{
+				Phase: phase.name, Reference: part.Artifact.Reference,
+				Tag: part.Artifact.Tag, Digest: v1alpha1.Digest(part.Artifact.Digest),
+			}
+			if at.Digest != "" && !slices.Contains(artifacts, at) {
+				artifacts = append(artifacts, at)
+			}
+		}
+	}
+	return artifacts
+}
+
 // warnings returns what was found when the sources were resolved.
 func (r resolved) warnings() []string {
 	var warnings []string

@@ -99,6 +99,9 @@ func (s *resolving) kindsOf(phase, src int) ([]string, bool) {
 	return kinds, answer.unread == nil
 }
 
+// maxParts bounds the parts of a release: layers, keys and files.
+const maxParts = 4096
+
 // result returns the release with its parts, or the errors of the sources that are
 // not known.
 func (s *resolving) result() (resolved, error) {
@@ -118,5 +121,9 @@ func (s *resolving) result() (resolved, error) {
 		}
 	}
 	result.problem = fault.Join(problems...)
+	if parts := len(slices.Collect(result.all())); parts > maxParts {
+		errs = append(errs, fault.Stallf(v1alpha1.LimitExceededReason,
+			"the sources of the release have %d parts, the limit is %d", parts, maxParts))
+	}
 	return result, fault.Join(errs...)
 }

@@ -1,8 +1,18 @@
 package source_test
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -71,6 +81,98 @@ func TestASourceOfTheWrongKindNamesTheRightOne(t *testing.T) {
 			t.Parallel()
 			_, err := newResolver(t).Resolve(t.Context(), source.Query{Namespace: namespace, Source: test.given})
 			faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArtifactInvalidReason, test.want)
+		})
+	}
+}
+
+// chartArchive is a chart with one template.
+func chartArchive(t *testing.T) []byte {
+	t.Helper()
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	w := tar.NewWriter(zip)
+	for _, file := range []struct{ name, text string }{
+		{"a/Chart.yaml", "apiVersion: v2\nname: a\nversion: 1.0.0+1\n"},
+		{"a/templates/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"},
+	} {
+		header := &tar.Header{Typeflag: tar.TypeReg, Name: file.name, Size: int64(len(file.text)), Mode: 0o644}
+		if err := w.WriteHeader(header); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(file.text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := zip.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return packed.Bytes()
+}
+
+func TestPartsHaveTheArtifactThatTheirSourceStandsFor(t *testing.T) {
+	t.Parallel()
+	files := ocitest.NewArtifact(
+		ocitest.File{Title: "a.yaml", MediaType: orasType, Content: []byte("kind: A")},
+		ocitest.File{Title: "b.yaml", MediaType: orasType, Content: []byte("kind: B")})
+	packed := chartArchive(t)
+	chart := ocitest.NewArtifact(ocitest.File{MediaType: chartType, Content: packed})
+	index := ocitest.NewIndex(files.Digest())
+	registry := ocitest.New(t, ocitest.Options{})
+	registry.Push(t, "files", files, "1.2.0", "1.3.0_1", "2.0.0")
+	registry.Push(t, "files", index, "index")
+	registry.Push(t, "chart", chart, "1.0.0_1")
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/index.yaml") {
+			_, _ = fmt.Fprintf(w, "entries: {a: [{version: 1.0.0+1, urls: [a.tgz], digest: %s}]}", digest.FromBytes(packed).Encoded())
+			return
+		}
+		_, _ = w.Write(packed)
+	}))
+	t.Cleanup(web.Close)
+	repository := registry.Host() + "/files"
+	constrained, pinned := plainSource(registry, "files", ""), plainSource(registry, "files", "")
+	constrained.OCI.SemVer, pinned.OCI.Digest = "^1", v1alpha1.Digest(files.Digest())
+	fromWeb := plainChart(registry, "chart", "1.0.0+1")
+	fromWeb.Helm.Chart, fromWeb.Helm.Insecure = strings.Replace(web.URL, "//", "//jane:hunter2@", 1)+"/charts/a", nil
+	tests := map[string]struct {
+		given     v1alpha1.Source
+		wantParts int
+		want      source.Artifact
+	}{
+		"a tag":        {plainSource(registry, "files", "1.2.0"), 2, source.Artifact{Reference: repository, Tag: "1.2.0", Digest: files.Digest()}},
+		"a constraint": {constrained, 2, source.Artifact{Reference: repository, Tag: "1.3.0_1", Digest: files.Digest()}},
+		"a digest":     {pinned, 2, source.Artifact{Reference: repository, Digest: files.Digest()}},
+		"the tag of an index": {
+			plainSource(registry, "files", "index"), 2, source.Artifact{Reference: repository, Tag: "index", Digest: index.Digest()},
+		},
+		"a chart in a registry": {
+			plainChart(registry, "chart", "1.0.0+1"), 1,
+			source.Artifact{Reference: "oci://" + registry.Host() + "/chart", Tag: "1.0.0_1", Digest: chart.Digest()},
+		},
+		"a chart in a repository": {
+			fromWeb, 1, source.Artifact{Reference: web.URL + "/charts/a", Tag: "1.0.0+1", Digest: digest.FromBytes(packed)},
+		},
+		"an inline ConfigMap": {v1alpha1.Source{ConfigMap: &v1alpha1.ConfigMapSource{Name: "crs"}}, 1, source.Artifact{}},
+	}
+	r := newResolver(t, &corev1.ConfigMap{ObjectMeta: meta("crs"), Data: map[string]string{"a": "kind: A"}})
+	restarted := newFrom(t, r.Config) // it has what the first one kept
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for when, r := range map[string]*source.Resolver{"at first": r, "after a restart": restarted} {
+				parts := resolved(t, r, test.given)
+				if len(parts) != test.wantParts {
+					t.Errorf("%s: want %d parts, got %d", when, test.wantParts, len(parts))
+				}
+				for _, part := range parts {
+					if diff := cmp.Diff(test.want, part.Artifact); diff != "" {
+						t.Errorf("%s (-want +got):\n%s", when, diff)
+					}
+				}
+			}
 		})
 	}
 }

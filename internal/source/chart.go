@@ -24,6 +24,8 @@ type chart struct {
 	fetch  store.OpenFunc
 	// signer is who signed it, if it has to be signed.
 	signer string
+	// at is where it was found: of a chart in a registry its artifact.
+	at Artifact
 }
 
 // chart returns the archive that the source names.
@@ -31,6 +33,9 @@ func (r *Resolver) chart(ctx context.Context, namespace string, src v1alpha1.Hel
 	found, err := r.locate(ctx, namespace, src)
 	if err != nil {
 		return chart{}, err
+	}
+	if found.at.Digest == "" {
+		found.at = Artifact{Reference: chartAddress(src), Tag: src.Version, Digest: found.digest}
 	}
 	if src.Digest != "" && found.digest != digest.Digest(src.Digest) {
 		return chart{}, fault.Stallf(v1alpha1.DigestMismatchReason, "the chart is %s, not %s", found.digest, src.Digest)
@@ -67,19 +72,22 @@ func (r *Resolver) chartInRegistry(
 			Insecure: src.Insecure != nil && *src.Insecure,
 		},
 	}
-	manifest, signer, err := from.manifest(ctx)
+	found, err := from.find(ctx)
 	if err != nil {
 		return chart{}, err
 	}
-	if !oci.HasLayer(manifest, chartMediaType) {
+	if !oci.HasLayer(found.manifest, chartMediaType) {
 		return chart{}, fault.Stallf(v1alpha1.ArtifactInvalidReason,
 			"the artifact has no layer of the media type %s, so it is no Helm chart: use an oci source", chartMediaType)
 	}
-	layers, err := oci.Layers(manifest, []string{chartMediaType}, func(string, string) bool { return true })
+	layers, err := oci.Layers(found.manifest, []string{chartMediaType}, func(string, string) bool { return true })
 	if err != nil {
 		return chart{}, err
 	}
-	return chart{digest: layers[0].Digest, fetch: from.fetch(layers[0]), signer: signer}, nil
+	found.Reference = ociScheme + found.Reference
+	return chart{
+		digest: layers[0].Digest, fetch: from.fetch(layers[0]), signer: found.signer, at: found.Artifact,
+	}, nil
 }
 
 // chartInRepository finds a chart in the index of a chart repository.

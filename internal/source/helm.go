@@ -52,7 +52,8 @@ func (r *Resolver) helm(ctx context.Context, query Query) ([]Part, error) {
 		return nil, fault.Wrap(from, err)
 	}
 	return []Part{{
-		Digest: rendered.Digest, Warnings: slices.Concat(warnings, rendered.Warnings), Name: "chart " + path.Base(src.Chart), From: from, VerifiedBy: archive.signer,
+		Digest: rendered.Digest, Warnings: slices.Concat(warnings, rendered.Warnings), Name: "chart " + path.Base(src.Chart),
+		From: from, VerifiedBy: archive.signer, Artifact: archive.at,
 		Namespace: src.Namespace,
 		Fetch: func(ctx context.Context, _ store.Partial) (store.Body, error) {
 			output, _, err := r.render(ctx, archive, opts)

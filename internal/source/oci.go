@@ -45,11 +45,11 @@ func referenceOf(src v1alpha1.OCISource) oci.Reference {
 // oci returns a part for each layer of an artifact.
 func (r *Resolver) oci(ctx context.Context, namespace string, src v1alpha1.OCISource) ([]Part, error) {
 	from := r.artifact(namespace, src)
-	manifest, signer, err := from.manifest(ctx)
+	found, err := from.find(ctx)
 	if err != nil {
 		return nil, err
 	}
-	layers, err := from.layers(ctx, manifest, src.Layers)
+	layers, err := from.layers(ctx, found.manifest, src.Layers)
 	if err != nil {
 		return nil, fault.Wrap(from.ref.String(), err)
 	}
@@ -58,7 +58,7 @@ func (r *Resolver) oci(ctx context.Context, namespace string, src v1alpha1.OCISo
 		format, _ := archive.FormatOfMediaType(layer.MediaType, layer.Title)
 		parts[i] = Part{
 			Digest: layer.Digest, Name: cmp.Or(layer.Title, src.Repository), From: from.ref.String(),
-			Format: format, VerifiedBy: signer, Fetch: from.fetch(layer),
+			Format: format, VerifiedBy: found.signer, Artifact: found.Artifact, Fetch: from.fetch(layer),
 		}
 		if format.IsArchive() {
 			parts[i].Files = src.Files
@@ -67,23 +67,48 @@ func (r *Resolver) oci(ctx context.Context, namespace string, src v1alpha1.OCISo
 	return parts, nil
 }
 
-// manifest returns the manifest that the reference has now, and who signed
-// it if it has to be signed. One that was read before comes from the store.
-func (a artifact) manifest(ctx context.Context) (manifest []byte, signer string, err error) {
+// pinned is an artifact that a reference stands for.
+type pinned struct {
+	Artifact
+
+	manifest []byte
+	// signer is who signed it, if it has to be signed.
+	signer string
+}
+
+// find returns what the reference stands for now. A manifest that was read before
+// comes from the store.
+func (a artifact) find(ctx context.Context) (pinned, error) {
 	creds, err := a.credentials(ctx)
 	if err != nil {
-		return nil, "", fault.Wrap(a.ref.String(), err)
+		return pinned{}, fault.Wrap(a.ref.String(), err)
 	}
-	d, err := a.resolver.Registries.Resolve(ctx, a.ref, creds)
+	at, err := a.locate(ctx, creds)
 	if err != nil {
-		return nil, "", err
+		return pinned{}, err
 	}
 	// Of an index it is the index that is signed.
-	if signer, err = a.verified(ctx, d, creds); err != nil {
-		return nil, "", err
+	signer, err := a.verified(ctx, at.Digest, creds)
+	if err != nil {
+		return pinned{}, err
 	}
-	manifest, err = a.readManifest(ctx, d, creds)
-	return manifest, signer, err
+	manifest, err := a.readManifest(ctx, at.Digest, creds)
+	return pinned{Artifact: at, manifest: manifest, signer: signer}, err
+}
+
+// locate asks the registry for the newest tag, if there is a constraint, and for the
+// digest.
+func (a artifact) locate(ctx context.Context, creds oci.Credentials) (Artifact, error) {
+	ref := a.ref
+	if ref.Digest == "" && ref.Tag == "" {
+		newest, err := a.resolver.Registries.Newest(ctx, ref, creds)
+		if err != nil {
+			return Artifact{}, err
+		}
+		ref.Tag = newest
+	}
+	d, err := a.resolver.Registries.Resolve(ctx, ref, creds)
+	return Artifact{Reference: ref.Repository, Tag: ref.Tag, Digest: d}, err
 }
 
 // readManifest returns the manifest with digest d, from the store if it is there:

@@ -27,6 +27,9 @@ type Part struct {
 	Namespace string
 	// VerifiedBy is who signed the bytes, if they had to be signed.
 	VerifiedBy string
+	// Artifact is what the source stands for; without a digest for the kinds of sources
+	// that are no artifacts.
+	Artifact Artifact
 	// Warnings are what should be looked at in a source that can be used, as resolving
 	// it found it: one line each, stable and without secrets. The name of the part is
 	// put before each of them.
@@ -36,6 +39,17 @@ type Part struct {
 	Origin Query
 	// Fetch opens the bytes. Its errors name where they come from.
 	Fetch store.OpenFunc
+}
+
+// Artifact is an artifact of a registry, or a chart, that a source stands for now.
+type Artifact struct {
+	// Reference is where it is, without a tag and without secrets.
+	Reference string
+	// Tag is its tag, or the version of a chart; empty where a digest is named.
+	Tag string
+	// Digest of its manifest or index, or of the archive of a chart that is not in a
+	// registry.
+	Digest digest.Digest
 }
 
 // Query is a source and everything else that its parts depend on.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -77,12 +78,18 @@ func (r *Resolver) Describe(src v1alpha1.Source) string {
 	return fetch.Describe(src)
 }
 
-// describeChart names a chart without the userinfo that its URL may have.
+// describeChart names a chart.
 func describeChart(src v1alpha1.HelmSource) string {
+	return strings.Join(strings.Fields("chart "+chartAddress(src)+" "+src.Version), " ")
+}
+
+// chartAddress returns where a chart is without the userinfo that its URL may have;
+// nothing if it is no URL.
+func chartAddress(src v1alpha1.HelmSource) string {
 	at, err := url.Parse(src.Chart)
 	if err != nil {
-		return "chart " + src.Version
+		return ""
 	}
 	at.User = nil
-	return "chart " + at.String() + " " + src.Version
+	return at.String()
 }
