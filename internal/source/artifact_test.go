@@ -136,7 +136,7 @@ func TestPartsHaveTheArtifactThatTheirSourceStandsFor(t *testing.T) {
 	constrained, pinned := plainSource(registry, "files", ""), plainSource(registry, "files", "")
 	constrained.OCI.SemVer, pinned.OCI.Digest = "^1", v1alpha1.Digest(files.Digest())
 	fromWeb := plainChart(registry, "chart", "1.0.0+1")
-	fromWeb.Helm.Chart, fromWeb.Helm.Insecure = strings.Replace(web.URL, "//", "//jane:hunter2@", 1)+"/charts/a", nil
+	fromWeb.Helm.Chart, fromWeb.Helm.Insecure = web.URL+"/charts/a", nil
 	tests := map[string]struct {
 		given     v1alpha1.Source
 		wantParts int
