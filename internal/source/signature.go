@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -96,12 +97,13 @@ func (r *Resolver) policy(ctx context.Context, namespace string, v v1alpha1.Veri
 	}
 	var err error
 	if v.SecretRef.Name != "" {
-		policy.Key, err = r.publicKeys(ctx, namespace, v.SecretRef.Name)
+		policy.Key, policy.KeyFrom, err = r.publicKeys(ctx, namespace, v.SecretRef.Name)
 		if err != nil {
 			return signature.Policy{}, fault.Wrap("Secret "+v.SecretRef.Name, err)
 		}
 	}
 	if v.TrustedRootRef.Name != "" {
+		policy.TrustedRootFrom = "ConfigMap " + v.TrustedRootRef.Name
 		policy.TrustedRoot, err = r.trustedRoot(ctx, namespace, v.TrustedRootRef.Name)
 		if err != nil {
 			return signature.Policy{}, fault.Wrap("ConfigMap "+v.TrustedRootRef.Name, err)
@@ -110,23 +112,25 @@ func (r *Resolver) policy(ctx context.Context, namespace string, v v1alpha1.Veri
 	return policy, nil
 }
 
-// publicKeys returns the public keys of a Secret, in the order of their names.
-func (r *Resolver) publicKeys(ctx context.Context, namespace, name string) ([]byte, error) {
+// publicKeys returns the public keys of a Secret, in the order of their names, and
+// what they are called in messages.
+func (r *Resolver) publicKeys(ctx context.Context, namespace, name string) (keys []byte, from string, err error) {
 	secret := &corev1.Secret{}
 	if err := r.read(ctx, namespace, name, secret); err != nil {
-		return nil, err
+		return nil, "", err
 	}
+	var names []string
 	var found [][]byte
 	for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
 		if strings.HasSuffix(key, publicKeySuffix) {
-			found = append(found, secret.Data[key])
+			names, found = append(names, key), append(found, secret.Data[key])
 		}
 	}
 	text := bytes.Join(found, []byte("\n"))
 	if len(bytes.TrimSpace(text)) == 0 {
-		return nil, notFound("it has no public key under a key that ends in %s", publicKeySuffix)
+		return nil, "", notFound("it has no public key under a key that ends in %s", publicKeySuffix)
 	}
-	return text, nil
+	return text, fmt.Sprintf("Secret %s (%s)", name, strings.Join(names, ", ")), nil
 }
 
 // trustedRoot returns the trusted root in a ConfigMap.

@@ -201,12 +201,12 @@ func TestAnArtifactThatIsNotSignedAsItMust(t *testing.T) {
 	}{
 		"not at all": {
 			given: []client.Object{keysSecret(key)}, verify: withKeys(),
-			wantClass: fault.ClassStall, wantReason: v1alpha1.SignatureMissingReason, wantSays: "has no cosign signature",
+			wantClass: fault.ClassStall, wantReason: v1alpha1.SignatureMissingReason, wantSays: "has no cosign signature: sign it with cosign sign",
 		},
 		"by another key": {
 			given: []client.Object{keysSecret(key)}, verify: withKeys(),
 			push:      func(r repository) { r.push(other.Bundle(r.T, subject)) },
-			wantClass: fault.ClassStall, wantReason: v1alpha1.SignatureInvalidReason, wantSays: "not signed by " + key.Name(),
+			wantClass: fault.ClassStall, wantReason: v1alpha1.SignatureInvalidReason, wantSays: "not signed by " + key.Name() + " of Secret cosign (a.pub)",
 		},
 		"by a key in place of an identity": {
 			given: []client.Object{trustedRoot(t)}, verify: withIdentities(),
@@ -233,7 +233,7 @@ func TestAnArtifactThatIsNotSignedAsItMust(t *testing.T) {
 		},
 		"the public key is none": {
 			given: []client.Object{broken}, verify: withKeys(),
-			wantClass: fault.ClassStall, wantReason: v1alpha1.ReferenceInvalidReason, wantSays: "app:v1: verify: public key: holds no PEM",
+			wantClass: fault.ClassStall, wantReason: v1alpha1.ReferenceInvalidReason, wantSays: "app:v1: verify: public key of Secret cosign (cosign.pub): holds no PEM",
 		},
 		"the trusted root does not exist": {
 			verify:    withIdentities(),
@@ -250,7 +250,7 @@ func TestAnArtifactThatIsNotSignedAsItMust(t *testing.T) {
 				ObjectMeta: meta("sigstore"), Data: map[string]string{"trusted_root.json": "hunter2"},
 			}},
 			verify: withIdentities(), wantClass: fault.ClassStall, wantReason: v1alpha1.ReferenceInvalidReason,
-			wantSays: "verify: trusted root: ",
+			wantSays: "verify: trusted root of ConfigMap sigstore: ",
 		},
 		"an identity that matches anything": {
 			given: []client.Object{trustedRoot(t)}, verify: &v1alpha1.Verify{

@@ -49,7 +49,7 @@ func (s *Sources) download(ctx context.Context, u *url.URL, at span, cancel cont
 		return opened{}, s.remedies().OfError(u.Scheme, err)
 	}
 	file, err := s.body(ctx, resp, at, cancel)
-	return file, httpclient.AtRedirect(u, end, err)
+	return file, httpclient.AtRedirect(u, end, s.remedies().OfStatus(end.Scheme, resp.StatusCode, err))
 }
 
 // get asks for u, which the source names as first or which first leads to. It goes
@@ -140,6 +140,7 @@ func (s *Sources) remedies() httpclient.Remedies {
 		return httpclient.Remedies{Authority: "it is none of those in " + s.access.CAsFrom + ", key ca.crt"}
 	}
 	return httpclient.Remedies{
-		TLS: "use a url with https://", Authority: "name a Secret with its authority, key ca.crt, in caRef",
+		NoTLS: "use a url with http://", TLS: "use a url with https://",
+		Authority: "name a Secret with its authority, key ca.crt, in caRef",
 	}
 }

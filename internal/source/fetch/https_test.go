@@ -96,6 +96,19 @@ func TestOpenHTTPSVerifiesTheServer(t *testing.T) {
 		"name a Secret with its authority, key ca.crt, in caRef")
 }
 
+func TestOpenHTTPSNamesTheSchemeThatTheServerSpeaks(t *testing.T) {
+	t.Parallel()
+	plain := serve(t, func(w http.ResponseWriter, _ *http.Request) { respond(w, "bytes") })
+	secure := serveTLS(t, func(w http.ResponseWriter, _ *http.Request) { respond(w, "bytes") }).URL
+	for url, want := range map[string]string{
+		strings.Replace(plain, "http:", "https:", 1):  "the server speaks no TLS: use a url with http://",
+		strings.Replace(secure, "https:", "http:", 1): "400 Bad Request: it may speak TLS: use a url with https://",
+	} {
+		err := readAll(t.Context(), sources(t, Config{DenyCIDRs: nobody()}), https(url+"/a.yaml"))
+		faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, url+"/a.yaml", want)
+	}
+}
+
 func TestOpenHTTPSSendsWhatItShould(t *testing.T) {
 	t.Parallel()
 	var got *http.Request

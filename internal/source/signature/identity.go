@@ -10,6 +10,7 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
@@ -24,14 +25,14 @@ type identityTrust struct {
 
 var _ trust = (*identityTrust)(nil)
 
-func newIdentityTrust(identities []Identity, trustedRoot []byte) (trust, error) {
-	matchers, err := newMatchers(identities)
+func newIdentityTrust(p Policy) (trust, error) {
+	matchers, err := newMatchers(p.Identities)
 	if err != nil {
 		return nil, err
 	}
-	tr, err := parseRoot(trustedRoot)
+	tr, err := parseRoot(p.TrustedRoot)
 	if err != nil {
-		return nil, fmt.Errorf("trusted root: %w", err)
+		return nil, fault.Wrap("trusted root"+of(p.TrustedRootFrom), err)
 	}
 	verifier, err := verify.NewVerifier(tr,
 		verify.WithSignedCertificateTimestamps(1),
@@ -42,7 +43,7 @@ func newIdentityTrust(identities []Identity, trustedRoot []byte) (trust, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &identityTrust{wanted: identities, matchers: matchers, root: tr, verifier: verifier}, nil
+	return &identityTrust{wanted: p.Identities, matchers: matchers, root: tr, verifier: verifier}, nil
 }
 
 // verify returns the identity that made the signature. What it is gets verified

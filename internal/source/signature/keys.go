@@ -39,16 +39,20 @@ type publicKey struct {
 }
 
 // keyTrust are keys, of which any may sign.
-type keyTrust []publicKey
+type keyTrust struct {
+	keys []publicKey
+	// from names where they are from, for messages; it may be empty.
+	from string
+}
 
-var _ trust = keyTrust(nil)
+var _ trust = keyTrust{}
 
 // verify returns the name of the key that made the signature.
 func (t keyTrust) verify(s *signed) (string, error) {
 	if leaf := s.content.Certificate(); leaf != nil {
 		return "", invalidf("signed with a certificate for %s, and not by %s", certificateName(leaf), t)
 	}
-	for _, key := range t {
+	for _, key := range t.keys {
 		for _, verifier := range key.verifiers {
 			policy := verify.NewPolicy(s.artifact(), verify.WithKey())
 			if _, err := verifier.Verify(s.entity, policy); err == nil {
@@ -59,20 +63,28 @@ func (t keyTrust) verify(s *signed) (string, error) {
 	return "", invalidf("not signed by %s", t)
 }
 
-// String returns the names of the keys.
+// String returns the names of the keys, and where they are from.
 func (t keyTrust) String() string {
-	names := make([]string, len(t))
-	for i, key := range t {
+	names := make([]string, len(t.keys))
+	for i, key := range t.keys {
 		names[i] = key.name
 	}
-	return strings.Join(names, " or ")
+	return strings.Join(names, " or ") + of(t.from)
 }
 
-func parseKeys(text []byte) (keyTrust, error) {
+// of names where something is from, if that is known.
+func of(from string) string {
+	if from == "" {
+		return ""
+	}
+	return " of " + from
+}
+
+func parseKeys(text []byte) ([]publicKey, error) {
 	if len(text) > maxKeyBytes {
 		return nil, tooLarge("bytes", len(text), maxKeyBytes)
 	}
-	var keys keyTrust
+	var keys []publicKey
 	for block, rest := pem.Decode(text); ; block, rest = pem.Decode(rest) {
 		switch {
 		case block == nil && len(keys) == 0:

@@ -26,6 +26,8 @@ type Policy struct {
 	// that do not sign a SHA-256 (Ed25519) verify statements and payloads, but not
 	// message signatures: those are verified by the digest of the artifact.
 	Key []byte
+	// KeyFrom names where the keys are from, for messages. It may be empty.
+	KeyFrom string `json:"-"`
 	// Identities are who may sign keyless, at most 16. The signature of any of
 	// them is good.
 	Identities []Identity
@@ -34,6 +36,8 @@ type Policy struct {
 	// a certificate authority, a transparency log and a certificate transparency
 	// log. With Key it is not used.
 	TrustedRoot []byte
+	// TrustedRootFrom names where the trusted root is from, as KeyFrom does.
+	TrustedRootFrom string `json:"-"`
 }
 
 // Identity is who a certificate was issued to, and who vouched for that. One of
@@ -90,9 +94,9 @@ func newTrust(p Policy) (trust, error) {
 		return nil, errors.New("a policy has a key or identities, not both")
 	case len(p.Key) > 0:
 		keys, err := parseKeys(p.Key)
-		return keys, fault.Wrap("public key", err)
+		return keyTrust{keys: keys, from: p.KeyFrom}, fault.Wrap("public key"+of(p.KeyFrom), err)
 	case len(p.Identities) > 0:
-		return newIdentityTrust(p.Identities, p.TrustedRoot)
+		return newIdentityTrust(p)
 	}
 	return nil, errors.New("a policy needs a key or identities")
 }

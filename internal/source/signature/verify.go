@@ -71,7 +71,7 @@ func (v *Verifier) verify(ctx context.Context, s search) (Result, error) {
 		}
 	}
 	if len(errs) == 0 {
-		return Result{}, fault.Stallf(v1alpha1.SignatureMissingReason, "has no cosign signature")
+		return Result{}, fault.Stallf(v1alpha1.SignatureMissingReason, "has no cosign signature: sign it with cosign sign")
 	}
 	return Result{}, join(errs)
 }
