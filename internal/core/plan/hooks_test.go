@@ -110,6 +110,18 @@ func TestAHookIsInThePlanOfItsEvent(t *testing.T) {
 	}
 }
 
+func TestTheImagesOfAHookForUpgradesCount(t *testing.T) {
+	t.Parallel()
+	job := hook("batch/v1", "Job", "n/upgrade", `{"upgrade":"Before"}`) + "spec: {template: {spec: {containers: [{image: a}]}}}\n"
+	plan, err := New([]Input{phase(t, "a", job)}, manifest.DefaultLimits())
+	if err != nil || plan.Objects() != 0 {
+		t.Fatalf("want nothing to install, got %v", err)
+	}
+	if diff := cmp.Diff([]string{"a"}, plan.Images()); diff != "" {
+		t.Errorf("images (-want +got):\n%s", diff)
+	}
+}
+
 func TestWhatIsWrongInBothPlansIsToldOnce(t *testing.T) {
 	t.Parallel()
 	given := object("v1", "Secret", "n/s") + object("v1", "Secret", "n/s", "data: {a: eA==}") +

@@ -172,11 +172,14 @@ func (p *Plan) Bytes() int64 {
 	return n
 }
 
-// Images returns the images of all workloads, sorted and unique.
+// Images returns the images of all workloads, sorted and unique: those of hooks for an
+// upgrade, too.
 func (p *Plan) Images() []string {
 	var images []string
-	for o := range p.All {
-		images = append(images, o.Images...)
+	for _, variant := range p.Variants() {
+		for o := range variant.All {
+			images = append(images, o.Images...)
+		}
 	}
 	slices.Sort(images)
 	return slices.Compact(images)
