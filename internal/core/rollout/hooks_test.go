@@ -172,26 +172,41 @@ func TestAHookThatIsTemporaryIsGoneAndNotMissed(t *testing.T) {
 	}
 }
 
-// Who removes a hook and does not live to write so must not find it missing.
-func TestAHookThatIsTemporaryRunsOnceWhoeverDies(t *testing.T) {
+// A call that breaks ends the pass, and the next one knows nothing of it: who removed a
+// hook must not find it missing.
+func TestHooksRunOnceWhicheverCallBreaks(t *testing.T) {
 	t.Parallel()
-	cluster := newMemory(t)
-	died := false
-	cluster.done = func(_ int, c call) { died = died || c.verb == "delete" && c.path == eachPath }
-	cluster.fail = func(_ int, _ call) (error, bool) {
-		if died {
-			died, cluster.done = false, nil
-			return errBroken, false
+	const each = `{"install":"Before","upgrade":"Before","anew":true`
+	releaseOf := func(rendering string) written {
+		return chart(rendering, hook("v1", "ServiceAccount", "each", each+`,"weight":-1}`),
+			hook("batch/v1", "Job", "each", each+`,"temporary":true}`), hook("batch/v1", "Job", "install", `{"install":"After"}`))
+	}
+	run := func(broken int, effective bool) (applied map[string]int, calls int) {
+		cluster := newMemory(t)
+		applied = make(map[string]int)
+		cluster.fail = func(_ int, c call) (err error, takesEffect bool) {
+			if calls++; calls == broken {
+				err, takesEffect = errBroken, effective
+			}
+			if c.verb == "apply" && c.path != parentPath && (err == nil || takesEffect) {
+				applied[c.path]++
+			}
+			return err, takesEffect
 		}
-		return nil, false
+		roll(t, cluster, "one", releaseOf("first"))
+		roll(t, cluster, "two", releaseOf("second"))
+		return applied, calls
 	}
-	applied := roll(t, cluster, "one", chart("first",
-		hook("batch/v1", "Job", "each", `{"install":"Before","temporary":true}`)))
-	if cluster.done != nil {
-		t.Fatal("want the Job deleted and the write behind it lost")
+	want, calls := run(0, false)
+	if want[eachPath] != 2 || want[installPath] != 1 {
+		t.Fatalf("want each hook once for each event, got %v", want)
 	}
-	if want := [][]string{{spacePath, eachPath}, {operatorPath}}; cmp.Diff(want, applied) != "" {
-		t.Errorf("want %v, got %v", want, applied)
+	for n := range calls {
+		for _, effective := range []bool{true, false} {
+			if got, _ := run(n+1, effective); cmp.Diff(want, got) != "" {
+				t.Errorf("call %d, effective %t (-want +got):\n%s", n+1, effective, cmp.Diff(want, got))
+			}
+		}
 	}
 }
 
