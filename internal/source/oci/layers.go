@@ -68,13 +68,24 @@ func Layers(manifest []byte, wanted []string, known func(mediaType, title string
 			"%d layers are more than the limit of %d: name those to read in layers, or push a folder, which is one layer",
 			len(layers), MaxLayers)
 	}
-	for _, l := range layers {
-		if !known(l.MediaType, l.Title) {
-			return nil, artifactInvalid("%s cannot be read: it is neither YAML nor an archive of it; "+
-				"name the layers to read in layers", l)
-		}
+	if err := checkKnown(layers, known); err != nil {
+		return nil, err
 	}
 	return layers, nil
+}
+
+// checkKnown returns an error unless all layers can be read.
+func checkKnown(layers []Layer, known func(mediaType, title string) bool) error {
+	isKnown := func(l Layer) bool { return known(l.MediaType, l.Title) }
+	at := slices.IndexFunc(layers, func(l Layer) bool { return !isKnown(l) })
+	if at < 0 {
+		return nil
+	}
+	remedy := "name the layers to read in layers"
+	if !slices.ContainsFunc(layers, isKnown) {
+		remedy = "push files whose names end in .yaml, .yml or .json, or an archive of them"
+	}
+	return artifactInvalid("%s cannot be read: it is neither YAML nor an archive of it; %s", layers[at], remedy)
 }
 
 // HasLayer reports whether a manifest has a layer of the given media type.

@@ -107,11 +107,13 @@ func TestDocumentationBesideManifestsIsNotRead(t *testing.T) {
 		},
 		"a README alone": {
 			given: []ocitest.File{file("README.md", orasType)},
-			says:  `the layer "README.md" of the media type "application/vnd.oci.image.layer.v1.tar" cannot be read`,
+			says: `the layer "README.md" of the media type "application/vnd.oci.image.layer.v1.tar" cannot be read: ` +
+				"it is neither YAML nor an archive of it; push files whose names end in .yaml",
 		},
 		"a program beside a manifest": {
 			given: []ocitest.File{file("a.yaml", orasType), file("a.exe", orasType)},
-			says:  `"a.exe" of the media type "application/vnd.oci.image.layer.v1.tar" cannot be read`,
+			says: `"a.exe" of the media type "application/vnd.oci.image.layer.v1.tar" cannot be read: ` +
+				"it is neither YAML nor an archive of it; name the layers to read in layers",
 		},
 	}
 	for name, tc := range tests {
