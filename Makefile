@@ -27,6 +27,7 @@ CONTROLPLANE_LDFLAGS := -s -w -X $(COMPONENT).gitVersion=$(KUBERNETES) \
 CONTROLPLANE := etcd kube-apiserver kube-controller-manager kube-scheduler kubectl kwok capi-core
 ASSETS := $(if $(KUBEBUILDER_ASSETS),$(notdir $(wildcard $(KUBEBUILDER_ASSETS)/*)))
 CONTROLPLANE_FILES := $(addprefix $(BIN)/,$(filter-out $(ASSETS),$(CONTROLPLANE)))
+CLIENTS_FILES := $(addprefix $(BIN)/clients/,oras helm crane cosign registry)
 TOOLS_FILES := $(addprefix $(BIN)/,controller-gen golangci-lint kustomize)
 
 PACKAGE_etcd := go.etcd.io/etcd/server/v3
@@ -38,6 +39,11 @@ PACKAGE_kwok := sigs.k8s.io/kwok/cmd/kwok
 PACKAGE_capi-core := sigs.k8s.io/cluster-api/core
 PACKAGE_controller-gen := sigs.k8s.io/controller-tools/cmd/controller-gen
 PACKAGE_golangci-lint := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+PACKAGE_oras := oras.land/oras/cmd/oras
+PACKAGE_helm := helm.sh/helm/v4/cmd/helm
+PACKAGE_crane := github.com/google/go-containerregistry/cmd/crane
+PACKAGE_cosign := github.com/sigstore/cosign/v3/cmd/cosign
+PACKAGE_registry := github.com/distribution/distribution/v3/cmd/registry
 PACKAGE_kustomize := sigs.k8s.io/kustomize/kustomize/v5
 
 # The modules with our own code, and what "generate" writes.
@@ -64,7 +70,7 @@ lint: $(BIN)/golangci-lint ## Check the code as .golangci.yaml has it.
 
 .PHONY: tidy
 tidy: ## Tidy the go.mod of every module.
-	@for module in $(MODULES) hack/tools hack/controlplane; do (cd $$module && go mod tidy); done
+	@for module in $(MODULES) hack/tools hack/controlplane hack/clients; do (cd $$module && go mod tidy); done
 
 .PHONY: run
 run: ## Run the manager against the cluster of the current kubeconfig.
@@ -105,6 +111,10 @@ IDLE_TIME ?= 10m
 test-idle: controlplane ## Count what idle Clusters are asked for in IDLE_TIME (10m), and time repairs.
 	@IDLE_TIME=$(IDLE_TIME) go test -count=1 -timeout 60m -parallel 1 -v \
 		-run '^Test(NothingIsAskedOfIdleClusters|WhatSomebodyChangesOfCalicoIsRepairedAlone)$$' ./test
+
+.PHONY: test-clients
+test-clients: $(CLIENTS_FILES) ## Push, sign and deliver with the real oras, helm, crane and cosign.
+	@CLIENTS=$(BIN)/clients go test -count=1 -timeout 10m -v -run '^TestRealClients$$' ./internal/source
 
 .PHONY: test-property
 test-property: controlplane ## Run SEEDS (20) random sequences of STEPS (12) operations, from SEED (1).
@@ -166,6 +176,11 @@ clean: ## Remove what was built.
 $(addprefix $(BIN)/,$(CONTROLPLANE)): hack/controlplane/go.mod hack/controlplane/go.sum
 	@echo "building $(@F)"
 	@CGO_ENABLED=0 go build -C hack/controlplane -trimpath -ldflags "$(CONTROLPLANE_LDFLAGS)" -o $@ $(PACKAGE_$(@F))
+	@touch $@
+
+$(CLIENTS_FILES): hack/clients/go.mod hack/clients/go.sum
+	@echo "building $(@F)"
+	@CGO_ENABLED=0 go build -C hack/clients -trimpath -ldflags "-s -w" -o $@ $(PACKAGE_$(@F))
 	@touch $@
 
 $(TOOLS_FILES): hack/tools/go.mod hack/tools/go.sum

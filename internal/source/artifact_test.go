@@ -4,9 +4,11 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,26 +92,32 @@ func chartArchive(t *testing.T) []byte {
 	t.Helper()
 	var packed bytes.Buffer
 	zip := gzip.NewWriter(&packed)
-	w := tar.NewWriter(zip)
-	for _, file := range []struct{ name, text string }{
-		{"a/Chart.yaml", "apiVersion: v2\nname: a\nversion: 1.0.0+1\n"},
-		{"a/templates/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"},
-	} {
-		header := &tar.Header{Typeflag: tar.TypeReg, Name: file.name, Size: int64(len(file.text)), Mode: 0o644}
+	_, err := zip.Write([]byte(tarOf(t, "a/Chart.yaml", "apiVersion: v2\nname: a\nversion: 1.0.0+1\n",
+		"a/templates/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")))
+	if err := errors.Join(err, zip.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return packed.Bytes()
+}
+
+// tarOf returns an archive of files, each a name and a text.
+func tarOf(t *testing.T, files ...string) string {
+	t.Helper()
+	var packed strings.Builder
+	w := tar.NewWriter(&packed)
+	for file := range slices.Chunk(files, 2) {
+		header := &tar.Header{Typeflag: tar.TypeReg, Name: file[0], Size: int64(len(file[1])), Mode: 0o644}
 		if err := w.WriteHeader(header); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Write([]byte(file.text)); err != nil {
+		if _, err := w.Write([]byte(file[1])); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := zip.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return packed.Bytes()
+	return packed.String()
 }
 
 func TestPartsHaveTheArtifactThatTheirSourceStandsFor(t *testing.T) {
