@@ -1,10 +1,13 @@
 package helm_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	release "helm.sh/helm/v4/pkg/release/v1"
+	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
@@ -64,11 +67,41 @@ func TestHooksAreMarkedByTheirEventAndPolicy(t *testing.T) {
 				if diff := cmp.Diff(&test.want, object.Hook); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
 				}
+				if diff := cmp.Diff(helmsOwn(t, hooked(test.given)), object.Hook); diff != "" {
+					t.Errorf("Helm reads another (-Helm +got):\n%s", diff)
+				}
 				if !strings.Contains(string(object.JSON), `"helm.sh/hook":`) {
 					t.Errorf("want the annotations as Helm applies them, got %s", object.JSON)
 				}
 			}
 		})
+	}
+}
+
+// helmsOwn returns the hook as Helm's library reads it; nil if it skips it.
+func helmsOwn(t *testing.T, content string) *manifest.Hook {
+	t.Helper()
+	hooks, _, err := releaseutil.SortManifests(map[string]string{"x.yaml": content}, nil, releaseutil.InstallOrder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(hooks) == 0 {
+		return nil
+	}
+	has := func(policy release.HookDeletePolicy) bool { return slices.Contains(hooks[0].DeletePolicies, policy) }
+	at := func(before, after release.HookEvent) manifest.Moment {
+		switch {
+		case slices.Contains(hooks[0].Events, before):
+			return manifest.Before
+		case slices.Contains(hooks[0].Events, after):
+			return manifest.After
+		}
+		return ""
+	}
+	return &manifest.Hook{
+		Install: at(release.HookPreInstall, release.HookPostInstall), Upgrade: at(release.HookPreUpgrade, release.HookPostUpgrade),
+		Weight: hooks[0].Weight, Temporary: has(release.HookSucceeded),
+		Anew: has(release.HookBeforeHookCreation) || len(hooks[0].DeletePolicies) == 0,
 	}
 }
 
@@ -82,6 +115,9 @@ func TestHooksThatNeverRunHereAreLeftOutAndNoReasonToRefuse(t *testing.T) {
 		got, err := render(t, files{"templates/x.yaml": hooked(`helm.sh/hook: "` + events + `"`)}.with(nil), opts)
 		if err != nil || got != "" {
 			t.Errorf("%s: want nothing, got %v:\n%s", events, err, got)
+		}
+		if read := helmsOwn(t, hooked(`helm.sh/hook: "`+events+`"`)); read != nil && (read.Install != "" || read.Upgrade != "") {
+			t.Errorf("%s: Helm would run it: %v", events, read)
 		}
 	}
 }
