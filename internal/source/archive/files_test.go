@@ -133,6 +133,31 @@ func TestALinkThatNobodyReadsIsSkipped(t *testing.T) {
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArchiveInvalidReason, `"LICENSE"`, "a symbolic link")
 }
 
+func TestAChartIsNoArchiveOfManifests(t *testing.T) {
+	t.Parallel()
+	read := func(wanted []string, names ...string) error {
+		var entries [][]byte
+		for _, name := range names {
+			entries = append(entries, regular(name, "a: 1"))
+		}
+		_, err := readFiles(bytes.NewReader(tarOf(entries...)), Tar, wanted, DefaultLimits())
+		return err
+	}
+	for _, folder := range []string{"", "app/"} {
+		err := read(nil, folder+"Chart.yaml", folder+"templates/a.yaml")
+		faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArchiveInvalidReason, "it is a Helm chart: use a helm source")
+	}
+	for name, err := range map[string]error{
+		"wanted files of a chart":        read([]string{"app/crds/a.yaml"}, "app/Chart.yaml", "app/crds/a.yaml", "app/templates/a.yaml"),
+		"a chart deep in a repository":   read(nil, "repo/charts/app/Chart.yaml", "repo/charts/app/templates/a.yaml"),
+		"a file that is named like that": read(nil, "app/Chart.yaml", "app/a.yaml"),
+	} {
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestTheOrderInAnArchiveMeansNothing(t *testing.T) {
 	t.Parallel()
 	var entries [][]byte

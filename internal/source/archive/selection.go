@@ -1,7 +1,9 @@
 package archive
 
 import (
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -76,7 +78,7 @@ func (s selection) order(found []string) ([]string, error) {
 		if len(found) == 0 {
 			return nil, invalid("no .yaml, .yml or .json file in the archive")
 		}
-		return found, nil
+		return found, checkNoChart(found)
 	}
 	var order []string
 	seen := make(map[string]bool, len(found))
@@ -104,4 +106,16 @@ func (c choice) missing() error {
 		return invalid("no file %s in the archive", text.Quote(c.path, maxNameText))
 	}
 	return invalid("no .yaml, .yml or .json file in the archive fits the pattern %s", text.Quote(c.path, maxNameText))
+}
+
+// checkNoChart returns an error for the files of a Helm chart, which are templates.
+func checkNoChart(found []string) error {
+	for _, name := range found {
+		folder, base := path.Split(name)
+		if base == "Chart.yaml" && strings.Count(folder, "/") <= 1 &&
+			slices.ContainsFunc(found, func(other string) bool { return strings.HasPrefix(other, folder+"templates/") }) {
+			return invalid("it is a Helm chart: use a helm source, or name the files to read in files")
+		}
+	}
+	return nil
 }

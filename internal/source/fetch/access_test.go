@@ -145,7 +145,15 @@ func TestAServerThatDeniesAccessNamesTheSecret(t *testing.T) {
 	}{
 		"a token that is refused": {
 			httpclient.Access{Token: "hunter2", From: "Secret web-login"}, 401,
-			"401 Unauthorized: it refuses the credentials of Secret web-login",
+			"401 Unauthorized: it refuses the credentials of Secret web-login, key token",
+		},
+		"a login that is refused": {
+			httpclient.Access{Username: "jane", Password: "hunter2", From: "Secret web-login"}, 403,
+			"403 Forbidden: it refuses the credentials of Secret web-login, keys username and password",
+		},
+		"a client certificate that is refused": {
+			httpclient.Access{Certificate: &tls.Certificate{}, From: "Secret web-login"}, 403,
+			"403 Forbidden: it refuses the credentials of Secret web-login, keys tls.crt and tls.key",
 		},
 		"no credentials": {httpclient.Access{}, 403, "403 Forbidden: it may need credentials, which secretRef names"},
 	}

@@ -113,9 +113,20 @@ func (a Access) Denied(status int) string {
 	case status != http.StatusUnauthorized && status != http.StatusForbidden:
 		return ""
 	case a.hasCredentials():
-		return ": it refuses the credentials of " + cmp.Or(a.From, "the source")
+		return ": it refuses the credentials of " + cmp.Or(a.From, "the source") + a.keys()
 	}
 	return ": it may need credentials, which secretRef names"
+}
+
+// keys names the keys of the Secret that are sent, for messages.
+func (a Access) keys() string {
+	switch {
+	case a.Token != "":
+		return ", key " + TokenKey
+	case a.Username != "":
+		return ", keys " + UsernameKey + " and " + PasswordKey
+	}
+	return ", keys " + CertificateKey + " and " + PrivateKeyKey
 }
 
 // Authorization returns the value of the header of that name; empty without a login.

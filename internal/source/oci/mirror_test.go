@@ -201,6 +201,20 @@ func TestMirrorsThatWereNotReadFromAFileAreChecked(t *testing.T) {
 	}
 }
 
+func TestTheMessageAboutAMirrorNamesItsFile(t *testing.T) {
+	t.Parallel()
+	secure, plain := ocitest.New(t, ocitest.Options{TLS: true}), ocitest.New(t, ocitest.Options{})
+	for endpoint, want := range map[string]string{
+		"https://" + secure.Host(): "unknown authority: name its authority as ca of the mirror in --registry-mirrors",
+		"http://" + secure.Host():  "it may speak TLS: begin the endpoint in --registry-mirrors with https://",
+		"https://" + plain.Host():  "the server speaks no TLS: begin the endpoint in --registry-mirrors with http://",
+	} {
+		c := client(t, oci.Config{Mirrors: mirrors(oci.Mirror{Prefix: "registry.invalid", Endpoints: []string{endpoint}})})
+		_, err := c.Resolve(t.Context(), oci.Reference{Repository: "registry.invalid/a", Tag: "1"}, oci.Credentials{})
+		faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "mirror "+endpoint, want)
+	}
+}
+
 func TestMirrorsThatCannotBeReadFailEveryCall(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("mirror file: broken")
