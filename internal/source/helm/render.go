@@ -129,7 +129,7 @@ func (r *rendering) execute(ctx context.Context, values common.Values) (map[stri
 	if err != nil {
 		return nil, templateFailed(err, calls.failure, templates)
 	}
-	maps.DeleteFunc(files, func(name, _ string) bool { return path.Base(name) == "NOTES.txt" })
+	maps.DeleteFunc(files, func(name, _ string) bool { return strings.HasSuffix(name, "NOTES.txt") })
 	return files, nil
 }
 

@@ -43,6 +43,7 @@ func TestOutput(t *testing.T) {
 			"---\nkind: Namespace\napiVersion: v1\n",
 		"templates/_help.tpl":   `{{ define "x" }}never alone{{ end }}`,
 		"templates/NOTES.txt":   "thank you",
+		"templates/X-NOTES.txt": "not: {a: manifest",
 		"templates/nothing.yml": "{{ if false }}kind: Secret{{ end }}",
 	}.with(nil)
 	templates := "---\n# Source: web/templates/b.yaml\nkind: Namespace\napiVersion: v1\n" +
