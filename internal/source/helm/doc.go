@@ -5,7 +5,8 @@
 //
 //	valuesFrom, values -> Values -> Options        index.yaml -> ChartURL
 //
-// It does what "helm template --include-crds" does, with these differences:
+// It does what "helm template --include-crds" does, which the charts of e2e/helm show,
+// with these differences:
 //
 //   - Nothing is fetched and no cluster is asked. lookup finds nothing, and
 //     what a values.schema.json refers to in another file accepts every value.
