@@ -31,7 +31,8 @@ type OCISource struct {
 	SemVer string `json:"semver,omitempty"`
 
 	// layers to read, by their media type or their title
-	// (org.opencontainers.image.title), in this order. Empty means all.
+	// (org.opencontainers.image.title), in this order. Empty means all but
+	// documentation, such as a README.md.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=32
