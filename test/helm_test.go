@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
@@ -180,4 +181,42 @@ func TestABadChartIsAClearConditionAndNothingIsApplied(t *testing.T) {
 			s.isRefused(tc.given(s), tc.want)
 		})
 	}
+}
+
+func TestTheNamespaceOfAChartIsMadeIfTheSourceSaysSo(t *testing.T) {
+	t.Parallel()
+	s := newScenario(t)
+	workload := testenv.SharedWorkload(t)
+	published := s.web.publish("agent-1.2.3.tgz", s.tarball(map[string]string{
+		"agent/Chart.yaml":            "apiVersion: v2\nname: agent\nversion: 1.2.3\n",
+		"agent/templates/config.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: agent}\n",
+	}))
+	there, missing := testenv.NewNamespace(t, workload.APIServer), s.namespace+"-missing"
+	labelled := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: there}}
+	s.Expect(workload.Client.Get(t.Context(), client.ObjectKeyFromObject(labelled), labelled)).To(Succeed())
+	labelled.Labels["team"] = "theirs"
+	s.Expect(workload.Client.Update(t.Context(), labelled)).To(Succeed())
+	in := func(namespace string) v1alpha1.Source {
+		return s.helmSource(published.HTTPS.URL, func(src *v1alpha1.HelmSource) {
+			src.Digest, src.Namespace = published.HTTPS.Digest, namespace
+		})
+	}
+	bundle := s.bundle("spaces", release("1.2.3", phase("all", in(there), in(missing))))
+	s.set("spaces")
+	s.cluster("brugge", "spaces", workload)
+	s.Eventually(s.ready("spaces-brugge")).Should(And(HavePrefix("False ApplyFailed: "), ContainSubstring(
+		`namespaces "`+missing+`" not found: add the Namespace as a source, or set createNamespace on the helm source`)))
+
+	s.change(bundle, func() {
+		for i := range bundle.Spec.Releases[0].Phases[0].Sources {
+			bundle.Spec.Releases[0].Phases[0].Sources[i].Helm.CreateNamespace = new(true)
+		}
+	})
+	s.Eventually(s.ready("spaces-brugge")).Should(Equal(isReady))
+	made, err := s.live(workload, "v1", "Namespace", "", missing)
+	s.Expect(err).NotTo(HaveOccurred())
+	s.Expect(made.GetLabels()).To(HaveKey("applyset.kubernetes.io/part-of"))
+	before := labelled.ResourceVersion
+	s.Expect(workload.Client.Get(t.Context(), client.ObjectKeyFromObject(labelled), labelled)).To(Succeed())
+	s.Expect(labelled.ResourceVersion).To(Equal(before), "what is there stays as it is")
 }

@@ -53,6 +53,12 @@ type HelmSource struct {
 	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace,omitempty"`
 
+	// createNamespace is true if the namespace is made in a workload cluster that does
+	// not have it. One that is there, and one that a source of any phase of the release
+	// brings, is left as it is. Default false.
+	// +optional
+	CreateNamespace *bool `json:"createNamespace,omitempty"`
+
 	// includeCRDs is true if the CustomResourceDefinitions in the chart's crds folder
 	// are delivered. Default true.
 	// +optional

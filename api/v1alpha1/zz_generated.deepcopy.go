@@ -496,6 +496,11 @@ func (in *HelmSource) DeepCopyInto(out *HelmSource) {
 		*out = make([]ValuesReference, len(*in))
 		copy(*out, *in)
 	}
+	if in.CreateNamespace != nil {
+		in, out := &in.CreateNamespace, &out.CreateNamespace
+		*out = new(bool)
+		**out = **in
+	}
 	if in.IncludeCRDs != nil {
 		in, out := &in.IncludeCRDs, &out.IncludeCRDs
 		*out = new(bool)

@@ -139,7 +139,7 @@ func (o *releases) indices(owner types.NamespacedName, r resolved) ([]plan.Input
 			errs = append(errs, fault.Wrap("phase "+phase.name, err))
 			warnings = append(warnings, index.Warnings...)
 			inputs[i].Blobs = append(inputs[i].Blobs, plan.Blob{
-				Digest: part.ID(), Namespace: phase.namespaceOf(part), Entries: index.Entries,
+				Digest: part.ID(), Namespace: phase.namespaceOf(part), Entries: index.Entries, GivesWay: part.GivesWay,
 			})
 		}
 	}

@@ -284,6 +284,13 @@ func TestTheSignersOfAReleaseAreListedOnceEach(t *testing.T) {
 	if sameParts([]source.Part{{VerifiedBy: "key a"}}, []source.Part{{VerifiedBy: "key b"}}) {
 		t.Error("want another signer to be news")
 	}
+	if sameParts([]source.Part{{GivesWay: true}}, []source.Part{{}}) {
+		t.Error("want a part that gives way to be another one")
+	}
+	if gives := (resolved{phases: []resolvedPhase{{parts: []source.Part{{GivesWay: true}}}}}); gives.digest() ==
+		(resolved{phases: []resolvedPhase{{parts: []source.Part{{}}}}}).digest() {
+		t.Error("want a release that gives way to be another one")
+	}
 	if sameParts([]source.Part{{Warnings: []string{"a"}}}, []source.Part{{}}) {
 		t.Error("want another warning to be news")
 	}

@@ -100,8 +100,17 @@ func (r resolved) digest() v1alpha1.Digest {
 		phases[i].Name = phase.name
 		for _, part := range phase.parts {
 			phases[i].Sources = append(phases[i].Sources,
-				release.Source{Identity: part.ID(), Namespace: phase.namespaceOf(part)})
+				release.Source{Identity: identityOf(part), Namespace: phase.namespaceOf(part)})
 		}
 	}
 	return release.Digest(phases)
+}
+
+// identityOf returns the identity of a part in the digest of a release: what gives way
+// is other content than the same bytes that do not.
+func identityOf(part source.Part) string {
+	if part.GivesWay {
+		return part.ID() + "+gives-way"
+	}
+	return part.ID()
 }

@@ -35,7 +35,8 @@ const (
 	maxRendered = 64 << 10
 )
 
-// helm returns the rendered chart as one part.
+// helm returns the rendered chart as one part, and its Namespace as another if the
+// source asks for it.
 func (r *Resolver) helm(ctx context.Context, query Query) ([]Part, error) {
 	src := *query.Source.Helm
 	from := r.Describe(query.Source)
@@ -51,7 +52,7 @@ func (r *Resolver) helm(ctx context.Context, query Query) ([]Part, error) {
 	if err != nil {
 		return nil, fault.Wrap(from, err)
 	}
-	return []Part{{
+	parts := []Part{{
 		Digest: rendered.Digest, Warnings: slices.Concat(warnings, rendered.Warnings), Name: "chart " + path.Base(src.Chart),
 		From: from, VerifiedBy: archive.signer, Artifact: archive.at,
 		Namespace: src.Namespace,
@@ -59,7 +60,11 @@ func (r *Resolver) helm(ctx context.Context, query Query) ([]Part, error) {
 			output, _, err := r.render(ctx, archive, opts)
 			return store.Body{ReadCloser: output}, fault.Wrap(from, err)
 		},
-	}}, nil
+	}}
+	if src.CreateNamespace != nil && *src.CreateNamespace {
+		parts = append(parts, namespacePart(src, from))
+	}
+	return parts, nil
 }
 
 // renderOptions puts together what a chart is rendered with, and what should be looked

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
 // packedChart returns the archive of a chart web with the files.
@@ -64,5 +66,37 @@ func TestWarningsOfAChartSurviveARestart(t *testing.T) {
 	again := resolved(t, newFrom(t, r.Config), src)
 	if again[0].Digest != first[0].Digest || !slices.Equal(again[0].Warnings, first[0].Warnings) {
 		t.Errorf("want %v, got %v", first, again)
+	}
+}
+
+func TestTheNamespaceOfAChartIsAPartOfItsOwn(t *testing.T) {
+	t.Parallel()
+	chart := packedChart(t, map[string]string{"templates/x.yaml": "kind: X\n"})
+	web := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write(chart) }))
+	defer web.Close()
+	src := v1alpha1.Source{Helm: &v1alpha1.HelmSource{
+		Chart: web.URL + "/web.tgz", Version: "1.2.3", ReleaseName: "web", Namespace: "123",
+		Digest: v1alpha1.Digest(digest.FromBytes(chart)),
+	}}
+	r := newResolver(t)
+	if parts := resolved(t, r, src); len(parts) != 1 || parts[0].GivesWay {
+		t.Fatalf("want the chart alone, got %+v", parts)
+	}
+	src.Helm.CreateNamespace = new(true)
+	parts := resolved(t, r, src)
+	if len(parts) != 2 || parts[0].GivesWay || !parts[1].GivesWay {
+		t.Fatalf("want a Namespace that gives way behind the chart, got %+v", parts)
+	}
+	body, err := parts[1].Fetch(t.Context(), store.Partial{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: \"123\"\n"
+	if string(text) != want || digest.FromBytes(text) != parts[1].Digest {
+		t.Errorf("want %q with its digest, got %q", want, text)
 	}
 }

@@ -25,6 +25,9 @@ type Part struct {
 	Files []string
 	// Namespace of namespaced objects that name none; empty for that of the phase.
 	Namespace string
+	// GivesWay has the Namespace in it give way to one that another source of the
+	// release brings, or that is in the cluster.
+	GivesWay bool
 	// VerifiedBy is who signed the bytes, if they had to be signed.
 	VerifiedBy string
 	// Artifact is what the source stands for; without a digest for the kinds of sources

@@ -86,9 +86,12 @@ func isUntyped(answer metav1.Status) bool {
 	return answer.Code == http.StatusInternalServerError && strings.HasPrefix(answer.Message, untyped)
 }
 
-// messageOf returns the message of an answer. The lines about an object that does not
-// fit its schema come in any order, and are sorted.
+// messageOf returns the message of an answer, with what to do where that is known. The
+// lines about an object that does not fit its schema come in any order, and are sorted.
 func messageOf(answer metav1.Status) string {
+	if answer.Code == http.StatusNotFound && answer.Details != nil && answer.Details.Kind == "namespaces" {
+		return answer.Message + ": add the Namespace as a source, or set createNamespace on the helm source"
+	}
 	if !isUntyped(answer) {
 		return answer.Message
 	}

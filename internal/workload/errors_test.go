@@ -65,13 +65,13 @@ func TestWhatARealAPIServerRefuses(t *testing.T) {
 			givenRef:  refTo("ConfigMap", "nowhere", "settings"),
 			givenBody: bodyOf(refTo("ConfigMap", "nowhere", "settings"), ""),
 			wantClass: fault.ClassRetry, wantReason: v1alpha1.ApplyFailedReason,
-			wantWords: []string{"ConfigMap nowhere/settings: HTTP 404 NotFound", `namespaces "nowhere" not found`},
+			wantWords: []string{"ConfigMap nowhere/settings: HTTP 404 NotFound", `namespaces "nowhere" not found: add the Namespace as a source, or set createNamespace`},
 		},
 		"a namespace that does not exist, for a Secret": {
 			givenResource: core(t, "Secret"), givenRef: refTo("Secret", "nowhere", "password"),
 			givenBody: bodyOf(refTo("Secret", "nowhere", "password"), ""),
 			wantClass: fault.ClassRetry, wantReason: v1alpha1.ApplyFailedReason,
-			wantWords: []string{"Secret nowhere/password: HTTP 404 NotFound", `namespaces "nowhere" not found`},
+			wantWords: []string{"Secret nowhere/password: HTTP 404 NotFound", `namespaces "nowhere" not found: add the Namespace as a source, or set createNamespace`},
 		},
 		"a namespace that is being deleted": {
 			givenRef:  refTo("ConfigMap", ending, "settings"),

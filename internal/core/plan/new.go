@@ -16,7 +16,8 @@ import (
 const defaultNamespace = "default"
 
 // New returns the plan of a release. An object that is duplicated with the same
-// content is kept once, in the first phase that has it.
+// content is kept once, in the first phase that has it. An object that gives way to
+// another one of the release is replaced by it, where it is, also by one of a later phase.
 //
 // All errors have the class Stall and are collected into one, with the places
 // of the objects: ObjectConflictReason for an object with two contents or
@@ -73,6 +74,8 @@ type builder struct {
 	// moment returns when a hook is applied.
 	moment   func(manifest.Hook) manifest.Moment
 	problems *problems
+	// brought are the Namespaces that others give way to.
+	brought map[identity]Object
 	// first are the objects of the phases that it has seen.
 	first map[identity]Object
 }
@@ -80,6 +83,7 @@ type builder struct {
 // plan returns the plan of the phases.
 func (b builder) plan(phases []Input) *Plan {
 	b.first = make(map[identity]Object)
+	b.brought = b.namespaces(phases)
 	plan := &Plan{}
 	for _, phase := range phases {
 		plan.Phases = append(plan.Phases, Phase{Name: phase.Name, Steps: stepsOf(b.phase(phase))})
@@ -96,6 +100,9 @@ func (b *builder) phase(phase Input) []Object {
 		}
 		b.resolve(&o)
 		id := identityOf(o)
+		if other, ok := b.brought[id]; ok && o.GivesWay {
+			o = other
+		}
 		first, ok := b.first[id]
 		if !ok {
 			b.first[id] = o
@@ -118,6 +125,7 @@ func sorted(phase Input) []Object {
 		for _, entry := range blob.Entries {
 			objects = append(objects, Object{
 				Entry: entry, Blob: blob.Digest, DefaultNamespace: cmp.Or(blob.Namespace, defaultNamespace),
+				GivesWay: blob.GivesWay,
 			})
 		}
 	}

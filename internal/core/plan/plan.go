@@ -24,6 +24,9 @@ type Blob struct {
 	Namespace string
 	// Entries are the objects of the source.
 	Entries []manifest.Entry
+	// GivesWay has its Namespaces give way to the same ones of other sources of the
+	// release, and to those that are in the cluster.
+	GivesWay bool
 }
 
 // Plan is a release in the order in which it is applied.
@@ -81,6 +84,9 @@ type Object struct {
 	// DefaultNamespace is the namespace of the object if it is namespaced and names
 	// none.
 	DefaultNamespace string
+	// GivesWay means that the object is for a cluster that has none of its name: one
+	// that is there, and not the set's, stays as it is.
+	GivesWay bool
 	// Resource is the API path of the object, if Known.
 	Resource manifest.Resource
 	// Known is false for a kind that is neither defined in the bundle nor

@@ -41,7 +41,7 @@ func (p *pass) collisions(objects []*plan.Object) error {
 // noteShared records the kind of an object that is applied beside its owner: no
 // label shows it.
 func (p *pass) noteShared(object *plan.Object, f found) {
-	if f.ofSet && (f.decision == inventory.Keep || f.decision == inventory.Share) {
+	if f.ofSet && !f.left && (f.decision == inventory.Keep || f.decision == inventory.Share) {
 		p.record.Shared = union(p.record.Shared, []string{textOfKind(object.GroupKind())})
 	}
 }

@@ -24,6 +24,8 @@ type found struct {
 	owner string
 	// ofSet is whether that is another living set.
 	ofSet bool
+	// left is whether the live object stays as it is since ours gives way to it.
+	left bool
 	// live is the object as it is, for a decision that needs it; nil if there is none.
 	live *metav1.PartialObjectMetadata
 	// resource is the path of a live object, fields are those that the set holds of it.
@@ -209,10 +211,14 @@ func (p *pass) decide(resource manifest.Resource, w wanted, live *metav1.Partial
 	if p.isFirst && view.Claim == inventory.Ours {
 		p.noteLostParent()
 	}
-	p.set(w.object, found{
+	f := found{
 		decision: inventory.Decide(view, w.ref.GroupKind(), w.object.Sum(), p.Adoption),
 		owner:    view.Owner, ofSet: view.Claim == inventory.OtherSet, live: live, resource: resource, fields: fields,
-	})
+	}
+	if giveWay(w.object, view, live) {
+		f.decision, f.left = inventory.Keep, true
+	}
+	p.set(w.object, f)
 	if live != nil {
 		return
 	}

@@ -28,7 +28,7 @@ func (p *pass) compareFields(objects []*plan.Object) {
 			trusted[kind] = p.trusts(kind)
 		}
 		switch {
-		case !isKnown && trusted[kind]:
+		case f.left, !isKnown && trusted[kind]:
 			p.Memory.fields[object] = f.fields
 		case !isKnown, known != f.fields:
 			f.decision = decisionToRepair(f)

@@ -82,7 +82,7 @@ func (p *pass) repairable(phases []plan.Phase) []*plan.Object {
 func (p *pass) keepRight(objects []*plan.Object) {
 	for _, object := range objects {
 		f := p.found[object]
-		if f.decision == inventory.Keep && f.live != nil && !f.ofSet {
+		if f.decision == inventory.Keep && f.live != nil && !f.ofSet && !f.left {
 			p.Memory.keep(p.contentOf(f.resource), object)
 			p.current[object], p.kept[object] = true, true
 		}
