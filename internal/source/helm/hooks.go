@@ -49,6 +49,29 @@ func hookOf(annotations map[string]string) *manifest.Hook {
 	}
 }
 
+// isAtDeletion reports whether the annotations are of a hook that Helm runs when the
+// chart is deleted.
+func isAtDeletion(annotations map[string]string) bool {
+	return slices.ContainsFunc(wordsOf[release.HookEvent](annotations[release.HookAnnotation]), func(e release.HookEvent) bool {
+		return e == release.HookPreDelete || e == release.HookPostDelete
+	})
+}
+
+// missedAtDeletion returns a warning that names the templates of hooks that clean up when
+// a chart is deleted: nothing runs at an uninstall.
+func missedAtDeletion(all []document) []string {
+	var names []string
+	for _, d := range all {
+		if d.atDeletion {
+			names = append(names, d.path)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{"its hooks for a deletion do not run: do yourself what they clean up behind an uninstall: " + sortedList(names)}
+}
+
 // wordsOf returns the words of an annotation.
 func wordsOf[T ~string](text string) []T {
 	var words []T

@@ -122,6 +122,19 @@ func TestHooksThatNeverRunHereAreLeftOutAndNoReasonToRefuse(t *testing.T) {
 	}
 }
 
+func TestHooksForADeletionAreAWarning(t *testing.T) {
+	t.Parallel()
+	_, warnings := warnedOf(t, files{
+		"templates/x.yaml": hooked(`helm.sh/hook: "post-install,pre-delete"`) + hooked(`helm.sh/hook: test`),
+		"templates/y.yaml": hooked(`helm.sh/hook: post-delete`),
+	}.with(nil), options(nil))
+	want := []string{"its hooks for a deletion do not run: do yourself what they clean up behind an uninstall: " +
+		"web/templates/x.yaml, web/templates/y.yaml"}
+	if diff := cmp.Diff(want, warnings); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestOtherHooksCanBeRefused(t *testing.T) {
 	t.Parallel()
 	opts := options(nil)

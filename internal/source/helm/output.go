@@ -24,26 +24,32 @@ type document struct {
 	kind   string
 	// hook is when a hook runs; nil for an ordinary document.
 	hook *manifest.Hook
+	// atDeletion is whether it is a hook that Helm runs when the chart is deleted.
+	atDeletion bool
 }
 
 // manifests returns the documents that the templates wrote, in the order in which
 // Helm installs them, with the hooks that run at an installation or an upgrade, unless
-// these are refused.
-func manifests(files map[string]string, refuseHooks bool) ([]document, error) {
-	documents, err := readAll(files)
+// these are refused. It returns a warning of hooks that are missed at a deletion.
+func manifests(files map[string]string, refuseHooks bool) (documents []document, warnings []string, err error) {
+	all, err := readAll(files)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	isOrdinary := func(d document) bool { return d.hook == nil }
-	if hooks := slices.DeleteFunc(slices.Clone(documents), isOrdinary); refuseHooks && len(hooks) > 0 {
-		return nil, hooksRefused(hooks)
+	documents = thoseOf(all, document.isApplied)
+	if hooks := thoseOf(documents, document.isHook); refuseHooks && len(hooks) > 0 {
+		return nil, nil, hooksRefused(hooks)
 	}
 	slices.SortStableFunc(documents, compareKinds)
-	return documents, nil
+	return documents, missedAtDeletion(all), nil
 }
 
-// readAll returns the documents that are applied, hooks among them, in the order of the
-// files.
+// thoseOf returns the documents for which is holds.
+func thoseOf(all []document, is func(document) bool) []document {
+	return slices.DeleteFunc(slices.Clone(all), func(d document) bool { return !is(d) })
+}
+
+// readAll returns the documents, all hooks among them, in the order of the files.
 func readAll(files map[string]string) ([]document, error) {
 	var documents []document
 	for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -53,13 +59,16 @@ func readAll(files map[string]string) ([]document, error) {
 				return nil, err
 			}
 			d.number = i + 1
-			if d.body != "" && d.isApplied() {
+			if d.body != "" {
 				documents = append(documents, d)
 			}
 		}
 	}
 	return documents, nil
 }
+
+// isHook reports whether the document is a hook.
+func (d document) isHook() bool { return d.hook != nil }
 
 // isApplied reports whether Helm would apply the document at an installation or an
 // upgrade. A hook that cleans up after a deletion must not run before it.
@@ -81,7 +90,7 @@ func read(name, body string) (document, error) {
 		}
 	}
 	if head.Metadata != nil {
-		d.hook = hookOf(head.Metadata.Annotations)
+		d.hook, d.atDeletion = hookOf(head.Metadata.Annotations), isAtDeletion(head.Metadata.Annotations)
 	}
 	return d, nil
 }

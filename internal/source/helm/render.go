@@ -26,6 +26,8 @@ type rendering struct {
 	limits       Limits
 	// asked are what the templates asked for in vain.
 	asked questions
+	// warnings are about hooks.
+	warnings []string
 }
 
 // render writes the chart and returns what should be looked at.
@@ -34,7 +36,7 @@ func (r *rendering) render(ctx context.Context, w io.Writer) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	warnings := append(r.asked.warnings(), dropDuplicates(documents)...)
+	warnings := slices.Concat(r.asked.warnings(), r.warnings, dropDuplicates(documents))
 	if err := markHooks(documents); err != nil {
 		return nil, err
 	}
@@ -60,7 +62,8 @@ func (r *rendering) documents(ctx context.Context) ([]document, error) {
 	if err != nil {
 		return nil, err
 	}
-	documents, err := manifests(files, r.opts.Hooks == v1alpha1.RefuseHooks)
+	documents, warnings, err := manifests(files, r.opts.Hooks == v1alpha1.RefuseHooks)
+	r.warnings = warnings
 	if err != nil {
 		return nil, err
 	}
