@@ -27,6 +27,7 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/helm"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
@@ -86,7 +87,8 @@ func (g given) apiVersions(t *testing.T) []string {
 	return strings.Fields(g.read(t, "api-versions"))
 }
 
-// byHelm returns what "helm template --include-crds" writes for a chart.
+// byHelm returns what "helm template --include-crds" writes for a chart, but for hooks
+// that run neither at an installation nor at an upgrade.
 func (g given) byHelm(t *testing.T, c *chart.Chart) string {
 	t.Helper()
 	options := values.Options{ValueFiles: g.valueFiles(t)}
@@ -109,7 +111,20 @@ func (g given) byHelm(t *testing.T, c *chart.Chart) string {
 	if err != nil {
 		t.Fatalf("helm: %v", err)
 	}
-	return made.(*release.Release).Manifest
+	return made.(*release.Release).Manifest + appliedHooks(made.(*release.Release).Hooks)
+}
+
+// appliedHooks returns the documents of hooks that run at an installation or an upgrade.
+func appliedHooks(hooks []*release.Hook) string {
+	var all strings.Builder
+	for _, hook := range hooks {
+		if slices.ContainsFunc(hook.Events, func(e release.HookEvent) bool {
+			return strings.HasSuffix(string(e), "-install") || strings.HasSuffix(string(e), "-upgrade")
+		}) {
+			all.WriteString("\n---\n" + hook.Manifest)
+		}
+	}
+	return all.String()
 }
 
 // byManager returns what the manager makes of the archive of a chart.
@@ -152,6 +167,7 @@ func objects(t *testing.T, text string) []string {
 		if err = errors.Join(err, yaml.Unmarshal(document, &object)); err != nil {
 			t.Fatalf("%v in:\n%s", err, document)
 		}
+		withoutMark(object)
 		written, err := json.MarshalIndent(object, "", " ")
 		if err != nil {
 			t.Fatal(err)
@@ -160,6 +176,14 @@ func objects(t *testing.T, text string) []string {
 			all = append(all, string(written))
 		}
 	}
+}
+
+// withoutMark removes the mark of a hook, which is no part of what is applied.
+func withoutMark(object any) {
+	root, _ := object.(map[string]any)
+	metadata, _ := root["metadata"].(map[string]any)
+	annotations, _ := metadata["annotations"].(map[string]any)
+	delete(annotations, manifest.HookAnnotation)
 }
 
 // wantSame compares objects in any order.
