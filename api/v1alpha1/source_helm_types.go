@@ -87,11 +87,14 @@ type HelmSource struct {
 	Hooks HookPolicy `json:"hooks,omitempty"`
 
 	// secretRef names a Secret with credentials for the server of the chart: for
-	// oci:// as in an oci source, else with the keys username and password.
+	// oci:// as in an oci source, else as in an https source. The index of a chart
+	// repository is read with them, and a chart that is on the same server; never a
+	// chart that the index has elsewhere.
 	// +optional
 	SecretRef LocalReference `json:"secretRef,omitzero"`
 
-	// caRef names a Secret as in an oci source, for charts in a registry.
+	// caRef names a Secret with the key ca.crt: the authorities that the server of the
+	// chart is verified with, in place of the system's.
 	// +optional
 	CARef LocalReference `json:"caRef,omitzero"`
 

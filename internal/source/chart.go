@@ -48,17 +48,17 @@ func (r *Resolver) locate(ctx context.Context, namespace string, src v1alpha1.He
 	if repository, ok := strings.CutPrefix(src.Chart, ociScheme); ok {
 		return r.chartInRegistry(ctx, namespace, repository, src)
 	}
-	at, err := r.chartURL(ctx, namespace, src)
+	at, err := url.Parse(src.Chart)
 	if err != nil {
-		return chart{}, err
+		return chart{}, fault.Stallf(v1alpha1.SourceInvalidReason, "the URL of the chart cannot be parsed")
 	}
 	if strings.HasSuffix(at.Path, ".tgz") {
 		if src.Digest == "" {
 			return chart{}, fault.Stallf(v1alpha1.SourceInvalidReason, "the URL of a chart archive needs its digest")
 		}
-		return r.chartAt(at, digest.Digest(src.Digest)), nil
+		return r.chartAt(namespace, at, digest.Digest(src.Digest), src), nil
 	}
-	return r.chartInRepository(ctx, at, src)
+	return r.chartInRepository(ctx, namespace, at, src)
 }
 
 // chartInRegistry finds a chart whose version is a tag: Helm writes _ for +.
@@ -91,9 +91,11 @@ func (r *Resolver) chartInRegistry(
 }
 
 // chartInRepository finds a chart in the index of a chart repository.
-func (r *Resolver) chartInRepository(ctx context.Context, at *url.URL, src v1alpha1.HelmSource) (chart, error) {
+func (r *Resolver) chartInRepository(
+	ctx context.Context, namespace string, at *url.URL, src v1alpha1.HelmSource,
+) (chart, error) {
 	repository := at.JoinPath("..")
-	index, err := r.fetchIndex(ctx, repository.JoinPath("index.yaml"))
+	index, err := r.fetchIndex(ctx, namespace, repository.JoinPath("index.yaml"), src)
 	if err != nil {
 		return chart{}, err
 	}
@@ -109,46 +111,34 @@ func (r *Resolver) chartInRepository(ctx context.Context, at *url.URL, src v1alp
 	if err != nil {
 		return chart{}, fault.Stallf(v1alpha1.SourceInvalidReason, "the index of the chart repository has a bad URL")
 	}
-	if archive.Host == at.Host && archive.Scheme == at.Scheme {
-		archive.User = at.User
+	if archive.Host != at.Host || archive.Scheme != at.Scheme {
+		return r.chartAt(namespace, archive, sum, v1alpha1.HelmSource{}), nil
 	}
-	return r.chartAt(archive, sum), nil
+	archive.User = at.User
+	return r.chartAt(namespace, archive, sum, src), nil
 }
 
-// chartAt returns the archive at a URL.
-func (r *Resolver) chartAt(at *url.URL, sum digest.Digest) chart {
-	src := v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{URL: at.String(), Digest: v1alpha1.Digest(sum)}}
-	part, _ := r.Static(Query{Source: src})
+// chartAt returns the archive at a URL. It is fetched with the Secrets that src names:
+// those are for the server of the chart's URL only.
+func (r *Resolver) chartAt(namespace string, at *url.URL, sum digest.Digest, src v1alpha1.HelmSource) chart {
+	part, _ := r.Static(Query{Namespace: namespace, Source: v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{
+		URL: at.String(), Digest: v1alpha1.Digest(sum), SecretRef: src.SecretRef, CARef: src.CARef,
+	}}})
 	return chart{digest: sum, fetch: part.Fetch}
 }
 
 // fetchIndex reads the index of a chart repository whole: it changes, and has no digest.
-func (r *Resolver) fetchIndex(ctx context.Context, at *url.URL) ([]byte, error) {
-	src := v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{URL: at.String()}}
-	body, err := r.Sources.Open(ctx, src)
+func (r *Resolver) fetchIndex(
+	ctx context.Context, namespace string, at *url.URL, src v1alpha1.HelmSource,
+) ([]byte, error) {
+	access, err := r.access(ctx, namespace, src.SecretRef, src.CARef)
+	if err != nil {
+		return nil, err
+	}
+	body, err := r.Sources.As(access).Open(ctx, v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{URL: at.String()}})
 	if err != nil {
 		return nil, err
 	}
 	text, err := io.ReadAll(io.LimitReader(body, helm.MaxIndexBytes+1))
 	return text, errors.Join(err, body.Close())
-}
-
-// chartURL is the URL of a chart with the credentials of the source. They leave
-// it again before it is named in a message.
-func (r *Resolver) chartURL(ctx context.Context, namespace string, src v1alpha1.HelmSource) (*url.URL, error) {
-	at, err := url.Parse(src.Chart)
-	if err != nil {
-		return nil, fault.Stallf(v1alpha1.SourceInvalidReason, "the URL of the chart cannot be parsed")
-	}
-	if src.CARef.Name != "" {
-		return nil, fault.Stallf(v1alpha1.SourceInvalidReason, "caRef is for charts in an OCI registry")
-	}
-	secret, err := r.optionalSecret(ctx, namespace, src.SecretRef)
-	if err != nil {
-		return nil, err
-	}
-	if len(secret.Data["username"]) > 0 {
-		at.User = url.UserPassword(string(secret.Data["username"]), string(secret.Data["password"]))
-	}
-	return at, nil
 }
