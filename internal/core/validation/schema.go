@@ -21,13 +21,12 @@ const kubernetes = "v1.36"
 // when the first object is compared with them.
 var builtIn = sync.OnceValue(func() *smd.Schema {
 	scheme := runtime.NewScheme()
-	err := corev1.AddToScheme(scheme)
-	if err != nil {
+	if err := corev1.AddToScheme(scheme); err != nil {
 		panic(fmt.Sprintf("the types of client-go cannot be registered: %v", err))
 	}
 	// A typed object leads to the schemas of all kinds.
-	any := &corev1.Namespace{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}}
-	typed, err := applyconfigurations.NewTypeConverter(scheme).ObjectToTyped(any)
+	namespace := &corev1.Namespace{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}}
+	typed, err := applyconfigurations.NewTypeConverter(scheme).ObjectToTyped(namespace)
 	if err != nil {
 		panic(fmt.Sprintf("the schemas of client-go have no Namespace: %v", err))
 	}
