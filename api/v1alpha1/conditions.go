@@ -166,6 +166,10 @@ const (
 	// ChartInvalidReason means that a Helm chart cannot be rendered.
 	ChartInvalidReason = "ChartInvalid"
 
+	// KustomizationInvalidReason means that a kustomization cannot be built, or needs what is
+	// not in its archive.
+	KustomizationInvalidReason = "KustomizationInvalid"
+
 	// SignatureMissingReason means that a source that must be signed is not.
 	SignatureMissingReason = "SignatureMissing"
 

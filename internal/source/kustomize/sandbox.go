@@ -1,0 +1,86 @@
+package kustomize
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
+)
+
+// sandbox is the file system of one build: the archive, and nothing else. It checks
+// each file before the library sees it.
+type sandbox struct {
+	filesys.FileSystem
+
+	links  map[string]bool
+	limits Limits
+	reads  int
+	bytes  int64
+	// refusal is the first reason not to go on. After it nothing is read.
+	refusal error
+}
+
+func newSandbox(files Files, limits Limits) (*sandbox, error) {
+	s := &sandbox{FileSystem: filesys.MakeFsInMemory(), links: files.Links, limits: limits}
+	for name, content := range files.Content {
+		if err := s.WriteFile(rooted(name), content); err != nil {
+			return nil, invalid(".", "file %s: %s", text.Quote(name, maxNameText), text.Line(err.Error(), maxErrorText))
+		}
+	}
+	return s, nil
+}
+
+// ReadFile returns a file of the archive, if it may be used.
+func (s *sandbox) ReadFile(name string) ([]byte, error) {
+	if s.refusal != nil {
+		return nil, s.refusal
+	}
+	content, err := s.FileSystem.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	file := strings.TrimPrefix(name, filesys.Separator)
+	s.reads++
+	s.bytes += int64(len(content))
+	switch {
+	case s.reads > s.limits.Reads:
+		s.refusal = exceeded(file, "files are read more often than the limit of %d times", s.limits.Reads)
+	case s.bytes > s.limits.ReadBytes:
+		s.refusal = exceeded(file, "more is read than the limit of %d bytes", s.limits.ReadBytes)
+	default:
+		s.refusal = s.check(file, content)
+	}
+	return content, s.refusal
+}
+
+// check returns why a file may not be used.
+func (s *sandbox) check(file string, content []byte) error {
+	if err := checkAliases(content); err != nil {
+		return invalid(file, "%s", err)
+	}
+	if !slices.Contains(fileNames, path.Base(file)) {
+		return nil
+	}
+	var k types.Kustomization
+	if k.Unmarshal(content) != nil {
+		return nil // the library reports it
+	}
+	if name := forbiddenField(&k); name != "" {
+		return invalid(file, "%s", name)
+	}
+	for _, used := range pathsOf(&k) {
+		if isRemote(used) {
+			return invalid(file, "%s is not in the archive, and nothing is fetched: put a copy of it into "+
+				"the archive (\"kustomize localize\" does), and name that", text.Quote(withoutUser(used), maxNameText))
+		}
+		if s.links[path.Join(path.Dir(file), used)] {
+			return invalid(file, "%s is a link, and links of an archive are not followed: put the file in its place",
+				text.Quote(used, maxNameText))
+		}
+	}
+	return nil
+}
