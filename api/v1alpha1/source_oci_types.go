@@ -3,6 +3,7 @@ package v1alpha1
 // OCISource is an artifact in an OCI registry: one or several layers of YAML or
 // of archives with YAML, such as a Flux artifact or files of oras push.
 // +kubebuilder:validation:ExactlyOneOf=tag;digest;semver
+// +kubebuilder:validation:XValidation:rule="!has(self.kustomize) || !has(self.files)",message="files and kustomize exclude each other: a kustomization names its files"
 type OCISource struct {
 	// repository without a tag, for example ghcr.io/example/bundles/calico.
 	// +required
@@ -50,6 +51,13 @@ type OCISource struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=1024
 	Files []string `json:"files,omitempty"`
+
+	// kustomize builds a kustomization of a layer that is an archive, and delivers what it gives, as
+	// "kubectl apply -k" does. It is built without network, plug-ins and Helm charts.
+	// Default: if there are no files either, a kustomization.yaml, kustomization.yml or
+	// Kustomization at the root of the archive is built.
+	// +optional
+	Kustomize *Kustomize `json:"kustomize,omitempty"`
 
 	// secretRef names a Secret in the namespace of the Bundle with credentials:
 	// of the type kubernetes.io/dockerconfigjson, or with the keys username and

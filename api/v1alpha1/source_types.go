@@ -37,6 +37,7 @@ type Source struct {
 
 // HTTPSSource is a file on a web server.
 // +kubebuilder:validation:XValidation:rule="self.url.startsWith('https://') || !has(self.secretRef) && !has(self.caRef)",message="secretRef and caRef need a url with https://: credentials are not sent without TLS"
+// +kubebuilder:validation:XValidation:rule="!has(self.kustomize) || !has(self.files)",message="files and kustomize exclude each other: a kustomization names its files"
 type HTTPSSource struct {
 	// url of the file. The digest makes http as safe as https: the bytes that
 	// do not match it are not used. Credentials are never sent over http.
@@ -61,6 +62,13 @@ type HTTPSSource struct {
 	// +kubebuilder:validation:items:MaxLength=1024
 	Files []string `json:"files,omitempty"`
 
+	// kustomize builds a kustomization of the archive, and delivers what it gives, as
+	// "kubectl apply -k" does. It is built without network, plug-ins and Helm charts.
+	// Default: if there are no files either, a kustomization.yaml, kustomization.yml or
+	// Kustomization at the root of the archive is built.
+	// +optional
+	Kustomize *Kustomize `json:"kustomize,omitempty"`
+
 	// secretRef names a Secret in the namespace of the Bundle with credentials: with
 	// the keys username and password, or token, and with tls.crt and tls.key for a
 	// client certificate. They are sent to the server of the url only.
@@ -71,6 +79,17 @@ type HTTPSSource struct {
 	// authorities that the server is verified with, in place of the system's.
 	// +optional
 	CARef LocalReference `json:"caRef,omitzero"`
+}
+
+// Kustomize names a kustomization in an archive.
+type Kustomize struct {
+	// path of the folder with the kustomization.yaml in the archive. Default: the root
+	// of the archive.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^([^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+)(/([^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+))*$`
+	Path string `json:"path,omitempty"`
 }
 
 // ConfigMapSource is a ConfigMap in the form that ClusterResourceSet takes: each

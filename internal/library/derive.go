@@ -40,10 +40,10 @@ func (x *indexing) derive(part source.Part) error {
 }
 
 // objects iterates over the objects of all files of a part.
-func (x *indexing) objects(packed io.Reader, part source.Part) iter.Seq2[manifest.Object, error] {
+func (x *indexing) objects(packed io.ReadSeeker, part source.Part) iter.Seq2[manifest.Object, error] {
 	return func(yield func(manifest.Object, error) bool) {
 		count := 0
-		for file, err := range archive.Files(packed, part.Format, part.Files, x.archives, x.scratch) {
+		for file, err := range x.files(packed, part) {
 			if err != nil {
 				yield(manifest.Object{}, fault.Wrap(part.Name, err))
 				return

@@ -114,13 +114,20 @@ func (r shelfResolver) Static(query source.Query) (source.Part, bool) {
 	if src.OCI != nil {
 		return source.Part{}, false
 	}
-	return source.Part{
+	part := source.Part{
 		Digest: digestOf(src), Name: fetch.Name(src), From: fetch.Describe(src),
 		Fetch: func(ctx context.Context, _ store.Partial) (store.Body, error) {
 			body, err := r.Open(ctx, src)
 			return store.Body{ReadCloser: body}, err
 		},
-	}, true
+	}
+	if web := src.HTTPS; web != nil {
+		part.Format, part.Files = archive.FormatOfName(part.Name), web.Files
+		if web.Kustomize != nil {
+			part.Kustomize = web.Kustomize.Path
+		}
+	}
+	return part, true
 }
 
 func (r shelfResolver) Resolve(_ context.Context, query source.Query) ([]source.Part, error) {

@@ -61,8 +61,12 @@ func (r *Resolver) oci(ctx context.Context, namespace string, src v1alpha1.OCISo
 			Format: format, VerifiedBy: found.signer, Artifact: found.Artifact, Fetch: from.fetch(layer),
 		}
 		if format.IsArchive() {
-			parts[i].Files = src.Files
+			parts[i].Files, parts[i].Kustomize = src.Files, folderOf(src.Kustomize)
 		}
+	}
+	if src.Kustomize != nil && !slices.ContainsFunc(parts, func(p Part) bool { return p.Format.IsArchive() }) {
+		return nil, fault.Stallf(v1alpha1.SourceInvalidReason,
+			"%s: kustomize is for a layer that is an archive, and there is none", from.ref)
 	}
 	return parts, nil
 }

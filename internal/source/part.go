@@ -23,6 +23,9 @@ type Part struct {
 	Format archive.Format
 	// Files of an archive to read, in this order; empty for all.
 	Files []string
+	// Kustomize is the folder of an archive with the kustomization to build, "." for its
+	// root. Without it, and without Files, a kustomization at the root is built, too.
+	Kustomize string
 	// Namespace of namespaced objects that name none; empty for that of the phase.
 	Namespace string
 	// GivesWay has the Namespace in it give way to one that another source of the
@@ -81,9 +84,13 @@ func (p Part) ID() string {
 // Variant returns what distinguishes the ways to read the same bytes: 16 hex
 // digits, or nothing for plain YAML. It may be part of a file name.
 func (p Part) Variant() string {
-	if p.Format == archive.Plain && len(p.Files) == 0 {
+	if p.Format == archive.Plain && len(p.Files) == 0 && p.Kustomize == "" {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(string(p.Format) + "\n" + strings.Join(p.Files, "\n")))
+	form := string(p.Format) + "\n" + strings.Join(p.Files, "\n")
+	if p.Kustomize != "" {
+		form += "\x00kustomize\n" + p.Kustomize
+	}
+	sum := sha256.Sum256([]byte(form))
 	return hex.EncodeToString(sum[:8])
 }

@@ -2,9 +2,11 @@ package source
 
 import (
 	"context"
+	"path"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
@@ -32,7 +34,7 @@ func (r *Resolver) Static(query Query) (Part, bool) {
 		part.Format = archive.FormatOfName(part.Name)
 	}
 	if src.HTTPS != nil {
-		part.Files = src.HTTPS.Files
+		part.Files, part.Kustomize = src.HTTPS.Files, folderOf(src.HTTPS.Kustomize)
 	}
 	return part, true
 }
@@ -49,4 +51,13 @@ func (r *Resolver) openStatic(ctx context.Context, query Query, have store.Parti
 	}
 	body, at, validator, err := files.OpenAt(ctx, query.Source, have.Offset, have.Validator)
 	return store.Body{ReadCloser: body, Offset: at, Validator: validator}, err
+}
+
+// folderOf returns the folder of an archive with the kustomization that a source
+// names; empty if it names none.
+func folderOf(k *v1alpha1.Kustomize) string {
+	if k == nil {
+		return ""
+	}
+	return path.Clean(k.Path)
 }

@@ -26,6 +26,9 @@ type walk struct {
 	// selects reports whether a file is copied to files.
 	selects func(path string) bool
 	files   *spool
+	// links has the paths of the links that were skipped, if it is not nil: then they
+	// are, wherever they are.
+	links map[string]bool
 	// seen has the paths so far, and whether they are directories.
 	seen    map[string]bool
 	entries int
@@ -69,10 +72,7 @@ func (w *walk) entry(header *tar.Header) error {
 		return exceeded("%s: a name of %d bytes, over the limit of %d", w.place, len(header.Name), w.limits.Name)
 	}
 	name, problem := cleanName(header.Name)
-	if problem == "" && isLink(header) && !w.selects(name) {
-		// Nobody reads it, wherever it leads. A file that is only to be reached through
-		// it is missing.
-		w.seen[name] = false
+	if problem == "" && isLink(header) && w.skips(name) {
 		return nil
 	}
 	if problem == "" {
@@ -90,6 +90,18 @@ func (w *walk) entry(header *tar.Header) error {
 		return w.failed(err)
 	}
 	return nil
+}
+
+// skips reports whether the link with the path is left out, and remembers it: nobody
+// reads it, wherever it leads. A file that is only to be reached through it is missing.
+func (w *walk) skips(name string) bool {
+	if w.links != nil {
+		w.links[name] = true
+	} else if w.selects(name) {
+		return false
+	}
+	w.seen[name] = false
+	return true
 }
 
 // global checks a header that is about all entries after it.

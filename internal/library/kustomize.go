@@ -1,0 +1,68 @@
+package library
+
+import (
+	"bytes"
+	"io"
+	"iter"
+	"path"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/kustomize"
+)
+
+// maxTreeBytes bounds the files of an archive with a kustomization: they are in memory
+// while it is built.
+const maxTreeBytes = 64 << 20
+
+// files iterates over the files of a part with manifests: those that were packed, or
+// what the kustomization among them is built to.
+func (x *indexing) files(packed io.ReadSeeker, part source.Part) iter.Seq2[archive.File, error] {
+	folder, err := x.kustomization(packed, part)
+	if err == nil && folder == "" {
+		return archive.Files(packed, part.Format, part.Files, x.archives, x.scratch)
+	}
+	return func(yield func(archive.File, error) bool) {
+		var built []byte
+		if err == nil {
+			built, err = x.build(packed, part, folder)
+		}
+		if err != nil {
+			yield(archive.File{}, err)
+			return
+		}
+		yield(archive.File{Name: path.Join(folder, "kustomization") + " (built)", Reader: bytes.NewReader(built)}, nil)
+	}
+}
+
+// kustomization returns the folder of the kustomization to build: that which the part
+// names, or the root of an archive that has one there. It is empty if there is none.
+func (x *indexing) kustomization(packed io.ReadSeeker, part source.Part) (string, error) {
+	if part.Kustomize != "" && !part.Format.IsArchive() {
+		return "", fault.Stallf(v1alpha1.SourceInvalidReason, "kustomize is for archives, and this is none")
+	}
+	if part.Kustomize != "" || len(part.Files) > 0 || !part.Format.IsArchive() {
+		return part.Kustomize, nil
+	}
+	found, err := archive.HasFile(packed, part.Format, x.archives, kustomize.FileNames())
+	if err != nil {
+		return "", err
+	}
+	_, err = packed.Seek(0, io.SeekStart)
+	if !found {
+		return "", err
+	}
+	return ".", err
+}
+
+// build returns the objects of a kustomization.
+func (x *indexing) build(packed io.Reader, part source.Part, folder string) ([]byte, error) {
+	tree, err := archive.ReadTree(packed, part.Format, x.archives, maxTreeBytes, x.scratch)
+	if err != nil {
+		return nil, err
+	}
+	files := kustomize.Files{Content: tree.Files, Links: tree.Links}
+	return kustomize.Build(files, folder, kustomize.DefaultLimits())
+}
