@@ -85,9 +85,13 @@ func change(random *rand.Rand, value any) {
 			change(random, v[keys[random.IntN(len(keys))]])
 		}
 	case []any:
-		if len(v) > 1 && random.IntN(2) == 0 {
+		switch {
+		case len(v) == 0:
+		case len(v) > 1 && random.IntN(2) == 0:
 			v[0] = v[len(v)-1]
-		} else if len(v) > 0 {
+		case random.IntN(4) == 0:
+			v[random.IntN(len(v))] = odd[random.IntN(len(odd))]
+		default:
 			change(random, v[random.IntN(len(v))])
 		}
 	}
