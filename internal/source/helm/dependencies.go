@@ -51,8 +51,9 @@ func findDependency(c *chartv2.Chart, wanted *chartv2.Dependency) *chartv2.Chart
 }
 
 // checkTables refuses values for a dependency that are no mapping, and globals of
-// a dependency that are a mapping where those of the chart are none or the other
-// way. Helm would repeat the value in an error, or write it to the log.
+// a dependency that are, inside of a global, a mapping where those of the chart are
+// none or the other way. Helm would repeat the value in an error, or write it to the
+// log. Of a whole global it writes the name only, and the dependency keeps its own.
 func checkTables(c *chartv2.Chart, values map[string]any, path string) error {
 	effective := loader.MergeMaps(c.Values, values)
 	for name, dependency := range named(c) {
@@ -63,16 +64,29 @@ func checkTables(c *chartv2.Chart, values map[string]any, path string) error {
 		}
 		globals, _ := effective[common.GlobalKey].(map[string]any)
 		own, _ := table[common.GlobalKey].(map[string]any)
-		if field := mismatch(globals, own, ""); field != "" {
+		shared := sharedGlobals(globals, own)
+		if field := mismatch(shared, own, ""); field != "" {
 			return invalid("values: one of global.%s and %s.global.%s is a mapping and the other is not",
 				text.Line(field, maxText), path+name, text.Line(field, maxText))
 		}
-		inner := loader.MergeMaps(table, map[string]any{common.GlobalKey: loader.MergeMaps(own, globals)})
+		inner := loader.MergeMaps(table, map[string]any{common.GlobalKey: loader.MergeMaps(own, shared)})
 		if err := checkTables(dependency, inner, path+name+"."); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sharedGlobals returns the globals of a chart that a dependency takes: all but those
+// that are a mapping where its own are none, or the other way.
+func sharedGlobals(globals, own map[string]any) map[string]any {
+	shared := maps.Clone(globals)
+	maps.DeleteFunc(shared, func(key string, given any) bool {
+		_, isTable := given.(map[string]any)
+		_, ownTable := own[key].(map[string]any)
+		return given != nil && own[key] != nil && isTable != ownTable
+	})
+	return shared
 }
 
 // named yields the dependencies by the name that their values have: that of the
