@@ -1,8 +1,12 @@
 package source_test
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/pem"
 	"io"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -115,4 +119,37 @@ func TestACARefWithoutAuthoritiesNamesItsSecret(t *testing.T) {
 	part, _ := r.Static(source.Query{Namespace: namespace, Source: v1alpha1.Source{HTTPS: &src}})
 	_, err := part.Fetch(t.Context(), store.Partial{})
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.ReferenceInvalidReason, src.URL, "Secret ca: it has no key ca.crt")
+}
+
+func TestTheAuthoritiesOfCARefReplaceThoseOfTheLogin(t *testing.T) {
+	t.Parallel()
+	src, ca := privateFile(t, "hunter2")
+	login := secretNamed("login", "", map[string]string{
+		"username": "u", "password": "hunter2", "ca.crt": string(ca.Data["ca.crt"]),
+	})
+	for name, want := range map[string]bool{"": true, "ca": true, "strange": false} {
+		src.CARef.Name = name
+		strange := secretNamed("strange", "", map[string]string{"ca.crt": strangeAuthority(t)})
+		r := newResolver(t, login, ca, strange)
+		part, _ := r.Static(source.Query{Namespace: namespace, Source: v1alpha1.Source{HTTPS: &src}})
+		_, err := part.Fetch(t.Context(), store.Partial{})
+		if (err == nil) != want {
+			t.Errorf("caRef %q: want it fetched: %t, got %v", name, want, err)
+		}
+	}
+}
+
+// strangeAuthority returns the certificate of an authority that nobody uses.
+func strangeAuthority(t *testing.T) string {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }

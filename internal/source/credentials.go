@@ -24,7 +24,7 @@ func (r *Resolver) credentials(
 		return oci.Credentials{}, err
 	}
 	host, _, _ := strings.Cut(address, "/")
-	creds, err := oci.CredentialsFrom(host, string(secret.Type), secret.Data, nil)
+	creds, err := oci.CredentialsFrom(host, string(secret.Type), secret.Data)
 	if err != nil {
 		return oci.Credentials{}, fault.Wrap("Secret "+secretRef.Name, err)
 	}

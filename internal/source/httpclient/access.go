@@ -66,7 +66,7 @@ func AccessFrom(secret map[string][]byte) (Access, error) {
 	if a.Certificate, err = certificateFrom(secret); err != nil {
 		return Access{}, err
 	}
-	if len(secret[AuthoritiesKey]) > 0 {
+	if _, ok := secret[AuthoritiesKey]; ok {
 		a.RootCAs, err = RootCAsFrom(secret)
 	}
 	return a, err

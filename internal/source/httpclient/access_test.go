@@ -50,6 +50,7 @@ func TestSecretsThatCannotBeUsed(t *testing.T) {
 		"a user and a token":   {map[string]string{"username": "u", "password": "hunter2", "token": "t"}, "both the keys"},
 		"a token of two lines": {map[string]string{"token": "hunter2\r\nX-Header: y"}, "the key token"},
 		"no certificate":       {map[string]string{"tls.crt": "hunter2", "tls.key": "hunter2"}, "tls.crt and tls.key"},
+		"empty authorities":    {map[string]string{"ca.crt": ""}, "the key ca.crt holds no certificate"},
 		"no authorities":       {map[string]string{"ca.crt": "hunter2"}, "the key ca.crt holds no certificate"},
 	}
 	for name, tc := range tests {

@@ -32,11 +32,11 @@ import (
 // credentials returns those of a Secret with the given keys for a registry.
 func credentials(t *testing.T, r *ocitest.Registry, keys map[string]string) oci.Credentials {
 	t.Helper()
-	secret := map[string][]byte{}
+	secret := map[string][]byte{"ca.crt": r.CA()}
 	for key, value := range keys {
 		secret[key] = []byte(value)
 	}
-	creds, err := oci.CredentialsFrom(r.Host(), "Opaque", secret, map[string][]byte{"ca.crt": r.CA()})
+	creds, err := oci.CredentialsFrom(r.Host(), "Opaque", secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestAnIdentityTokenIsExchanged(t *testing.T) {
 	r.Push(t, "bundles/calico", artifact(), "1.0.0")
 	config := fmt.Sprintf(`{"auths":{%q:{"identitytoken":"hunter2"}}}`, r.Host())
 	creds, err := oci.CredentialsFrom(r.Host(), "kubernetes.io/dockerconfigjson",
-		map[string][]byte{".dockerconfigjson": []byte(config), "ca.crt": r.CA()}, nil)
+		map[string][]byte{".dockerconfigjson": []byte(config), "ca.crt": r.CA()})
 	if err != nil {
 		t.Fatal(err)
 	}

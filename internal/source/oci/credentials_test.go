@@ -32,7 +32,7 @@ func TestTheLoginWithTheLongestPrefixIsUsed(t *testing.T) {
 		"[bad": {"username":"bad","password":"hunter2"},
 		"": {"username":"empty","password":"hunter2"}
 	}}`, auth("docker:hunter2"), auth("example:hunter2:with a colon"))
-	creds, err := oci.CredentialsFrom("ghcr.io", dockerType, map[string][]byte{".dockerconfigjson": []byte(config)}, nil)
+	creds, err := oci.CredentialsFrom("ghcr.io", dockerType, map[string][]byte{".dockerconfigjson": []byte(config)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestCredentialsOfASecret(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			creds, err := oci.CredentialsFrom("ghcr.io", tc.givenType, secretOf(tc.given), nil)
+			creds, err := oci.CredentialsFrom("ghcr.io", tc.givenType, secretOf(tc.given))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -121,27 +121,19 @@ func TestCredentialsOfASecret(t *testing.T) {
 
 func TestCredentialsWithoutASecretAreEmpty(t *testing.T) {
 	t.Parallel()
-	creds, err := oci.CredentialsFrom("ghcr.io", "", nil, nil)
+	creds, err := oci.CredentialsFrom("ghcr.io", "", nil)
 	if err != nil || creds.Logins != nil || creds.ClientCertificate != nil || creds.RootCAs != nil {
 		t.Errorf("want nothing, got %v, %v", creds, err)
 	}
 }
 
-func TestTheAuthoritiesOfCARefGoFirst(t *testing.T) {
+func TestASecretMayHoldACertificateAndAuthorities(t *testing.T) {
 	t.Parallel()
 	one, key, _ := clientCertificate(t)
-	other, _, _ := clientCertificate(t)
 	secret := secretOf(map[string]string{"tls.crt": one, "tls.key": key, "ca.crt": one})
-	own, err := oci.CredentialsFrom("a.io", "", secret, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	named, err := oci.CredentialsFrom("a.io", "", secret, secretOf(map[string]string{"ca.crt": other}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if own.ClientCertificate == nil || own.RootCAs == nil || own.RootCAs.Equal(named.RootCAs) {
-		t.Error("want a certificate, the Secret's authorities, and those of caRef in place of them")
+	got, err := oci.CredentialsFrom("a.io", "", secret)
+	if err != nil || got.ClientCertificate == nil || got.RootCAs == nil {
+		t.Errorf("want a certificate and authorities, got %v", err)
 	}
 }
 
@@ -153,7 +145,6 @@ func TestSecretsThatAreRefused(t *testing.T) {
 	tests := map[string]struct {
 		givenType string
 		given     map[string]string
-		givenCA   map[string]string
 		want      string
 	}{
 		"nothing": {
@@ -182,12 +173,6 @@ func TestSecretsThatAreRefused(t *testing.T) {
 		"no authorities": {
 			given: map[string]string{"ca.crt": secret}, want: "the key ca.crt holds no certificate",
 		},
-		"no authorities in a CA": {
-			givenCA: map[string]string{"ca.crt": secret}, want: "the key ca.crt holds no certificate",
-		},
-		"no key in a CA": {
-			givenCA: map[string]string{"ca.pem": secret}, want: "it has no key ca.crt",
-		},
 		"a config that is missing": {
 			givenType: dockerType, given: map[string]string{"username": "x", "password": secret}, want: "not a docker config",
 		},
@@ -215,7 +200,7 @@ func TestSecretsThatAreRefused(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := oci.CredentialsFrom("ghcr.io", tc.givenType, secretOf(tc.given), secretOf(tc.givenCA))
+			got, err := oci.CredentialsFrom("ghcr.io", tc.givenType, secretOf(tc.given))
 			faulttest.Want(t, err, fault.ClassStall, v1alpha1.ReferenceInvalidReason, tc.want)
 			if len(got.Logins) > 0 {
 				t.Error("want nothing beside the error")

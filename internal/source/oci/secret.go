@@ -27,15 +27,14 @@ const maxLogins = 1000
 
 // CredentialsFrom returns the credentials that a Secret of the given type holds:
 // the entries of .dockerconfigjson if that is its type, else username and
-// password, or token, for registryHost; tls.crt and tls.key; and ca.crt, of ca
-// before that of the Secret itself. Either map may be nil. The entries of a
-// docker config are matched as the kubelet does (host patterns, longest path),
-// but elements of a path only as a whole.
+// password, or token, for registryHost; tls.crt and tls.key; and ca.crt. It is nil for
+// none. The entries of a docker config are matched as the kubelet does (host patterns,
+// longest path), but elements of a path only as a whole.
 //
 // What cannot be used is the stalling ReferenceInvalid, in words that hold
 // nothing of the content.
-func CredentialsFrom(registryHost, secretType string, secret, ca map[string][]byte) (Credentials, error) {
-	access, err := accessFrom(secretType, secret, ca)
+func CredentialsFrom(registryHost, secretType string, secret map[string][]byte) (Credentials, error) {
+	access, err := accessFrom(secretType, secret)
 	if err != nil {
 		return Credentials{}, err
 	}
@@ -54,16 +53,12 @@ func CredentialsFrom(registryHost, secretType string, secret, ca map[string][]by
 
 // accessFrom returns what is not a docker config. Who we are is in only one of the
 // two.
-func accessFrom(secretType string, secret, ca map[string][]byte) (httpclient.Access, error) {
+func accessFrom(secretType string, secret map[string][]byte) (httpclient.Access, error) {
 	if secretType == dockerConfigType {
 		secret = maps.Clone(secret)
 		maps.DeleteFunc(secret, func(key string, _ []byte) bool { return slices.Contains(loginKeys, key) })
 	}
-	access, err := httpclient.AccessFrom(secret)
-	if err == nil && ca != nil {
-		access.RootCAs, err = httpclient.RootCAsFrom(ca)
-	}
-	return access, err
+	return httpclient.AccessFrom(secret)
 }
 
 func loginsFrom(host, secretType string, secret map[string][]byte, access httpclient.Access) ([]Login, error) {
