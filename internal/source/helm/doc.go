@@ -21,6 +21,8 @@
 //     kinds of Kubernetes, those of the chart's own crds folders, those that are
 //     given, and nothing that Kubernetes serves no more. Capabilities.KubeVersion has
 //     the patch 0.
+//   - Values are refused where Helm would write one to the log: inside of a global, one
+//     of a chart and its dependency is a mapping and the other is not.
 //   - A key that stands more than once in a mapping is written once, the last one, as
 //     Helm reads it.
 //   - Hooks that run at an installation or an upgrade are among the documents, with the
