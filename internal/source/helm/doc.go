@@ -16,7 +16,8 @@
 //     template calls them: their result would change with every rendering, on
 //     each manager and after each move, and every cluster would get the same
 //     private key. A chart that can do without, by cert-manager or an existing
-//     Secret, has a value for it. keys and values are sorted.
+//     Secret, has a value for it. They work with TrueRandom, for a rendering that is
+//     kept, and give placeholders with PlaceholderRandom. keys and values are sorted.
 //   - Capabilities.APIVersions holds the generally available groups, versions and
 //     kinds of Kubernetes, those of the chart's own crds folders, those that are
 //     given, and nothing that Kubernetes serves no more. Capabilities.KubeVersion has

@@ -36,18 +36,17 @@ type calls struct {
 	open map[string]int
 	// tpls counts the calls of tpl that are in the middle of each other.
 	tpls int
-}
 
-// varying are the functions whose result differs from call to call.
-var varying = []string{
-	"ago", "bcrypt", "encryptAES", "genCA", "genCAWithKey", "genPrivateKey", "genSelfSignedCert",
-	"genSelfSignedCertWithKey", "genSignedCert", "genSignedCertWithKey", "htpasswd", "now", "randAlpha",
-	"randAlphaNum", "randAscii", "randBytes", "randInt", "randNumeric", "shuffle", "uuidv4",
+	// random is what becomes of the functions that vary.
+	random Random
+	// placeholders are what those give in place of what varies.
+	placeholders *placeholders
+	// varied counts the calls of functions that vary.
+	varied int
 }
 
 var (
-	errVaries     = errors.New("gives another result with every call, which is not supported: turn it off by the values")
-	errNoDate     = errors.New("takes the time of the day for what is no date")
+	errNoDate     = errors.New("takes the time of the day for what is no date" + wayOut)
 	errLoop       = errors.New("makes more than what a limit allows")
 	errNotGreater = errors.New("is called with a count below 0")
 )
@@ -55,14 +54,25 @@ var (
 // functions returns the functions that differ from Helm's.
 func (c *calls) functions() template.FuncMap {
 	all := template.FuncMap{
-		"fail":         c.fail,
-		"required":     c.required,
-		"keys":         sortedKeys,
-		"values":       sortedValues,
-		"repeat":       c.repeat,
-		"until":        c.until,
-		"untilStep":    c.untilStep,
-		"seq":          c.seq,
+		"fail":      c.fail,
+		"required":  c.required,
+		"keys":      sortedKeys,
+		"values":    sortedValues,
+		"repeat":    c.repeat,
+		"until":     c.until,
+		"untilStep": c.untilStep,
+		"seq":       c.seq,
+	}
+	maps.Copy(all, c.dates())
+	maps.Copy(all, c.varyingFunctions())
+	all["include"] = func(name string, data any) (string, error) { return c.includeIn(c.root)(name, data) }
+	all["tpl"] = func(text string, data any) (string, error) { return c.tplIn(c.root)(text, data) }
+	return all
+}
+
+// dates returns the functions that write a date.
+func (c *calls) dates() template.FuncMap {
+	return template.FuncMap{
 		"date":         c.dateIn("date"),
 		"htmlDate":     func(date any) (string, error) { return c.dateIn("htmlDate")("2006-01-02", date) },
 		"dateInZone":   c.dateInZone("dateInZone"),
@@ -71,12 +81,6 @@ func (c *calls) functions() template.FuncMap {
 			return c.dateInZone("htmlDateInZone")("2006-01-02", date, zone)
 		},
 	}
-	for _, name := range varying {
-		all[name] = func(...any) (string, error) { return "", c.failed(name, errVaries) }
-	}
-	all["include"] = func(name string, data any) (string, error) { return c.includeIn(c.root)(name, data) }
-	all["tpl"] = func(text string, data any) (string, error) { return c.tplIn(c.root)(text, data) }
-	return all
 }
 
 func (c *calls) failed(function string, err error) error {
@@ -191,11 +195,18 @@ func (c *calls) dateIn(function string) func(layout string, date any) (string, e
 // dateInZone returns the function that writes a date in a zone. That of sprig
 // takes the current time for a value that is no date.
 func (c *calls) dateInZone(function string) func(layout string, date any, zone string) (string, error) {
+	inZone, _ := sprig.TxtFuncMap()["dateInZone"].(func(string, any, string) string)
 	return func(layout string, date any, zone string) (string, error) {
 		switch date.(type) {
 		case time.Time, *time.Time, int, int32, int64:
-			inZone, _ := sprig.TxtFuncMap()["dateInZone"].(func(string, any, string) string)
 			return inZone(layout, date, zone), nil
+		}
+		switch c.random {
+		case TrueRandom:
+			return inZone(layout, date, zone), nil
+		case PlaceholderRandom:
+			return inZone(layout, placeholderTime, zone), nil
+		case RefuseRandom:
 		}
 		return "", c.failed(function, errNoDate)
 	}

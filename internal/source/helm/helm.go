@@ -36,6 +36,10 @@ type Options struct {
 
 	// Hooks is the policy for hooks. Empty applies them by their event.
 	Hooks v1alpha1.HookPolicy
+
+	// Random is what becomes of functions whose result differs from call to call. The
+	// zero value refuses them.
+	Random Random
 }
 
 // Limits bound what a chart may need. Every field must be positive; start from

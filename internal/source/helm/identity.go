@@ -2,7 +2,6 @@ package helm
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -29,12 +28,40 @@ func Identity(chart digest.Digest, opts Options) (string, error) {
 		IncludeCRDs, RefuseHooks                         bool
 		APIVersions                                      []string `json:",omitempty"`
 		Values                                           map[string]any
+		Random                                           Random `json:",omitempty"`
 	}{
 		identityForm, chart.String(), opts.ReleaseName, opts.Namespace, version,
+		opts.IncludeCRDs, opts.Hooks == v1alpha1.RefuseHooks, distinct(opts.APIVersions), orEmpty(opts.Values), opts.Random,
+	})
+	if err != nil {
+		return "", errNotJSON
+	}
+	return digest.FromBytes(canonical).String(), nil
+}
+
+var errNotJSON = invalid("values: a value is of a type that JSON does not have")
+
+// clusterForm begins what ClusterIdentity hashes. Nothing but the end of this format
+// may change it: every Cluster would get other certificates.
+const clusterForm = "cluster/1"
+
+// ClusterIdentity returns a sha256 over what a rendering with TrueRandom is made anew
+// for: the digest of the chart archive, the values and the options, as they are written
+// in the source. The version of Kubernetes and this package are not among it: neither an
+// upgrade of a cluster nor one of this program is a reason for other certificates. Its
+// errors are those of Identity.
+func ClusterIdentity(chart digest.Digest, opts Options) (string, error) {
+	canonical, err := json.Marshal(struct {
+		Form, Chart, ReleaseName, Namespace string
+		IncludeCRDs, RefuseHooks            bool
+		APIVersions                         []string
+		Values                              map[string]any
+	}{
+		clusterForm, chart.String(), opts.ReleaseName, opts.Namespace,
 		opts.IncludeCRDs, opts.Hooks == v1alpha1.RefuseHooks, distinct(opts.APIVersions), orEmpty(opts.Values),
 	})
 	if err != nil {
-		return "", invalid("values: %w", fmt.Errorf("a value is of a type that JSON does not have"))
+		return "", errNotJSON
 	}
 	return digest.FromBytes(canonical).String(), nil
 }

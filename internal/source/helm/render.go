@@ -122,7 +122,7 @@ func (r *rendering) values() (common.Values, error) {
 // execute runs the templates and returns what they write by their paths.
 func (r *rendering) execute(ctx context.Context, values common.Values) (map[string]string, error) {
 	templates := templatesOf(r.chart)
-	calls := &calls{ctx: ctx, limits: r.limits}
+	calls := &calls{ctx: ctx, limits: r.limits, random: r.opts.Random, placeholders: newPlaceholders()}
 	calls.parse(templates)
 	e := engine.Engine{CustomTemplateFuncs: calls.functions()}
 	files, err := e.Render(r.chart, values)
