@@ -23,6 +23,7 @@ import (
 type releases interface {
 	Select(bundle *v1alpha1.Bundle, q release.Query) (release.Selection, error)
 	Open(bundle types.NamespacedName, release v1alpha1.Release, kubernetes string) (*library.Bundle, error)
+	OpenFor(clusterBundle types.NamespacedName, shared *library.Bundle, cluster library.Cluster) (*library.Bundle, error)
 }
 
 // Reconciler reconciles ClusterBundles. All fields but SyncPeriod are required.
@@ -37,7 +38,8 @@ type Reconciler struct {
 	Clock  clock.PassiveClock
 	// BundleEvents names the Bundles of which a source was resolved or fetched.
 	BundleEvents *trigger.Channel
-	// ClusterEvents names the ClusterBundles in whose workload cluster something changed.
+	// ClusterEvents names the ClusterBundles in whose workload cluster something changed, or
+	// for whose Cluster the library has, or fails to have, what only it gets.
 	ClusterEvents *trigger.Channel
 	// SyncPeriod is the least time after which a workload cluster is looked at again
 	// though nothing happened. 0 for never.

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 )
 
 // notChosenRetry is when to look again for a release that the set is about to
@@ -55,8 +58,8 @@ func pinned(bundle v1alpha1.BundleSpec, cb *v1alpha1.ClusterBundle) (v1alpha1.Re
 	return v1alpha1.Release{}, releaseChanged(cb)
 }
 
-// openRelease opens the release that is pinned, if its content is still the same. It
-// is rendered for the version of Kubernetes that its digest is of.
+// openRelease opens the release that is pinned, if its content is still the same, as the
+// Cluster gets it. It is rendered for the version of Kubernetes that its digest is of.
 func (r *Reconciler) openRelease(ctx context.Context, s *scope) error {
 	kubernetes := s.clusterBundle.Spec.Kubernetes
 	if kubernetes == "" && release.NeedsKubernetes(s.release) {
@@ -73,8 +76,9 @@ func (r *Reconciler) openRelease(ctx context.Context, s *scope) error {
 	if opened.Digest != s.clusterBundle.Spec.Digest {
 		return releaseChanged(s.clusterBundle)
 	}
-	s.bundle = opened
-	return nil
+	cluster := library.Cluster{Name: s.cluster.Name, UID: s.cluster.UID}
+	s.bundle, err = r.Library.OpenFor(client.ObjectKeyFromObject(s.clusterBundle), opened, cluster)
+	return err
 }
 
 // ignoreIfComplete returns the problem unless the release that is pinned is

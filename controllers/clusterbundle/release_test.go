@@ -3,6 +3,7 @@ package clusterbundle
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -49,6 +50,10 @@ func (rendered) Open(_ types.NamespacedName, _ v1alpha1.Release, kubernetes stri
 	return &library.Bundle{Digest: v1alpha1.Digest(kubernetes)}, nil
 }
 
+func (rendered) OpenFor(_ types.NamespacedName, shared *library.Bundle, _ library.Cluster) (*library.Bundle, error) {
+	return shared, nil
+}
+
 func TestAChartIsRenderedForTheVersionThatItsDigestIsOf(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -69,8 +74,53 @@ func TestAChartIsRenderedForTheVersionThatItsDigestIsOf(t *testing.T) {
 			cb := &v1alpha1.ClusterBundle{Spec: v1alpha1.ClusterBundleSpec{
 				ClusterName: "prod", Version: "1.0.0", Digest: v1alpha1.Digest(test.want), Kubernetes: test.givenKnown,
 			}}
-			if err := r.openRelease(t.Context(), &scope{clusterBundle: cb, release: chart}); err != nil {
+			if err := r.openRelease(t.Context(), &scope{clusterBundle: cb, cluster: prepared(), release: chart}); err != nil {
 				t.Errorf("want it opened for %s, got %v", test.want, err)
+			}
+		})
+	}
+}
+
+// perCluster has the digest "pinned", and notes what is opened for which Cluster.
+type perCluster struct {
+	releases
+	asked *[]string
+}
+
+func (perCluster) Open(types.NamespacedName, v1alpha1.Release, string) (*library.Bundle, error) {
+	return &library.Bundle{Digest: "pinned"}, nil
+}
+
+func (p perCluster) OpenFor(owner types.NamespacedName, _ *library.Bundle, cluster library.Cluster) (*library.Bundle, error) {
+	*p.asked = append(*p.asked, owner.String()+" "+cluster.Name+" "+string(cluster.UID))
+	return &library.Bundle{Digest: "pinned", Bytes: 1}, nil
+}
+
+func TestAReleaseIsOpenedForItsClusterOnceItIsPinned(t *testing.T) {
+	t.Parallel()
+	cluster := prepared()
+	cluster.UID = "uid"
+	for name, test := range map[string]struct {
+		givenPinned v1alpha1.Digest
+		want        []string
+	}{
+		"pinned":         {"pinned", []string{"default/cni-prod " + cluster.Name + " uid"}},
+		"another pinned": {"another", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked []string
+			r := reconcilerOf(t, &rest.Config{})
+			r.Library = perCluster{asked: &asked}
+			cb := bundleOf("cni", "prod")
+			cb.Spec.Digest = test.givenPinned
+			s := &scope{clusterBundle: cb, cluster: cluster}
+			err := r.openRelease(t.Context(), s)
+			if !slices.Equal(asked, test.want) || (err == nil) != (test.want != nil) {
+				t.Errorf("want it asked for %q, got %q and %v", test.want, asked, err)
+			}
+			if err == nil && s.bundle.Bytes != 1 {
+				t.Error("want what the Cluster gets")
 			}
 		})
 	}

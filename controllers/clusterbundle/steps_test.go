@@ -26,6 +26,10 @@ func (o opened) Open(types.NamespacedName, v1alpha1.Release, string) (*library.B
 	return o.bundle, o.err
 }
 
+func (o opened) OpenFor(_ types.NamespacedName, shared *library.Bundle, _ library.Cluster) (*library.Bundle, error) {
+	return shared, o.err
+}
+
 func (o opened) Select(*v1alpha1.Bundle, release.Query) (release.Selection, error) {
 	return release.Selection{}, o.err
 }

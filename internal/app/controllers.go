@@ -125,6 +125,7 @@ func (w wiring) addSets(context.Context) error {
 
 func (w wiring) addClusterBundles(ctx context.Context) error {
 	clusterEvents := trigger.NewChannel(ctx)
+	w.library.SubscribeClusters(clusterEvents.Notify)
 	r := &clusterbundle.Reconciler{
 		Client: w.mgr.GetClient(), Status: w.newStatus(), Library: w.library, Connections: w.connections,
 		Watches: workload.NewWatches(ctx, clusterEvents.Notify),

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 
 	"github.com/opencontainers/go-digest"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -19,7 +20,7 @@ import (
 )
 
 // Bundle is a release that was fetched, verified, indexed and planned. It is
-// immutable and shared by all clusters.
+// immutable, and shared by all clusters unless Library.OpenFor made it for one.
 type Bundle struct {
 	// Digest of the release.
 	Digest v1alpha1.Digest
@@ -44,6 +45,9 @@ type Bundle struct {
 
 	store *store.Store
 	parts map[string]source.Part // by the Blob of their objects
+	// owner is the Bundle that it was opened for, and resolved what it was made of.
+	owner    types.NamespacedName
+	resolved resolved
 }
 
 // JSON reads the bytes of an object of the plan. If they are not those that were

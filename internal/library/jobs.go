@@ -76,6 +76,7 @@ func (j *jobs[S, R]) ensure(owner types.NamespacedName, key fingerprint, subject
 	}
 	known.owners[owner] = true
 	if known.isDue(now) {
+		known.subject = subject // the newest one of those that are alike
 		known.running = true
 		go j.run(known, key)
 	}
@@ -138,10 +139,15 @@ func (j *jobs[S, R]) prune(now time.Time) {
 
 // lookAgain makes the jobs of an owner due now, whatever they wait for.
 func (j *jobs[S, R]) lookAgain(owner types.NamespacedName) {
+	j.makeDue(func(known *job[S, R]) bool { return known.owners[owner] })
+}
+
+// makeDue makes jobs due now, whatever they wait for.
+func (j *jobs[S, R]) makeDue(which func(*job[S, R]) bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, known := range j.byKey {
-		if known.owners[owner] {
+		if which(known) {
 			known.dueAt = j.clock.Now()
 		}
 	}

@@ -57,6 +57,7 @@ type resolver interface {
 type Library struct {
 	subscribers *subscribers
 	resolutions *resolutions
+	clusters    *clusters
 	releases    *releases
 }
 
@@ -72,6 +73,7 @@ func New(ctx context.Context, cfg Config) (*Library, error) {
 	return &Library{
 		subscribers: subscribers,
 		resolutions: newResolutions(ctx, cfg, newKinds(parts), slots, subscribers.notify),
+		clusters:    newClusters(ctx, cfg, parts, slots),
 		releases:    newReleases(cfg, parts),
 	}, nil
 }
@@ -114,11 +116,35 @@ func (l *Library) Open(owner types.NamespacedName, r v1alpha1.Release, kubernete
 	return l.releases.open(owner, resolved, expressions)
 }
 
+// OpenFor returns an opened release as one Cluster gets it: the same one, unless a source
+// gives each Cluster bytes of its own. What the Cluster is to get is then made and kept,
+// if it was not before. As Open, it never waits, and its errors are those of Open; who is
+// told with SubscribeClusters hears the name of owner, the ClusterBundle, when it is there
+// or has failed.
+func (l *Library) OpenFor(owner types.NamespacedName, shared *Bundle, cluster Cluster) (*Bundle, error) {
+	if !shared.resolved.variesByCluster() {
+		return shared, nil
+	}
+	resolved, err := l.clusters.resolve(owner, shared, cluster)
+	if err != nil {
+		return nil, err
+	}
+	return l.releases.open(shared.owner, resolved, shared.ReadyWhen)
+}
+
+// SubscribeClusters has notify called with the name of a ClusterBundle whenever what
+// OpenFor was asked for on its behalf is there or has failed. It is to be used as
+// Subscribe is.
+func (l *Library) SubscribeClusters(notify func(clusterBundle types.NamespacedName)) {
+	l.clusters.subscribers.add(notify)
+}
+
 // Invalidate has the sources of a namespace that depend on an object resolved
 // again the next time they are asked for, and fetched again if that failed. depends reports whether a source does.
 // A verified source has no parts until then.
 func (l *Library) Invalidate(namespace string, depends func(v1alpha1.Source) bool) {
 	l.resolutions.invalidate(namespace, depends)
+	l.clusters.invalidate(namespace, depends)
 	l.releases.parts.invalidate(namespace, depends)
 }
 
@@ -126,6 +152,7 @@ func (l *Library) Invalidate(namespace string, depends func(v1alpha1.Source) boo
 // next time they are asked for: nobody waits for an interval or a retry.
 func (l *Library) LookAgain(bundle types.NamespacedName) {
 	l.resolutions.jobs.lookAgain(bundle)
+	l.clusters.lookAgain(bundle)
 	l.releases.parts.jobs.lookAgain(bundle)
 }
 

@@ -23,7 +23,7 @@ type releases struct {
 	limits   manifest.Limits
 	maxBytes int64
 
-	plans *lru.Cache // by the digest of the release
+	plans *lru.Cache // by the content of the release
 	// expressions are kept by their fingerprint and not with the plans: the
 	// digest of a release does not cover them.
 	expressions *lru.Cache
@@ -48,7 +48,7 @@ func (o *releases) open(
 	return &Bundle{
 		Digest: r.digest(), Plan: cached.plan, Bytes: cached.bytes, ReadyWhen: expressions,
 		VerifiedBy: r.signers(), Artifacts: r.artifacts(), Warnings: joinWarnings(r.warnings(), cached.warnings),
-		Findings: cached.warnings, Problem: r.problem, store: o.store, parts: r.byID(),
+		Findings: cached.warnings, Problem: r.problem, store: o.store, parts: r.byID(), owner: owner, resolved: r,
 	}, nil
 }
 
@@ -98,7 +98,7 @@ type cachedPlan struct {
 // cachedPlan returns the plan of a resolved release: from memory, or made from
 // the indices on disk.
 func (o *releases) cachedPlan(owner types.NamespacedName, r resolved) (cachedPlan, error) {
-	key := r.digest()
+	key := r.content()
 	if known, ok := o.plans.Get(key); ok && o.onDisk(r) {
 		return known.(cachedPlan), nil
 	}

@@ -101,7 +101,7 @@ func (r *resolutions) isMutable(release v1alpha1.Release) bool {
 // sameParts reports whether two results of a source are equal for their callers.
 func sameParts(a, b []source.Part) bool {
 	return slices.EqualFunc(a, b, func(a, b source.Part) bool {
-		return a.ID() == b.ID() && a.GivesWay == b.GivesWay && a.VerifiedBy == b.VerifiedBy && a.Artifact == b.Artifact &&
+		return contentOf(a) == contentOf(b) && identityOf(a) == identityOf(b) && a.VerifiedBy == b.VerifiedBy && a.Artifact == b.Artifact &&
 			slices.Equal(a.Warnings, b.Warnings)
 	})
 }

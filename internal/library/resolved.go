@@ -93,14 +93,20 @@ func (r resolved) warnings() []string {
 	return warnings
 }
 
-// digest returns the digest of the content of a release.
-func (r resolved) digest() v1alpha1.Digest {
+// digest returns the digest of a release: that of its content, and the same for all
+// Clusters.
+func (r resolved) digest() v1alpha1.Digest { return r.digestBy(identityOf) }
+
+// content returns the digest of the bytes of a release, which may be those of one Cluster.
+func (r resolved) content() v1alpha1.Digest { return r.digestBy(contentOf) }
+
+func (r resolved) digestBy(identity func(source.Part) string) v1alpha1.Digest {
 	phases := make([]release.Phase, len(r.phases))
 	for i, phase := range r.phases {
 		phases[i].Name = phase.name
 		for _, part := range phase.parts {
 			phases[i].Sources = append(phases[i].Sources,
-				release.Source{Identity: identityOf(part), Namespace: phase.namespaceOf(part)})
+				release.Source{Identity: identity(part), Namespace: phase.namespaceOf(part)})
 		}
 	}
 	return release.Digest(phases)
@@ -109,8 +115,27 @@ func (r resolved) digest() v1alpha1.Digest {
 // identityOf returns the identity of a part in the digest of a release: what gives way
 // is other content than the same bytes that do not.
 func identityOf(part source.Part) string {
+	if part.Identity != "" {
+		return part.Identity
+	}
+	return contentOf(part)
+}
+
+// contentOf returns the identity of the bytes of a part, which may be those of one
+// Cluster.
+func contentOf(part source.Part) string {
 	if part.GivesWay {
 		return part.ID() + "+gives-way"
 	}
 	return part.ID()
+}
+
+// variesByCluster reports whether a part of the release is another for each Cluster.
+func (r resolved) variesByCluster() bool {
+	for part := range r.all() {
+		if part.ForCluster != nil {
+			return true
+		}
+	}
+	return false
 }

@@ -1,11 +1,13 @@
 package source
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
@@ -45,6 +47,19 @@ type Part struct {
 	Origin Query
 	// Fetch opens the bytes. Its errors name where they come from.
 	Fetch store.OpenFunc
+
+	// Identity takes the place of ID in the digest of a release, where Clusters get bytes
+	// of their own: it is the same for all of them. Empty for all other parts.
+	Identity string
+	// ForCluster returns the part that a Cluster gets in place of this one, whose bytes
+	// are placeholders. It is nil for a part that Clusters get as it is.
+	ForCluster func(ctx context.Context, cluster Cluster) (Part, error)
+}
+
+// Cluster is the Cluster that a part is for, in the namespace of the Bundle.
+type Cluster struct {
+	Name string
+	UID  types.UID
 }
 
 // Artifact is an artifact of a registry, or a chart, that a source stands for now.
