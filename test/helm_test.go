@@ -146,6 +146,10 @@ func TestABadChartIsAClearConditionAndNothingIsApplied(t *testing.T) {
 			archive(map[string]string{"agent/templates/bad.yaml": `{{ required "a secret word is needed" .Values.nothing }}`}),
 			"False ChartInvalid: .*templates/bad.yaml",
 		},
+		"a function is random": {
+			archive(map[string]string{"agent/templates/ca.yaml": `{{ (genCA "webhook" 365).Cert }}`}),
+			"False ChartInvalid: .*genCA gives another result.*randomFunctions: PerCluster",
+		},
 		"values are of the wrong type": {
 			archive(map[string]string{
 				"agent/values.schema.json": `{"type":"object","properties":{"name":{"type":"integer"}}}`,

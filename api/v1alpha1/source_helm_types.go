@@ -5,7 +5,7 @@ import (
 )
 
 // HelmSource is a Helm chart. It is rendered once for each minor version of
-// Kubernetes, never for each Cluster.
+// Kubernetes, and not for each Cluster unless randomFunctions says so.
 type HelmSource struct {
 	// chart is oci:// and a repository, or the https URL of a chart archive
 	// (.tgz), or the https URL of a chart repository and the chart's name, for
@@ -86,6 +86,15 @@ type HelmSource struct {
 	// +kubebuilder:default=Apply
 	Hooks HookPolicy `json:"hooks,omitempty"`
 
+	// randomFunctions defines what happens to functions whose result differs from call to
+	// call, such as genCA, randAlphaNum and now: Refuse (default) refuses a chart whose
+	// templates call one. With PerCluster the chart is rendered for each Cluster once, and
+	// the result is kept in a Secret beside the Cluster: no Cluster has the certificates of
+	// another, and none gets others before the chart, its values or this source change.
+	// +optional
+	// +kubebuilder:default=Refuse
+	RandomFunctions RandomFunctions `json:"randomFunctions,omitempty"`
+
 	// secretRef names a Secret with credentials for the server of the chart: for
 	// oci:// as in an oci source, else as in an https source. The index of a chart
 	// repository is read with them, and a chart that is on the same server; never a
@@ -118,6 +127,19 @@ const (
 
 	// ApplyHooks applies hooks by their event, and removes them by their delete policy.
 	ApplyHooks HookPolicy = "Apply"
+)
+
+// RandomFunctions defines what happens to functions of a Helm chart whose result differs
+// from call to call.
+// +kubebuilder:validation:Enum=Refuse;PerCluster
+type RandomFunctions string
+
+const (
+	// RefuseRandomFunctions refuses a chart whose templates call one.
+	RefuseRandomFunctions RandomFunctions = "Refuse"
+
+	// PerClusterRandomFunctions renders the chart for each Cluster once.
+	PerClusterRandomFunctions RandomFunctions = "PerCluster"
 )
 
 // ValuesReference names a ConfigMap or a Secret with values of a Helm chart.

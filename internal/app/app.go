@@ -22,7 +22,7 @@ func Run(ctx context.Context, cfg *rest.Config, opts Options) error {
 	if err != nil {
 		return err
 	}
-	opened, closeStore, err := newLibrary(ctx, mgr.GetAPIReader(), opts)
+	opened, closeStore, err := newLibrary(ctx, mgr.GetAPIReader(), mgr.GetClient(), opts)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/rendered"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
@@ -20,9 +21,9 @@ const kubernetes = "v1.36"
 
 // newLibrary opens the cache directory and returns the library above it, whose
 // fetches end when ctx is done, with what closes the directory. objects reads
-// ConfigMaps and Secrets without a cache.
+// the management cluster without a cache, and secrets creates Secrets there.
 func newLibrary(
-	ctx context.Context, objects client.Reader, opts Options,
+	ctx context.Context, objects client.Reader, secrets client.Writer, opts Options,
 ) (opened *library.Library, closeStore func(), err error) {
 	files, err := newFetcher(opts)
 	if err != nil {
@@ -38,6 +39,7 @@ func newLibrary(
 	}
 	resolver, err := source.New(source.Config{
 		Sources: files, Registries: registries, Objects: objects, Kubernetes: kubernetes, Store: cached,
+		Renderings:        rendered.Secrets{Reader: objects, Creator: secrets},
 		RequireSignatures: opts.Sources.RequireSignatures,
 	})
 	if err != nil {

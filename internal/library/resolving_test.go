@@ -27,6 +27,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/rendered"
 )
 
 // charts resolves charts by their names and remembers what they were told.
@@ -234,9 +235,11 @@ func withRealSources(t *testing.T) func(*Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	management := fake.NewClientBuilder().Build()
 	return func(cfg *Config) {
 		real, err := source.New(source.Config{
-			Sources: sources, Registries: registries, Objects: fake.NewClientBuilder().Build(),
+			Sources: sources, Registries: registries, Objects: management,
+			Renderings: rendered.Secrets{Reader: management, Creator: management},
 			Kubernetes: "v1.36", Store: cfg.Store,
 		})
 		if err != nil {

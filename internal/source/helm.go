@@ -48,23 +48,27 @@ func (r *Resolver) helm(ctx context.Context, query Query) ([]Part, error) {
 	if err != nil {
 		return nil, fault.Wrap(from, err)
 	}
-	rendered, err := r.rendered(ctx, archive, opts)
+	made, err := r.rendered(ctx, archive, opts)
 	if err != nil {
 		return nil, fault.Wrap(from, err)
 	}
-	parts := []Part{{
-		Digest: rendered.Digest, Warnings: slices.Concat(warnings, rendered.Warnings), Name: "chart " + path.Base(src.Chart),
-		From: from, VerifiedBy: archive.signer, Artifact: archive.at,
-		Namespace: src.Namespace,
+	part := Part{
+		Digest: made.Digest, Warnings: slices.Concat(warnings, made.Warnings), Name: "chart " + path.Base(src.Chart),
+		From: from, VerifiedBy: archive.signer, Artifact: archive.at, Namespace: src.Namespace,
 		Fetch: func(ctx context.Context, _ store.Partial) (store.Body, error) {
 			output, _, err := r.render(ctx, archive, opts)
 			return store.Body{ReadCloser: output}, fault.Wrap(from, err)
 		},
-	}}
-	if src.CreateNamespace != nil && *src.CreateNamespace {
-		parts = append(parts, namespacePart(src, from))
 	}
-	return parts, nil
+	if opts.Random != helm.RefuseRandom {
+		if part, err = r.perCluster(part, query, archive, opts); err != nil {
+			return nil, fault.Wrap(from, err)
+		}
+	}
+	if src.CreateNamespace != nil && *src.CreateNamespace {
+		return []Part{part, namespacePart(src, from)}, nil
+	}
+	return []Part{part}, nil
 }
 
 // renderOptions puts together what a chart is rendered with, and what should be looked
@@ -72,6 +76,10 @@ func (r *Resolver) helm(ctx context.Context, query Query) ([]Part, error) {
 func (r *Resolver) renderOptions(ctx context.Context, query Query) (helm.Options, []string, error) {
 	src := query.Source.Helm
 	values, warnings, err := r.values(ctx, query)
+	random := helm.RefuseRandom
+	if src.RandomFunctions == v1alpha1.PerClusterRandomFunctions {
+		random = helm.PlaceholderRandom
+	}
 	return helm.Options{
 		ReleaseName: src.ReleaseName,
 		Namespace:   src.Namespace,
@@ -80,6 +88,7 @@ func (r *Resolver) renderOptions(ctx context.Context, query Query) (helm.Options
 		APIVersions: slices.Concat(src.APIVersions, query.APIVersions),
 		IncludeCRDs: src.IncludeCRDs == nil || *src.IncludeCRDs,
 		Hooks:       src.Hooks,
+		Random:      random,
 	}, warnings, err
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/rendered"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
@@ -23,6 +24,8 @@ type Config struct {
 	Registries *oci.Client
 	// Objects reads ConfigMaps and Secrets of the management cluster, without a cache.
 	Objects client.Reader
+	// Renderings keeps what charts with random functions rendered to for a Cluster.
+	Renderings rendered.Secrets
 	// Kubernetes is the version that charts are rendered for where there is no
 	// cluster: for the status of a Bundle.
 	Kubernetes string
@@ -39,8 +42,9 @@ type Resolver struct {
 
 // New returns a Resolver, or an error when a required field of cfg is missing.
 func New(cfg Config) (*Resolver, error) {
-	if cfg.Sources == nil || cfg.Registries == nil || cfg.Objects == nil || cfg.Kubernetes == "" || cfg.Store == nil {
-		return nil, errors.New("sources: Sources, Registries, Objects, Kubernetes and Store are required")
+	if cfg.Sources == nil || cfg.Registries == nil || cfg.Objects == nil || cfg.Kubernetes == "" || cfg.Store == nil ||
+		cfg.Renderings.Reader == nil || cfg.Renderings.Creator == nil {
+		return nil, errors.New("sources: Sources, Registries, Objects, Renderings, Kubernetes and Store are required")
 	}
 	return &Resolver{Config: cfg}, nil
 }

@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"errors"
 	"io"
 	"net/netip"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -21,6 +24,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci/ocitest"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/rendered"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
@@ -46,9 +50,14 @@ func newResolver(t *testing.T, objects ...client.Object) *source.Resolver {
 	if err != nil {
 		t.Fatal(err)
 	}
+	scheme := runtime.NewScheme()
+	if err := errors.Join(corev1.AddToScheme(scheme), clusterv1.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	management := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
 	return newFrom(t, source.Config{
 		Sources: sources, Registries: registries, Kubernetes: "v1.36", Store: kept,
-		Objects: fake.NewClientBuilder().WithObjects(objects...).Build(),
+		Objects: management, Renderings: rendered.Secrets{Reader: management, Creator: management},
 	})
 }
 
@@ -69,6 +78,7 @@ func TestAResolverNeedsWhatItResolvesWith(t *testing.T) {
 		"objects":               func(cfg *source.Config) { cfg.Objects = nil },
 		"a Kubernetes version":  func(cfg *source.Config) { cfg.Kubernetes = "" },
 		"a store":               func(cfg *source.Config) { cfg.Store = nil },
+		"renderings":            func(cfg *source.Config) { cfg.Renderings = rendered.Secrets{} },
 	}
 	for name, without := range tests {
 		t.Run(name, func(t *testing.T) {
