@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/kustomize/kyaml/openapi"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -53,7 +54,8 @@ type Limits struct {
 // DefaultLimits returns 4096 reads of 256 MiB together, and 64 MiB of output.
 func DefaultLimits() Limits { return Limits{Reads: 4096, ReadBytes: 256 << 20, Output: 64 << 20} }
 
-// building is held while the library works: it has its schema in a global variable.
+// building is held while the library works: it has its schema in a global variable, and
+// leaves that of one kustomization there for the next.
 var building sync.Mutex
 
 // Build returns the objects of the kustomization in a folder of the archive, "." for
@@ -70,6 +72,7 @@ func Build(files Files, folder string, limits Limits) ([]byte, error) {
 	}
 	building.Lock()
 	defer building.Unlock()
+	openapi.ResetOpenAPI()
 	built, err := run(box, folder)
 	if box.refusal != nil {
 		return nil, box.refusal // the library takes it for a file that is not there
