@@ -14,7 +14,7 @@ import (
 // sandbox is the file system of one build: the archive, and nothing else. It checks
 // each file before the library sees it.
 type sandbox struct {
-	filesys.FileSystem
+	tree
 
 	links  map[string]bool
 	limits Limits
@@ -25,13 +25,11 @@ type sandbox struct {
 }
 
 func newSandbox(files Files, limits Limits) (*sandbox, error) {
-	s := &sandbox{FileSystem: filesys.MakeFsInMemory(), links: files.Links, limits: limits}
-	for name, content := range files.Content {
-		if err := s.WriteFile(rooted(name), content); err != nil {
-			return nil, invalid(".", "file %s: %s", text.Quote(name, maxNameText), text.Line(err.Error(), maxErrorText))
-		}
+	all, err := newTree(files.Content)
+	if err != nil {
+		return nil, err
 	}
-	return s, nil
+	return &sandbox{tree: all, links: files.Links, limits: limits}, nil
 }
 
 // ReadFile returns a file of the archive, if it may be used.
@@ -39,7 +37,7 @@ func (s *sandbox) ReadFile(name string) ([]byte, error) {
 	if s.refusal != nil {
 		return nil, s.refusal
 	}
-	content, err := s.FileSystem.ReadFile(name)
+	content, err := s.tree.ReadFile(name)
 	if err != nil {
 		return nil, err
 	}
