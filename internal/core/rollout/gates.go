@@ -146,8 +146,12 @@ func (p *pass) finding(object *plan.Object, live *unstructured.Unstructured) rea
 	if object.Hook != nil {
 		finding = readiness.Hook(live)
 	}
-	if finding.Ready && runsOnce(object) {
+	switch {
+	case !runsOnce(object):
+	case finding.Ready:
 		p.Memory.noteJob(object, true)
+	case finding.Stalled:
+		p.Memory.forgetJob(object)
 	}
 	return finding
 }

@@ -26,9 +26,13 @@ func (m *Memory) noteJob(object *plan.Object, complete bool) {
 	m.jobs[object] = m.jobs[object] || complete
 }
 
+// forgetJob forgets what runs once since it was seen to have failed: when somebody or
+// its TTL has removed it, it is not done but runs again.
+func (m *Memory) forgetJob(object *plan.Object) { delete(m.jobs, object) }
+
 // isJobDone reports whether an object that is not there is a Job that was: it was
-// seen complete, or it has a TTL, which only one that finished is removed by. To
-// apply it again would be to run it again.
+// seen complete, or it has a TTL, which only one that finished is removed by, and was not
+// seen to have failed. To apply it again would be to run it again.
 func (p *pass) isJobDone(object *plan.Object) bool {
 	complete, known := p.Memory.jobs[object]
 	return complete || known && p.hasTTL(object)

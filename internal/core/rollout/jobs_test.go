@@ -22,6 +22,10 @@ func TestJobThatIsGoneBeforeItsPhaseIsComplete(t *testing.T) {
 			given: job, givenStatus: conditions("Complete", "True", "", ""), wantRuns: 1, wantReady: true,
 		},
 		"removed by somebody while it ran": {given: job},
+		"seen failed, and then removed by its TTL": {
+			given:       job + "spec: {ttlSecondsAfterFinished: 0}\n",
+			givenStatus: conditions("Failed", "True", "BackoffLimitExceeded", "it failed"),
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
