@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	release "helm.sh/helm/v4/pkg/release/v1"
-	goyaml "sigs.k8s.io/yaml/goyaml.v3"
+	"sigs.k8s.io/yaml"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 )
@@ -118,46 +118,29 @@ func markHooks(documents []document) error {
 	return nil
 }
 
-// marked returns the content of an object with the mark of a hook, and everything else
-// as it was.
+// marked returns the content of an object with the mark of a hook, as JSON: to write YAML
+// again may change it, such as a folded text, or what an anchor stands for.
 func marked(content string, hook manifest.Hook) (string, error) {
 	mark, err := json.Marshal(hook)
 	if err != nil {
 		return "", err
 	}
-	var root goyaml.Node
-	if err := goyaml.Unmarshal([]byte(content), &root); err != nil {
+	once, err := yaml.YAMLToJSON([]byte(content))
+	if err != nil {
 		return "", err
 	}
-	if len(root.Content) == 0 {
-		return "", errors.New("no content")
+	var object map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(once))
+	decoder.UseNumber() // as it is written
+	if err := decoder.Decode(&object); err != nil {
+		return "", err
 	}
-	annotations := field(field(root.Content[0], "metadata"), "annotations")
-	if annotations == nil || annotations.Kind != goyaml.MappingNode {
+	metadata, _ := object["metadata"].(map[string]any)
+	annotations, ok := metadata["annotations"].(map[string]any)
+	if !ok {
 		return "", errors.New("no annotations")
 	}
-	key, value := &goyaml.Node{}, &goyaml.Node{}
-	key.SetString(manifest.HookAnnotation)
-	value.SetString(string(mark))
-	annotations.Content = append(annotations.Content, key, value)
-	var out bytes.Buffer
-	encoder := goyaml.NewEncoder(&out)
-	encoder.SetIndent(2)
-	if err := encoder.Encode(&root); err != nil {
-		return "", err
-	}
-	return out.String(), encoder.Close()
-}
-
-// field returns the value of a key in a mapping, or nil.
-func field(mapping *goyaml.Node, key string) *goyaml.Node {
-	if mapping == nil || mapping.Kind != goyaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(mapping.Content); i += 2 {
-		if mapping.Content[i].Value == key {
-			return mapping.Content[i+1]
-		}
-	}
-	return nil
+	annotations[manifest.HookAnnotation] = string(mark)
+	result, err := json.Marshal(object)
+	return string(result), err
 }

@@ -148,21 +148,6 @@ func TestOtherHooksCanBeRefused(t *testing.T) {
 		"chart web", "hooks is Refuse", "web/templates/a.yaml, ", "web/templates/e.yaml, and 3 more")
 }
 
-func TestHooksLoseNothing(t *testing.T) {
-	t.Parallel()
-	given := "# why\nkind: Job\nmetadata:\n  annotations:\n    helm.sh/hook: pre-install\n" +
-		"spec:\n  count: 12345678\n  text: \"007\"\n  script: |\n    echo 1\n    echo 2\n"
-	want := "---\n# Source: web/templates/x.yaml\n" + strings.Replace(given, "spec:",
-		"    addons.cluster.x-k8s.io/hook: '{\"install\":\"Before\",\"anew\":true}'\nspec:", 1)
-	got, err := render(t, files{"templates/x.yaml": given}.with(nil), options(nil))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
 func TestAHookWhoseAnnotationsStandTwiceIsThatOfTheLast(t *testing.T) {
 	t.Parallel()
 	given := "apiVersion: v1\nkind: Secret\nmetadata:\n  name: a\n  annotations: {a: b}\n" +
