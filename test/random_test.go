@@ -80,7 +80,7 @@ func TestEachClusterHasItsOwnCertificatesForEver(t *testing.T) {
 	s.Expect(kept).To(HaveLen(2))
 	for _, secret := range kept {
 		s.Expect(secret.OwnerReferences).To(ConsistOf(And(
-			HaveField("Kind", "Cluster"), HaveField("Name", secret.Labels["cluster.x-k8s.io/cluster-name"]),
+			HaveField("Kind", "Cluster"), HaveField("Name", secret.Labels["addons.cluster.x-k8s.io/cluster"]),
 			HaveField("Controller", BeNil()),
 		)))
 	}

@@ -1,7 +1,7 @@
 // Package rendered keeps what a chart rendered to for one Cluster, in a Secret of the
 // management cluster that belongs to this Cluster:
 //
-//	metadata: name <cluster>-rendered-<hash>, label cluster.x-k8s.io/cluster-name,
+//	metadata: name <cluster>-rendered-<hash>, label addons.cluster.x-k8s.io/cluster,
 //	          annotation addons.cluster.x-k8s.io/chart, owner: the Cluster
 //	type:     addons.cluster.x-k8s.io/rendered, immutable
 //	data:     manifests.yaml.gz

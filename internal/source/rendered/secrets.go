@@ -24,6 +24,10 @@ const (
 	// secretType is that of the Secrets. A source cannot name one of it.
 	secretType corev1.SecretType = "addons.cluster.x-k8s.io/rendered" //nolint:gosec // a name
 
+	// clusterLabel has the name of the Cluster. The label that Cluster API has for it would
+	// have the managers of Cluster API, and this one, keep the content in memory.
+	clusterLabel = "addons.cluster.x-k8s.io/cluster"
+
 	// chartAnnotation says what was rendered, for people.
 	chartAnnotation = "addons.cluster.x-k8s.io/chart"
 
@@ -137,7 +141,7 @@ func secretOf(of Rendering, packed []byte) *corev1.Secret {
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: of.Cluster.Namespace, Name: of.SecretName(),
-			Labels:      map[string]string{clusterv1.ClusterNameLabel: of.Cluster.Name},
+			Labels:      map[string]string{clusterLabel: of.Cluster.Name},
 			Annotations: map[string]string{chartAnnotation: of.Chart},
 			OwnerReferences: []metav1.OwnerReference{{
 				APIVersion: clusterv1.GroupVersion.String(), Kind: clusterv1.ClusterKind,

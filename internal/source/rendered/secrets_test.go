@@ -97,9 +97,12 @@ func TestWhatIsKeptBelongsToItsCluster(t *testing.T) {
 		t.Errorf("want the Cluster as owner, not as controller, got %v", secret.OwnerReferences)
 	}
 	if !strings.HasPrefix(secret.Name, "prod-rendered-") || secret.Type != "addons.cluster.x-k8s.io/rendered" ||
-		!*secret.Immutable || secret.Labels[clusterv1.ClusterNameLabel] != "prod" ||
+		!*secret.Immutable || secret.Labels["addons.cluster.x-k8s.io/cluster"] != "prod" ||
 		secret.Annotations["addons.cluster.x-k8s.io/chart"] != "chart https://example.com/web 1.2.3" {
 		t.Errorf("got %s %s %v %v", secret.Name, secret.Type, secret.Labels, secret.Annotations)
+	}
+	if _, ok := secret.Labels[clusterv1.ClusterNameLabel]; ok {
+		t.Error("want no label that has the managers of Cluster API cache the content")
 	}
 	other := web()
 	other.Identity = "sha256:2"
