@@ -109,7 +109,11 @@ func (c *clusters) invalidate(namespace string, depends func(v1alpha1.Source) bo
 	)
 }
 
-// lookAgain has what Clusters get of the sources of a Bundle looked at again.
+// lookAgain has what Clusters get of the sources of a Bundle looked at again. Who waits
+// for nothing would not ask: it is told to.
 func (c *clusters) lookAgain(bundle types.NamespacedName) {
-	c.jobs.makeDue(func(known *job[clusterPart, source.Part]) bool { return known.subject.bundle == bundle })
+	owners := c.jobs.makeDue(func(known *job[clusterPart, source.Part]) bool { return known.subject.bundle == bundle })
+	for _, owner := range owners {
+		c.subscribers.notify(owner)
+	}
 }

@@ -138,10 +138,13 @@ func TestAClusterOfTheSameNameIsAnother(t *testing.T) {
 
 func TestWhatAClusterGetsIsLookedAtAgain(t *testing.T) {
 	t.Parallel()
-	for name, again := range map[string]func(*library){
-		"after the interval": func(l *library) { l.clock.Step(time.Minute) },
-		"when asked":         func(l *library) { l.LookAgain(calico) },
-		"when what its source depends on changed": func(l *library) {
+	for name, again := range map[string]func(l *library, heard chan types.NamespacedName){
+		"after the interval": func(l *library, _ chan types.NamespacedName) { l.clock.Step(time.Minute) },
+		"when asked": func(l *library, heard chan types.NamespacedName) {
+			l.LookAgain(calico)
+			<-heard // to look
+		},
+		"when what its source depends on changed": func(l *library, _ chan types.NamespacedName) {
 			l.Invalidate(calico.Namespace, func(src v1alpha1.Source) bool { return src.OCI != nil })
 		},
 	} {
@@ -151,13 +154,28 @@ func TestWhatAClusterGetsIsLookedAtAgain(t *testing.T) {
 			shared := l.mustOpen(t, r)
 			l.openFor(t, shared, one, heard)
 			l.shelf.put(clusterURL+"one", configMap("restored"))
-			again(l)
+			again(l, heard)
 			l.openFor(t, shared, one, heard)
 			<-heard // that it is another one
 			if got := namesOfCluster(t, l.openFor(t, shared, one, heard)); !slices.Equal(got, []string{"restored", "shared"}) {
 				t.Errorf("want what is there now, got %q", got)
 			}
 		})
+	}
+}
+
+func TestWhoHasWhatAClusterGetsIsToldToLookAgain(t *testing.T) {
+	t.Parallel()
+	l, r, heard := newVarying(t)
+	shared := l.mustOpen(t, r)
+	l.openFor(t, shared, one, heard)
+	l.LookAgain(types.NamespacedName{Namespace: "default", Name: "another"})
+	if len(heard) > 0 {
+		t.Error("want nobody told about the sources of another Bundle")
+	}
+	l.LookAgain(calico)
+	if got := <-heard; got.Name != "one" {
+		t.Errorf("want the ClusterBundle of one told, got %s", got)
 	}
 }
 

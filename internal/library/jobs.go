@@ -142,15 +142,18 @@ func (j *jobs[S, R]) lookAgain(owner types.NamespacedName) {
 	j.makeDue(func(known *job[S, R]) bool { return known.owners[owner] })
 }
 
-// makeDue makes jobs due now, whatever they wait for.
-func (j *jobs[S, R]) makeDue(which func(*job[S, R]) bool) {
+// makeDue makes jobs due now, whatever they wait for, and returns their owners.
+func (j *jobs[S, R]) makeDue(which func(*job[S, R]) bool) []types.NamespacedName {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	var owners []types.NamespacedName
 	for _, known := range j.byKey {
 		if which(known) {
 			known.dueAt = j.clock.Now()
+			owners = append(owners, known.sortedOwners()...)
 		}
 	}
+	return owners
 }
 
 // invalidate makes the jobs about matching subjects due now. A job that is
