@@ -11,7 +11,7 @@ import (
 
 // identityForm changes when the same input may render to other bytes: with a new
 // Helm library, or with other rules in this package.
-const identityForm = "helm-4.2/3"
+const identityForm = "helm-4.2/4"
 
 // Identity returns a sha256 over everything that the output of Render depends on:
 // the digest of the chart archive, the values, the minor version of Kubernetes, the
