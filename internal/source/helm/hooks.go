@@ -3,7 +3,6 @@ package helm
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -135,12 +134,39 @@ func marked(content string, hook manifest.Hook) (string, error) {
 	if err := decoder.Decode(&object); err != nil {
 		return "", err
 	}
-	metadata, _ := object["metadata"].(map[string]any)
-	annotations, ok := metadata["annotations"].(map[string]any)
-	if !ok {
-		return "", errors.New("no annotations")
+	for _, o := range objectsIn(object) {
+		annotate(o, manifest.HookAnnotation, string(mark))
 	}
-	annotations[manifest.HookAnnotation] = string(mark)
 	result, err := json.Marshal(object)
 	return string(result), err
+}
+
+// objectsIn returns what a List holds, since a hook that is a List is all of it, or the
+// object itself.
+func objectsIn(object map[string]any) []map[string]any {
+	items, isList := object["items"].([]any)
+	if kind, _ := object["kind"].(string); !isList || !strings.HasSuffix(kind, "List") {
+		return []map[string]any{object}
+	}
+	var objects []map[string]any
+	for _, item := range items {
+		if o, ok := item.(map[string]any); ok {
+			objects = append(objects, o)
+		}
+	}
+	return objects
+}
+
+// annotate adds an annotation to an object.
+func annotate(object map[string]any, key, value string) {
+	metadata, ok := object["metadata"].(map[string]any)
+	if !ok {
+		return // what has no name is refused when it is read
+	}
+	annotations, ok := metadata["annotations"].(map[string]any)
+	if !ok {
+		annotations = make(map[string]any)
+		metadata["annotations"] = annotations
+	}
+	annotations[key] = value
 }

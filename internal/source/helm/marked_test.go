@@ -41,6 +41,27 @@ func TestTheContentOfAHookStaysAsItIs(t *testing.T) {
 	}
 }
 
+func TestAllOfAListThatIsAHookAreHooks(t *testing.T) {
+	t.Parallel()
+	given := "apiVersion: v1\nkind: List\nmetadata: {annotations: {helm.sh/hook: pre-install}}\nitems:\n" +
+		"- {apiVersion: v1, kind: Secret, metadata: {name: a}}\n" +
+		"- {apiVersion: v1, kind: Secret, metadata: {name: b, annotations: {c: d}}}\n"
+	rendered, err := render(t, files{"templates/x.yaml": given}.with(nil), options(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hooks := 0
+	for object, err := range manifest.Objects(strings.NewReader(rendered), "x", manifest.DefaultLimits()) {
+		if err != nil || object.Hook == nil || object.Hook.Install != manifest.Before {
+			t.Fatalf("want a hook, got %s with %v, %v", object.JSON, object.Hook, err)
+		}
+		hooks++
+	}
+	if hooks != 2 {
+		t.Errorf("want two hooks, got %d", hooks)
+	}
+}
+
 // objectIn returns the only object of a stream.
 func objectIn(t *testing.T, text string) manifest.Object {
 	t.Helper()
