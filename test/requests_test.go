@@ -43,6 +43,7 @@ func TestRequestsOfAFreshInstallOfCalico(t *testing.T) {
 	s.tigeraStatusAvailable(workload)
 	s.Eventually(s.ready("calico-oslo")).Should(Equal(isReady))
 	ready := time.Since(begin)
+	s.Eventually(func() bool { return slices.ContainsFunc(seen.Requests(), isUnanswered) }).Should(BeFalse())
 
 	ours, others, polls := ofInstall(seen.Requests())
 	t.Logf("Calico waits for its status after %.1f s and is ready after %.1f s: %d requests\n%s\nand %d to connect\n%s",
@@ -90,14 +91,14 @@ func ofInstall(requests []testenv.Request) (ours, others []testenv.Request, poll
 	return ours, others, polls
 }
 
+// isUnanswered reports whether a request has no answer, or none yet. Streams may
+// still begin when all is ready, and a watch has no status before it ends.
+func isUnanswered(r testenv.Request) bool { return r.Status == 0 && !isForStream(r) }
+
 // hasFailed reports whether a request failed. That an object does not exist is an
-// answer to the question whether it does; streams may still begin when all is ready,
-// and a watch has no status before it ends.
+// answer to the question whether it does.
 func hasFailed(r testenv.Request) bool {
-	if r.Verb == "get" && r.Resource != "" && r.Status == 404 {
-		return false
-	}
-	return r.Status >= 300 || r.Status == 0 && !isForStream(r)
+	return r.Status >= 300 && (r.Verb != "get" || r.Resource == "" || r.Status != 404)
 }
 
 // counted returns how often there was each verb, resource and failure, by lines.
