@@ -88,11 +88,14 @@ UNIT = $(shell go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... \
 	| awk '$$1 ~ /\.test$$/ && !/\/internal\/testenv/ && $$1 !~ /\/hack\// {sub(/\.test$$/, "", $$1); print $$1}')
 FUZZTIME ?= 10s
 
+# Tests mostly wait, so there may be more of them at once than processors.
+PARALLEL ?= 3
+
 # Not from Go's cache: it does not see the programs that tests run, go list among them.
 .PHONY: test
 test: controlplane $(BIN)/kustomize ## Run all tests against real API servers.
 	@failed=; for module in $(MODULES); do \
-		(cd $$module && go test -race -count=1 -timeout 40m ./...) || failed=1; \
+		(cd $$module && go test -race -count=1 -timeout 40m -parallel $(PARALLEL) ./...) || failed=1; \
 	done; [ -z "$$failed" ]
 
 .PHONY: cost
