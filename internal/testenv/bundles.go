@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +55,7 @@ func CatalogueNames() ([]string, error) {
 	for i, name := range names {
 		names[i] = strings.TrimSuffix(filepath.Base(name), ".yaml")
 	}
+	slices.Sort(names) // as files they are sorted with their ending
 	return names, nil
 }
 
