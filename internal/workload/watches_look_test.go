@@ -50,9 +50,6 @@ func TestLookKnowsWhatNothingHappenedTo(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBubble(t)
 				b.Set(calico, client, []rollout.Target{target})
-				if b.Look(calico, client)(target) {
-					t.Error("want nothing known of a watch that is not open")
-				}
 				afterStart()
 				if b.Look(calico, client)(target) {
 					t.Error("want nothing known of what was before the watch began")
@@ -65,4 +62,19 @@ func TestLookKnowsWhatNothingHappenedTo(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestLookKnowsNothingOfAWatchThatIsNotOpen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, client, target := newBubble(t), &Client{}, membersOf(t, "ours")[0]
+		b.server.fail(apierrors.NewServiceUnavailable("down"))
+		b.Set(calico, client, []rollout.Target{target})
+		afterStart()
+		for range 2 {
+			if b.Look(calico, client)(target) {
+				t.Error("want nothing known")
+			}
+		}
+	})
 }
