@@ -10,6 +10,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
 const (
@@ -86,7 +88,11 @@ func (j *jobs[S, R]) ensure(owner types.NamespacedName, key fingerprint, subject
 // run makes one attempt at a job and notifies its owners if the outcome changed.
 // When the context of the jobs is done, nobody is notified any more.
 func (j *jobs[S, R]) run(known *job[S, R], key fingerprint) {
-	result, err := j.work(j.ctx, known.subject)
+	var result R
+	err := fault.Guard(func() (err error) {
+		result, err = j.work(j.ctx, known.subject)
+		return err
+	})
 	if j.ctx.Err() != nil {
 		return
 	}

@@ -1,12 +1,17 @@
 package library
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 )
 
 func TestAFailureThatRepeatsIsNoNews(t *testing.T) {
@@ -37,4 +42,21 @@ func TestAFailureThatRepeatsIsNoNews(t *testing.T) {
 			t.Errorf("%s: want news %t, got %t", step.what, step.want, got)
 		}
 	}
+}
+
+func TestAPanicOfAJobIsItsFailure(t *testing.T) {
+	t.Parallel()
+	told := make(chan types.NamespacedName)
+	j := newJobs(t.Context(), jobsConfig[string, int]{
+		work:   func(context.Context, string) (int, error) { panic("password " + faulttest.Secret) },
+		notify: func(owner types.NamespacedName) { told <- owner },
+		clock:  clocktesting.NewFakePassiveClock(time.Unix(0, 0)),
+	})
+	owner := types.NamespacedName{Name: "calico"}
+	j.ensure(owner, fingerprint{}, "a source")
+	if got := <-told; got != owner {
+		t.Errorf("want %v told, got %v", owner, got)
+	}
+	failed := j.ensure(owner, fingerprint{}, "a source")
+	faulttest.Want(t, failed.err, fault.ClassRetry, v1alpha1.InternalErrorReason, "a panic at jobs_test.go:")
 }

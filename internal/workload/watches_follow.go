@@ -9,6 +9,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/klog/v2"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
 const (
@@ -36,7 +39,7 @@ func (w *Watches) run(ctx context.Context, client *Client, s *stream) {
 	backoff, from := newWatchBackoff(), ""
 	for {
 		begun := time.Now()
-		from = w.follow(ctx, client, s, from)
+		from = w.guarded(ctx, client, s, from)
 		if time.Since(begun) > maxWatchRetry {
 			backoff = newWatchBackoff()
 		}
@@ -50,6 +53,21 @@ func (w *Watches) run(ctx context.Context, client *Client, s *stream) {
 
 func newWatchBackoff() wait.Backoff {
 	return wait.Backoff{Duration: firstWatchRetry, Factor: 2, Jitter: 0.2, Steps: 10, Cap: maxWatchRetry}
+}
+
+// guarded is follow, where a panic ends the stream: the next apply or read finds what
+// it was about.
+func (w *Watches) guarded(ctx context.Context, client *Client, s *stream, from string) (reached string) {
+	err := fault.Guard(func() error {
+		reached = w.follow(ctx, client, s, from)
+		return nil
+	})
+	if err != nil {
+		klog.FromContext(ctx).Error(err, "A watch in a workload cluster begins anew")
+		w.ended(s)
+		return ""
+	}
+	return reached
 }
 
 // follow opens a stream behind a resource version, or now if that is empty, and

@@ -50,7 +50,7 @@ func (s sender) forEach(ctx context.Context, n int, do func(context.Context, int
 				return nil
 			}
 			begun.Add(1)
-			errs[i] = do(ctx, i)
+			errs[i] = fault.Guard(func() error { return do(ctx, i) })
 			if endsPass(errs[i]) {
 				stopped.Store(true)
 			}
