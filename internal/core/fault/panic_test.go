@@ -2,6 +2,7 @@ package fault_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -14,7 +15,7 @@ func TestAPanicIsAnErrorThatNamesItsPlace(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func() error{
 		"a panic":             func() error { panic("password " + faulttest.Secret) },
-		"an error of runtime": func() error { var none map[string]int; none["a"] = 1; return nil },
+		"an error of runtime": func() error { none := []int{}; return fmt.Errorf("%d", none[len(none)]) },
 		"a nil pointer":       func() error { var none *fault.Error; return errors.New(none.Reason) },
 	}
 	for name, do := range tests {
