@@ -1,7 +1,6 @@
 package test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -13,12 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Shopify/toxiproxy/v2"
 	. "github.com/onsi/gomega"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient/networktest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
 
@@ -61,16 +58,10 @@ func (l *requestLog) matching(pattern string) []string {
 	return found
 }
 
-// networkTo starts a proxy in front of a server. The toxic, in toxiproxy's JSON,
-// is the fault that it applies to what the server sends.
-func (s *scenario) networkTo(server *httptest.Server, toxic string) *toxiproxy.Proxy {
+// networkTo starts a bad network in front of a server.
+func (s *scenario) networkTo(server *httptest.Server, fault networktest.Fault) *networktest.Network {
 	s.t.Helper()
-	control := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
-	proxy := toxiproxy.NewProxy(control, "network", "127.0.0.1:0", server.Listener.Addr().String())
-	_, err := proxy.Toxics.AddToxicJson(strings.NewReader(toxic))
-	s.Expect(errors.Join(err, proxy.Start())).To(Succeed())
-	s.t.Cleanup(proxy.Stop)
-	return proxy
+	return networktest.Start(s.t, server.Listener.Addr().String(), fault)
 }
 
 // heavySize is roughly the size of the content at a place: large enough that
@@ -91,8 +82,8 @@ func (s *scenario) heavy() string {
 // place is where a source can be published.
 type place struct {
 	// publish publishes the heavy content, and returns the source behind a network
-	// with the toxic, that network, and the requests of the server behind it.
-	publish func(s *scenario, toxic string) (v1alpha1.Source, *toxiproxy.Proxy, *requestLog)
+	// with the fault, that network, and the requests of the server behind it.
+	publish func(s *scenario, fault networktest.Fault) (v1alpha1.Source, *networktest.Network, *requestLog)
 	// content matches the requests for the content.
 	content string
 }
@@ -101,27 +92,27 @@ func places() map[string]place {
 	return map[string]place{
 		"a web server": {
 			content: "^GET /heavy.yaml",
-			publish: func(s *scenario, toxic string) (v1alpha1.Source, *toxiproxy.Proxy, *requestLog) {
+			publish: func(s *scenario, fault networktest.Fault) (v1alpha1.Source, *networktest.Network, *requestLog) {
 				content := s.heavy()
-				seen, network := record(s.web.Server), s.networkTo(s.web.Server, toxic)
+				seen, network := record(s.web.Server), s.networkTo(s.web.Server, fault)
 				s.web.handle("/heavy.yaml", func(rw http.ResponseWriter, r *http.Request) {
 					rw.Header().Set("ETag", `"v1"`)
 					http.ServeContent(rw, r, "", time.Time{}, strings.NewReader(content))
 				})
 				src := s.web.source("heavy.yaml", content)
-				src.HTTPS.URL = "http://" + network.Listen + "/heavy.yaml"
+				src.HTTPS.URL = "http://" + network.Address() + "/heavy.yaml"
 				return src, network, seen
 			},
 		},
 		"a registry": {
 			content: "^GET /v2/heavy/blobs/",
-			publish: func(s *scenario, toxic string) (v1alpha1.Source, *toxiproxy.Proxy, *requestLog) {
+			publish: func(s *scenario, fault networktest.Fault) (v1alpha1.Source, *networktest.Network, *requestLog) {
 				r := newRegistry(s)
-				seen, network := record(r.Server), s.networkTo(r.Server, toxic)
+				seen, network := record(r.Server), s.networkTo(r.Server, fault)
 				r.push("heavy", "v1", layer{yamlLayer, "", s.heavy()})
 				seen.forget()
 				src := r.source("heavy", tagged("v1"))
-				src.OCI.Repository = network.Listen + "/heavy"
+				src.OCI.Repository = network.Address() + "/heavy"
 				return src, network, seen
 			},
 		},
@@ -136,7 +127,7 @@ func TestADownloadThatIsCutAtNinetyPercentAsksForTheRestOnly(t *testing.T) {
 			s := newScenario(t)
 			const cut = heavySize * 9 / 10
 			// Every connection breaks: only a client that requests the rest completes.
-			src, _, seen := at.publish(s, fmt.Sprintf(`{"type": "limit_data", "attributes": {"bytes": %d}}`, cut))
+			src, _, seen := at.publish(s, networktest.Fault{Limit: cut})
 			s.bundle("cut", release("1.0.0", phase("all", src)))
 			s.set("cut")
 			s.cluster("kiel", "cut", testenv.SharedWorkload(t))
@@ -155,29 +146,26 @@ func TestADownloadThatIsCutAtNinetyPercentAsksForTheRestOnly(t *testing.T) {
 func TestABadNetworkIsReportedAndOvercome(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		toxic string
+		given networktest.Fault
 		want  string // the condition while it is bad; empty if it is overcome as it is
 	}{
 		"connections are reset": {
-			toxic: `{"type": "reset_peer", "attributes": {"timeout": 0}}`,
+			given: networktest.Fault{Reset: true},
 			want:  "False FetchFailed: .*%s.*connection reset by peer",
 		},
-		"latency": {toxic: `{"type": "latency", "attributes": {"latency": 50}}`},
-		"a slow drip": {
-			toxic: `{"type": "slicer", "attributes": {"average_size": 16384, "size_variation": 1024, "delay": 5000}}`,
-		},
+		"latency": {given: networktest.Fault{Delay: 5 * time.Millisecond}},
 	}
 	for name, tc := range tests {
 		for where, at := range places() {
 			t.Run(name+" at "+where, func(t *testing.T) {
 				t.Parallel()
 				s := newScenario(t)
-				src, network, seen := at.publish(s, tc.toxic)
+				src, network, seen := at.publish(s, tc.given)
 				bundle := s.bundle("bad", release("1.0.0", phase("all", src)))
 				if tc.want != "" {
-					want := fmt.Sprintf(tc.want, regexp.QuoteMeta(network.Listen))
+					want := fmt.Sprintf(tc.want, regexp.QuoteMeta(network.Address()))
 					s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp(want))
-					network.Toxics.ResetToxics(t.Context())
+					network.SetFault(networktest.Fault{})
 				}
 				s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(Equal(isReady))
 				if tc.want == "" {

@@ -2,22 +2,19 @@ package fetch
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/Shopify/toxiproxy/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient/networktest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
@@ -28,10 +25,10 @@ func TestADownloadThatIsCutOffAtNinetyPercentGoesOnWithTheRest(t *testing.T) {
 	web := newWebFile(t)
 	cache := openStore(t, t.TempDir())
 	const cut = fileSize * 9 / 10
-	through := toxic(t, web.address, `{"type": "limit_data", "attributes": {"bytes": 943718}}`)
+	bad := through(t, web.address, networktest.Fault{Limit: cut})
 
-	_, err := web.resume(t, cache, through, Config{})
-	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, through+"/a.yaml: cut off after ", "of 1048576 bytes")
+	_, err := web.resume(t, cache, bad, Config{})
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, bad+"/a.yaml: cut off after ", "of 1048576 bytes")
 	web.forget()
 
 	if size, err := web.resume(t, cache, web.address, Config{}); err != nil || size != fileSize {
@@ -46,28 +43,25 @@ func TestADownloadThatIsCutOffAtNinetyPercentGoesOnWithTheRest(t *testing.T) {
 func TestADownloadGoesOnOverABadNetwork(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		givenToxic  string
+		given       networktest.Fault
 		givenConfig Config
 		wantErr     string // of the first time
 		wantWhole   bool   // that the second time begins at 0
 	}{
 		"latency": {
-			givenToxic: `{"type": "latency", "attributes": {"latency": 20}}`,
-		},
-		"a connection that is closed late": {
-			givenToxic: `{"type": "slow_close", "attributes": {"delay": 20}}`,
+			given: networktest.Fault{Delay: time.Millisecond},
 		},
 		"a reset before the first byte": {
-			givenToxic: `{"type": "reset_peer", "attributes": {"timeout": 0}}`,
-			wantErr:    "connection reset by peer", wantWhole: true,
+			given:   networktest.Fault{Reset: true},
+			wantErr: "connection reset by peer", wantWhole: true,
 		},
-		"a drip that is too slow": { // 10 KB every 0.1 s
-			givenToxic:  `{"type": "bandwidth", "attributes": {"rate": 100}}`,
+		"a drip that is too slow": { // 16 KiB every 0.1 s
+			given:       networktest.Fault{Delay: 100 * time.Millisecond},
 			givenConfig: Config{DownloadTimeout: time.Second},
 			wantErr:     httpclient.ErrTooLong.Error(),
 		},
 		"a network that swallows everything": {
-			givenToxic:  `{"type": "timeout", "attributes": {"timeout": 0}}`,
+			given:       networktest.Fault{Swallow: true},
 			givenConfig: Config{HeaderTimeout: 50 * time.Millisecond},
 			wantErr:     "timeout awaiting response headers", wantWhole: true,
 		},
@@ -77,15 +71,15 @@ func TestADownloadGoesOnOverABadNetwork(t *testing.T) {
 			t.Parallel()
 			web := newWebFile(t)
 			dir := t.TempDir()
-			through := toxic(t, web.address, tc.givenToxic)
-			_, err := web.resume(t, openStore(t, dir), through, tc.givenConfig)
+			bad := through(t, web.address, tc.given)
+			_, err := web.resume(t, openStore(t, dir), bad, tc.givenConfig)
 			if tc.wantErr == "" {
 				if err != nil {
 					t.Errorf("want no error, got %v", err)
 				}
 				return
 			}
-			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, through+"/a.yaml", tc.wantErr)
+			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, bad+"/a.yaml", tc.wantErr)
 			web.forget()
 			if size, err := web.resume(t, openStore(t, dir), web.address, Config{}); err != nil || size != fileSize {
 				t.Errorf("want %d bytes, got %d, %v", fileSize, size, err)
@@ -191,18 +185,8 @@ func openStore(t *testing.T, dir string) *store.Store {
 	return cache
 }
 
-// toxic returns the URL of a proxy before the server at address that does to
-// what it sends what the toxic says.
-func toxic(t *testing.T, address, toxic string) string {
+// through returns the URL of a bad network before the server at an address.
+func through(t *testing.T, address string, fault networktest.Fault) string {
 	t.Helper()
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
-	proxy := toxiproxy.NewProxy(server, "network", "127.0.0.1:0", strings.TrimPrefix(address, "http://"))
-	if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
-		t.Fatal(errors.Join(errors.New(toxic), err))
-	}
-	if err := proxy.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(proxy.Stop)
-	return "http://" + proxy.Listen
+	return "http://" + networktest.Start(t, strings.TrimPrefix(address, "http://"), fault).Address()
 }
