@@ -20,10 +20,6 @@ import (
 	"testing"
 	"time"
 
-	ct "github.com/google/certificate-transparency-go"
-	cttls "github.com/google/certificate-transparency-go/tls"
-	ctx509 "github.com/google/certificate-transparency-go/x509"
-	ctx509util "github.com/google/certificate-transparency-go/x509util"
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
@@ -31,6 +27,7 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/testing/ca"
 	"github.com/sigstore/sigstore-go/pkg/tlog"
+	"golang.org/x/crypto/cryptobyte"
 )
 
 const (
@@ -159,41 +156,42 @@ func (i *instance) issue(t testing.TB, template *x509.Certificate, key crypto.Pu
 	return cert
 }
 
+// oidPromises identifies the extension of a certificate with the timestamps of logs
+// (RFC 6962 section 3.3).
+var oidPromises = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11129, 2, 4, 2}
+
 // promise returns the signed timestamp of the certificate transparency log for
 // a certificate that is still without one (RFC 6962 section 3.2).
 func (i *instance) promise(t testing.TB, precert *x509.Certificate) pkix.Extension {
 	t.Helper()
-	sct := ct.SignedCertificateTimestamp{
-		SCTVersion: ct.V1, Timestamp: uint64(i.now.UnixMilli()), LogID: ct.LogID{KeyID: [32]byte(logID(t, i.ctKey.Public()))},
-	}
-	input, err := ct.SerializeSCTSignatureInput(sct, ct.LogEntry{Leaf: ct.MerkleTreeLeaf{
-		Version: ct.V1, LeafType: ct.TimestampedEntryLeafType, TimestampedEntry: &ct.TimestampedEntry{
-			Timestamp: sct.Timestamp, EntryType: ct.PrecertLogEntryType, PrecertEntry: &ct.PreCert{
-				IssuerKeyHash: sha256.Sum256(i.intermediate.RawSubjectPublicKeyInfo), TBSCertificate: precert.RawTBSCertificate,
-			},
-		},
-	}})
+	const v1, precertEntry, timestampSignature, sha256AndECDSA = 0, 1, 0, 0x0403
+	at, issuer := uint64(i.now.UnixMilli()), sha256.Sum256(i.intermediate.RawSubjectPublicKeyInfo)
+	signed := cryptobyte.NewBuilder([]byte{v1, timestampSignature})
+	signed.AddUint64(at)
+	signed.AddUint16(precertEntry)
+	signed.AddBytes(issuer[:])
+	signed.AddUint24LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(precert.RawTBSCertificate) })
+	signed.AddUint16(0) // no extensions
+	sum := sha256.Sum256(signed.BytesOrPanic())
+	signature, err := i.ctKey.Sign(rand.Reader, sum[:], crypto.SHA256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := sha256.Sum256(input)
-	sct.Signature.Algorithm = cttls.SignatureAndHashAlgorithm{Hash: cttls.SHA256, Signature: cttls.ECDSA}
-	if sct.Signature.Signature, err = i.ctKey.Sign(rand.Reader, sum[:], crypto.SHA256); err != nil {
-		t.Fatal(err)
-	}
-	list, err := ctx509util.MarshalSCTsIntoSCTList([]*ct.SignedCertificateTimestamp{&sct})
+	timestamp := cryptobyte.NewBuilder([]byte{v1})
+	timestamp.AddBytes(logID(t, i.ctKey.Public()))
+	timestamp.AddUint64(at)
+	timestamp.AddUint16(0) // no extensions
+	timestamp.AddUint16(sha256AndECDSA)
+	timestamp.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(signature) })
+	var list cryptobyte.Builder
+	list.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
+		b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(timestamp.BytesOrPanic()) })
+	})
+	value, err := asn1.Marshal(list.BytesOrPanic())
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := cttls.Marshal(*list)
-	if err != nil {
-		t.Fatal(err)
-	}
-	value, err := asn1.Marshal(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pkix.Extension{Id: asn1.ObjectIdentifier(ctx509.OIDExtensionCTSCT), Value: value}
+	return pkix.Extension{Id: oidPromises, Value: value}
 }
 
 // certificate returns the certificate in PEM.
