@@ -28,16 +28,18 @@ func (s *scenario) newPrivateWeb(token string) *httptest.Server {
 	}))
 	s.t.Cleanup(server.Close)
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	s.secret("ca", map[string]string{"ca.crt": string(authority)})
+	s.create(s.newSecret("ca", map[string]string{"ca.crt": string(authority)}))
 	return server
 }
 
-// secret makes a Secret.
-func (s *scenario) secret(name string, content map[string]string) *corev1.Secret {
-	s.t.Helper()
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name}, StringData: content}
-	s.create(secret)
-	return secret
+// newSecret returns a Secret that sources may name.
+func (s *scenario) newSecret(name string, content map[string]string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: s.namespace, Name: name, Labels: map[string]string{v1alpha1.SourceLabel: "true"},
+		},
+		StringData: content,
+	}
 }
 
 func TestAPrivateFileIsFetchedWhenItsSecretIsRight(t *testing.T) {
@@ -53,7 +55,12 @@ func TestAPrivateFileIsFetchedWhenItsSecretIsRight(t *testing.T) {
 	s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp(
 		"False ReferenceNotFound: .*a.yaml: Secret login: it does not exist in this namespace"))
 
-	login := s.secret("login", map[string]string{"token": "battery-staple"})
+	login := s.newSecret("login", map[string]string{"token": "battery-staple", "host": server.Listener.Addr().String()})
+	login.Labels = nil
+	s.create(login)
+	s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp("False ReferenceInvalid: .*a.yaml: Secret login: .*" +
+		"kubectl label secret -n " + s.namespace + " login addons.cluster.x-k8s.io/source=true"))
+	s.change(login, func() { login.Labels = map[string]string{v1alpha1.SourceLabel: "true"} })
 	s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp(
 		"False FetchFailed: .*a.yaml: the server answered 401 Unauthorized: it refuses the credentials of Secret login"))
 	s.change(login, func() { login.StringData = map[string]string{"token": "correct-horse"} })

@@ -17,8 +17,6 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"oras.land/oras-go/v2"
 	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/registry/remote"
@@ -302,10 +300,9 @@ func TestARegistryWithAPasswordIsWaitedForAndNamed(t *testing.T) {
 	s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp(
 		"False ReferenceNotFound: .*Secret robot: it does not exist in this namespace"))
 
-	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "robot"},
-		StringData: map[string]string{"username": "robot", "password": "battery-staple"},
-	}
+	secret := s.newSecret("robot", map[string]string{
+		"username": "robot", "password": "battery-staple", "host": r.Listener.Addr().String(),
+	})
 	s.create(secret)
 	s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp("False FetchFailed: .*private:v1.*401"))
 	s.change(secret, func() { secret.StringData = map[string]string{"password": "correct-horse"} })

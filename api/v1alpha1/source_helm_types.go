@@ -34,7 +34,9 @@ type HelmSource struct {
 	Values *runtime.RawExtension `json:"values,omitempty"`
 
 	// valuesFrom are ConfigMaps and Secrets in the namespace of the Bundle with
-	// values, the later over the earlier.
+	// values, the later over the earlier. The Secrets are of the type
+	// addons.cluster.x-k8s.io/resource-set, or have the label
+	// addons.cluster.x-k8s.io/source: "true".
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16

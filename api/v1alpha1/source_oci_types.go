@@ -60,8 +60,7 @@ type OCISource struct {
 	Kustomize *Kustomize `json:"kustomize,omitempty"`
 
 	// secretRef names a Secret in the namespace of the Bundle with credentials:
-	// of the type kubernetes.io/dockerconfigjson, or with the keys username and
-	// password, or token, and with tls.crt and tls.key for a client certificate.
+	// of the type kubernetes.io/dockerconfigjson, or as that of an https source.
 	// +optional
 	SecretRef LocalReference `json:"secretRef,omitzero"`
 

@@ -1,5 +1,18 @@
 package v1alpha1
 
+const (
+	// SourceLabel is the label of a Secret that sources may name with whatever type it
+	// has, with the value "true". Without it they may name those of the types that are
+	// made for their purpose. Secrets of service accounts, of bootstrap tokens and of
+	// Cluster API are never read.
+	SourceLabel = "addons.cluster.x-k8s.io/source"
+
+	// HostAnnotation is the annotation of a Secret with the servers that its login and
+	// its client certificate are for: names with their ports unless those are 443,
+	// separated by commas. The key host of the Secret has the same meaning.
+	HostAnnotation = "addons.cluster.x-k8s.io/host"
+)
+
 // Source is where bytes come from: exactly one of its fields is set.
 // +kubebuilder:validation:ExactlyOneOf=https;oci;helm;configMap;secret;file;inline
 type Source struct {
@@ -71,12 +84,16 @@ type HTTPSSource struct {
 
 	// secretRef names a Secret in the namespace of the Bundle with credentials: with
 	// the keys username and password, or token, and with tls.crt and tls.key for a
-	// client certificate. They are sent to the server of the url only.
+	// client certificate. They are sent to the server of the url only, which the key host
+	// or the annotation addons.cluster.x-k8s.io/host must name. The Secret is of the type
+	// kubernetes.io/basic-auth or kubernetes.io/tls, or has the label
+	// addons.cluster.x-k8s.io/source: "true".
 	// +optional
 	SecretRef LocalReference `json:"secretRef,omitzero"`
 
 	// caRef names a Secret in the namespace of the Bundle with the key ca.crt: the
-	// authorities that the server is verified with, in place of the system's.
+	// authorities that the server is verified with, in place of the system's. Types and
+	// label are those of secretRef.
 	// +optional
 	CARef LocalReference `json:"caRef,omitzero"`
 }

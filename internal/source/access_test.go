@@ -19,6 +19,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
@@ -42,18 +43,28 @@ func privateFile(t *testing.T, password string) (v1alpha1.HTTPSSource, *corev1.S
 	}, secretNamed("ca", corev1.SecretTypeOpaque, map[string]string{"ca.crt": string(ca)})
 }
 
+// secretNamed is a Secret that sources may name.
 func secretNamed(name string, kind corev1.SecretType, content map[string]string) *corev1.Secret {
-	secret := &corev1.Secret{ObjectMeta: meta(name), Type: kind, Data: map[string][]byte{}}
-	for key, value := range content {
-		secret.Data[key] = []byte(value)
-	}
+	secret := &corev1.Secret{ObjectMeta: meta(name), Type: kind, Data: bytesOf(content)}
+	secret.Labels = map[string]string{v1alpha1.SourceLabel: "true"}
 	return secret
 }
+
+// forHost has a Secret say that its login is for the servers, which may be URLs.
+func forHost(secret *corev1.Secret, servers ...string) *corev1.Secret {
+	hosts := strings.ReplaceAll(strings.Join(servers, ", "), "https://", "")
+	secret.Annotations = map[string]string{v1alpha1.HostAnnotation: hosts}
+	return secret
+}
+
+// server is the server of a source.
+func server(src v1alpha1.HTTPSSource) string { return fetch.Host(src.URL) }
 
 func TestAFileIsFetchedWithTheSecretsOfTheTime(t *testing.T) {
 	t.Parallel()
 	src, ca := privateFile(t, "hunter2")
-	login := secretNamed("login", corev1.SecretTypeBasicAuth, map[string]string{"username": "u", "password": "old"})
+	login := forHost(secretNamed("login", corev1.SecretTypeBasicAuth,
+		map[string]string{"username": "u", "password": "old"}), server(src))
 	r := newResolver(t, login, ca)
 	part, ok := r.Static(source.Query{Namespace: namespace, Source: v1alpha1.Source{HTTPS: &src}})
 	if !ok {
@@ -62,7 +73,8 @@ func TestAFileIsFetchedWithTheSecretsOfTheTime(t *testing.T) {
 	_, err := part.Fetch(t.Context(), store.Partial{})
 	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, src.URL, "credentials of Secret login")
 
-	login = secretNamed("login", corev1.SecretTypeBasicAuth, map[string]string{"username": "u", "password": "hunter2"})
+	login = forHost(secretNamed("login", corev1.SecretTypeBasicAuth,
+		map[string]string{"username": "u", "password": "hunter2"}), server(src))
 	r = newResolver(t, login, ca)
 	part, _ = r.Static(source.Query{Namespace: namespace, Source: v1alpha1.Source{HTTPS: &src}})
 	if got := content(t, part); got != "kind: A" {
@@ -124,9 +136,9 @@ func TestACARefWithoutAuthoritiesNamesItsSecret(t *testing.T) {
 func TestTheAuthoritiesOfCARefReplaceThoseOfTheLogin(t *testing.T) {
 	t.Parallel()
 	src, ca := privateFile(t, "hunter2")
-	login := secretNamed("login", "", map[string]string{
+	login := forHost(secretNamed("login", "", map[string]string{
 		"username": "u", "password": "hunter2", "ca.crt": string(ca.Data["ca.crt"]),
-	})
+	}), server(src))
 	for name, want := range map[string]bool{"": true, "ca": true, "strange": false} {
 		src.CARef.Name = name
 		strange := secretNamed("strange", "", map[string]string{"ca.crt": strangeAuthority(t)})

@@ -131,7 +131,7 @@ func (r *Resolver) chartAt(namespace string, at *url.URL, sum digest.Digest, src
 func (r *Resolver) fetchIndex(
 	ctx context.Context, namespace string, at *url.URL, src v1alpha1.HelmSource,
 ) ([]byte, error) {
-	access, err := r.access(ctx, namespace, src.SecretRef, src.CARef)
+	access, err := r.access(ctx, namespace, at.Host, src.SecretRef, src.CARef)
 	if err != nil {
 		return nil, err
 	}

@@ -89,7 +89,7 @@ func TestAChartIsReadWithTheLoginAndTheAuthorityOfItsServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server, ca := newChartServer(t, test.welcome)
-			r := newResolver(t, ca, secretNamed("login", corev1.SecretTypeOpaque, test.login))
+			r := newResolver(t, ca, forHost(secretNamed("login", corev1.SecretTypeOpaque, test.login), server.URL))
 			parts := resolved(t, r, server.source(test.path))
 			if got := content(t, parts[0]); !strings.Contains(got, "kind: X") {
 				t.Errorf("want the chart, got %q", got)
@@ -105,7 +105,8 @@ func TestTheLoginOfAChartRepositoryStaysOnItsServer(t *testing.T) {
 	elsewhere.Server = httptest.NewServer(elsewhere)
 	t.Cleanup(elsewhere.Close)
 	server.archive = elsewhere.URL + "/web-1.2.3.tgz"
-	login := secretNamed("login", corev1.SecretTypeBasicAuth, map[string]string{"username": "u", "password": "hunter2"})
+	login := forHost(secretNamed("login", corev1.SecretTypeBasicAuth,
+		map[string]string{"username": "u", "password": "hunter2"}), server.URL, elsewhere.URL)
 	resolved(t, newResolver(t, ca, login), server.source("/charts/web"))
 	if got := strings.Join(elsewhere.seen, ","); len(elsewhere.seen) == 0 || got != "" {
 		t.Errorf("want the other server to be asked without a login, it saw %q", elsewhere.seen)
@@ -115,7 +116,8 @@ func TestTheLoginOfAChartRepositoryStaysOnItsServer(t *testing.T) {
 func TestAChartRepositoryThatDeniesAccessNamesTheSecret(t *testing.T) {
 	t.Parallel()
 	server, ca := newChartServer(t, basic)
-	wrong := secretNamed("login", corev1.SecretTypeBasicAuth, map[string]string{"username": "u", "password": "old"})
+	wrong := forHost(secretNamed("login", corev1.SecretTypeBasicAuth,
+		map[string]string{"username": "u", "password": "old"}), server.URL)
 	none := secretNamed("login", corev1.SecretTypeOpaque, map[string]string{"user": "u"})
 	empty := secretNamed("ca", corev1.SecretTypeOpaque, map[string]string{})
 	tests := map[string]struct {

@@ -31,7 +31,7 @@ func (c *clients) secrets() *source.Resolver {
 	login := secretOf("login", map[string]string{".dockerconfigjson": string(config)})
 	login.Type = corev1.SecretTypeDockerConfigJson
 	return newResolver(c.t, login,
-		secretOf("wrong", map[string]string{"username": clientUser, "password": "wrong"}),
+		forHost(secretOf("wrong", map[string]string{"username": clientUser, "password": "wrong"}), c.secure),
 		secretOf("ca", map[string]string{"ca.crt": string(c.ca)}),
 		secretOf("other-ca", map[string]string{"ca.crt": authorityOf(c.t)}),
 		secretOf("pem", map[string]string{"ca.pem": string(c.ca)}),

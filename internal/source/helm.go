@@ -117,8 +117,8 @@ func (r *Resolver) value(ctx context.Context, namespace string, from v1alpha1.Va
 	var text []byte
 	var found bool
 	if from.Kind == "Secret" {
-		secret := &corev1.Secret{}
-		if err := r.read(ctx, namespace, from.Name, secret); err != nil {
+		secret, err := r.namedSecret(ctx, namespace, from.Name, manifestTypes)
+		if err != nil {
 			return helm.Document{}, fault.Wrap(name, err)
 		}
 		text, found = secret.Data[key]

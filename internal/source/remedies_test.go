@@ -21,9 +21,9 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci/ocitest"
 )
 
-// secretOf is an opaque Secret.
+// secretOf is an opaque Secret that sources may name.
 func secretOf(name string, keys map[string]string) *corev1.Secret {
-	return &corev1.Secret{ObjectMeta: meta(name), Type: corev1.SecretTypeOpaque, Data: bytesOf(keys)}
+	return secretNamed(name, corev1.SecretTypeOpaque, keys)
 }
 
 func bytesOf(keys map[string]string) map[string][]byte {
@@ -71,8 +71,8 @@ func TestTheMessageOfARegistryThatRefusesNamesTheSecret(t *testing.T) {
 	elsewhere := secretOf("docker", map[string]string{".dockerconfigjson": `{"auths":{"ghcr.io":{"username":"a","password":"hunter2"}}}`})
 	elsewhere.Type = corev1.SecretTypeDockerConfigJson
 	r := newResolver(t, elsewhere,
-		secretOf("login", map[string]string{"username": "jane", "password": "hunter2"}),
-		secretOf("token", map[string]string{"token": "hunter2"}),
+		forHost(secretOf("login", map[string]string{"username": "jane", "password": "hunter2"}), registry.Host(), forbidding.Host()),
+		forHost(secretOf("token", map[string]string{"token": "hunter2"}), registry.Host()),
 		secretOf("ca", map[string]string{"ca.crt": string(registry.CA())}),
 		secretOf("forbidding-ca", map[string]string{"ca.crt": string(forbidding.CA())}),
 	)
@@ -114,8 +114,10 @@ func TestTheMessageAboutAnAuthorityNamesItsSecret(t *testing.T) {
 	registry := ocitest.New(t, ocitest.Options{TLS: true})
 	other := ocitest.New(t, ocitest.Options{TLS: true, Username: "jane", Password: "right"})
 	r := newResolver(t,
-		secretOf("login", map[string]string{"username": "jane", "password": "hunter2"}),
-		secretOf("both", map[string]string{"username": "jane", "password": "hunter2", "ca.crt": authorityOf(t)}),
+		forHost(secretOf("login", map[string]string{"username": "jane", "password": "hunter2"}), registry.Host()),
+		secretOf("both", map[string]string{
+			"username": "jane", "password": "hunter2", "ca.crt": authorityOf(t), "host": registry.Host(),
+		}),
 		secretOf("other-ca", map[string]string{"ca.crt": authorityOf(t)}),
 		secretOf("pem", map[string]string{"ca.pem": string(other.CA())}),
 		secretOf("empty", nil),

@@ -115,8 +115,8 @@ func (r *Resolver) policy(ctx context.Context, namespace string, v v1alpha1.Veri
 // publicKeys returns the public keys of a Secret, in the order of their names, and
 // what they are called in messages.
 func (r *Resolver) publicKeys(ctx context.Context, namespace, name string) (keys []byte, from string, err error) {
-	secret := &corev1.Secret{}
-	if err := r.read(ctx, namespace, name, secret); err != nil {
+	secret, err := r.namedSecret(ctx, namespace, name, publicKeyTypes)
+	if err != nil {
 		return nil, "", err
 	}
 	var names []string

@@ -187,7 +187,8 @@ func TestAnArtifactThatIsNotSignedAsItMust(t *testing.T) {
 	t.Parallel()
 	key, other := signaturetest.NewKey(t), signaturetest.NewKey(t)
 	subject := signedArtifact().Digest()
-	noKeys := keysSecret()
+	serviceAccount, login, noKeys := keysSecret(key), keysSecret(key), keysSecret()
+	serviceAccount.Type, login.Type = corev1.SecretTypeServiceAccountToken, corev1.SecretTypeBasicAuth
 	broken := keysSecret()
 	broken.Data["cosign.pub"] = []byte("-----BEGIN hunter2")
 	tests := map[string]struct {
@@ -230,6 +231,16 @@ func TestAnArtifactThatIsNotSignedAsItMust(t *testing.T) {
 			given: []client.Object{noKeys}, verify: withKeys(),
 			wantClass: fault.ClassWait, wantReason: v1alpha1.ReferenceNotFoundReason,
 			wantSays: "verify: Secret cosign: it has no public key under a key that ends in .pub",
+		},
+		"the Secret is of a service account": {
+			given: []client.Object{serviceAccount}, verify: withKeys(),
+			wantClass: fault.ClassStall, wantReason: v1alpha1.ReferenceInvalidReason,
+			wantSays: "verify: Secret cosign: it is of the type kubernetes.io/service-account-token, which a source may not name",
+		},
+		"the Secret is made for something else": {
+			given: []client.Object{login}, verify: withKeys(),
+			wantClass: fault.ClassStall, wantReason: v1alpha1.ReferenceInvalidReason,
+			wantSays: "verify: Secret cosign: it is of the type kubernetes.io/basic-auth and not labelled for sources",
 		},
 		"the public key is none": {
 			given: []client.Object{broken}, verify: withKeys(),

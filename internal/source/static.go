@@ -43,7 +43,7 @@ func (r *Resolver) Static(query Query) (Part, bool) {
 func (r *Resolver) openStatic(ctx context.Context, query Query, have store.Partial) (store.Body, error) {
 	files := r.Sources
 	if web := query.Source.HTTPS; web != nil {
-		access, err := r.access(ctx, query.Namespace, web.SecretRef, web.CARef)
+		access, err := r.access(ctx, query.Namespace, fetch.Host(web.URL), web.SecretRef, web.CARef)
 		if err != nil {
 			return store.Body{}, fault.Wrap(fetch.Describe(query.Source), err)
 		}

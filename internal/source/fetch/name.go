@@ -30,6 +30,15 @@ func Name(src v1alpha1.Source) string {
 	return u.Host
 }
 
+// Host returns the host of a URL, with its port if it has one; empty for what is no URL.
+func Host(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
 // Describe returns where the bytes of src come from, for messages: the URL
 // without userinfo, query and fragment; the path of a file; or "inline".
 func Describe(src v1alpha1.Source) string {

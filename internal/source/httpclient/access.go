@@ -100,9 +100,10 @@ func (a Access) checkLogin() error {
 }
 
 // IsEmpty reports whether a is that of anybody, with the authorities of the system.
-func (a Access) IsEmpty() bool { return !a.hasCredentials() && a.RootCAs == nil }
+func (a Access) IsEmpty() bool { return !a.HasCredentials() && a.RootCAs == nil }
 
-func (a Access) hasCredentials() bool {
+// HasCredentials reports whether a holds what is for one server only.
+func (a Access) HasCredentials() bool {
 	return a.Username != "" || a.Token != "" || a.Certificate != nil
 }
 
@@ -112,7 +113,7 @@ func (a Access) Denied(status int) string {
 	switch {
 	case status != http.StatusUnauthorized && status != http.StatusForbidden:
 		return ""
-	case a.hasCredentials():
+	case a.HasCredentials():
 		return ": it refuses the credentials of " + cmp.Or(a.From, "the source") + a.keys()
 	}
 	return ": it may need credentials, which secretRef names"

@@ -26,6 +26,10 @@ type Credentials struct {
 	// messages.
 	LoginKeys, Secret string
 
+	// NamesNoHost is set if a login or the client certificate does not say which
+	// registry it is for, as the entries of a docker config do.
+	NamesNoHost bool
+
 	// ClientCertificate is shown to the registry that a Bundle names; not to its
 	// mirrors. Nil means none.
 	ClientCertificate *tls.Certificate

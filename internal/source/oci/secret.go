@@ -40,6 +40,7 @@ func CredentialsFrom(registryHost, secretType string, secret map[string][]byte) 
 	}
 	c := Credentials{
 		LoginKeys: loginKeysOf(secretType, secret), ClientCertificate: access.Certificate, RootCAs: access.RootCAs,
+		NamesNoHost: access.HasCredentials(),
 	}
 	if c.Logins, err = loginsFrom(registryHost, secretType, secret, access); err != nil {
 		return Credentials{}, err
