@@ -2,6 +2,8 @@ package app
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
@@ -50,12 +52,30 @@ func cacheOptions(opts ManagerOptions) cache.Options {
 	return options
 }
 
-// metadataCache returns a cache of the metadata of ConfigMaps and Secrets, which
-// the manager runs. Its own cache holds the Secrets of Clusters only.
+// The kinds that sources name.
+var secretKind, configMapKind = &corev1.Secret{}, &corev1.ConfigMap{}
+
+// nameable returns the ConfigMaps and the Secrets that a source may name. The others are
+// many in every cluster: an authority in each namespace, tokens, releases of Helm, and
+// the kubeconfigs and bootstrap data of Cluster API.
+func nameable() map[client.Object]cache.ByObject {
+	without := func(of corev1.SecretType) fields.Selector { return fields.OneTermNotEqualSelector("type", string(of)) }
+	return map[client.Object]cache.ByObject{
+		configMapKind: {Field: fields.OneTermNotEqualSelector(metav1.ObjectNameField, "kube-root-ca.crt")},
+		secretKind: {Field: fields.AndSelectors(
+			without(corev1.SecretTypeServiceAccountToken), without(corev1.SecretTypeBootstrapToken),
+			without(clusterv1.ClusterSecretType), without("helm.sh/release.v1"),
+		)},
+	}
+}
+
+// metadataCache returns a cache of the metadata of the ConfigMaps and Secrets that a
+// source may name, which the manager runs. Its own cache holds the Secrets of Clusters
+// only.
 func metadataCache(mgr ctrl.Manager, opts ManagerOptions) (cache.Cache, error) {
 	options := cacheOptions(opts)
 	options.HTTPClient, options.Scheme, options.Mapper = mgr.GetHTTPClient(), mgr.GetScheme(), mgr.GetRESTMapper()
-	options.ByObject, options.DefaultTransform = nil, capi.KeepNames
+	options.ByObject, options.DefaultTransform = nameable(), capi.KeepNames
 	objects, err := cache.New(mgr.GetConfig(), options)
 	if err != nil {
 		return nil, err
