@@ -19,6 +19,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
@@ -113,6 +116,47 @@ func TestDeployment(t *testing.T) {
 		t.Errorf("service accounts = %v, want %s", names(accounts), pod.Spec.ServiceAccountName)
 	}
 	checkRestricted(t, pod.Spec)
+}
+
+func TestTheMemoryOfTheManagerIsBounded(t *testing.T) {
+	t.Parallel()
+	var deployment appsv1.Deployment
+	convert(t, ofKind(components(t), "Deployment")[0], &deployment)
+	container := deployment.Spec.Template.Spec.Containers[0]
+	at := slices.IndexFunc(container.Env, func(e corev1.EnvVar) bool { return e.Name == "GOMEMLIMIT" })
+	if at < 0 {
+		t.Fatal("want GOMEMLIMIT, got none")
+	}
+	// Go's unit MiB is Kubernetes' Mi.
+	own := resource.MustParse(strings.TrimSuffix(container.Env[at].Value, "B"))
+	const child = 512 << 20
+	if limit := container.Resources.Limits.Memory().Value(); own.Value()+2*child > limit {
+		t.Errorf("want room for the manager (%s) and two children of 512 MiB in %d bytes", own.String(), limit)
+	}
+}
+
+func TestTheManagersPodsAreThoseOfThePolicies(t *testing.T) {
+	t.Parallel()
+	var deployment appsv1.Deployment
+	convert(t, ofKind(components(t), "Deployment")[0], &deployment)
+	pods := deployment.Spec.Template.Labels
+	var policy networkingv1.NetworkPolicy
+	convert(t, ofKind(components(t), "NetworkPolicy")[0], &policy)
+	var budget policyv1.PodDisruptionBudget
+	convert(t, ofKind(components(t), "PodDisruptionBudget")[0], &budget)
+	for what, got := range map[string]map[string]string{
+		"NetworkPolicy": policy.Spec.PodSelector.MatchLabels, "PodDisruptionBudget": budget.Spec.Selector.MatchLabels,
+	} {
+		if diff := cmp.Diff(pods, got); diff != "" {
+			t.Errorf("%s (-labels of the pods +selector):\n%s", what, diff)
+		}
+	}
+	for _, port := range policy.Spec.Ingress[0].Ports {
+		isPort := func(p corev1.ContainerPort) bool { return p.Name == port.Port.StrVal }
+		if !slices.ContainsFunc(deployment.Spec.Template.Spec.Containers[0].Ports, isPort) {
+			t.Errorf("the NetworkPolicy lets through the port %s, which the pod does not have", port.Port)
+		}
+	}
 }
 
 // checkRestricted checks what the pod security standard "restricted" and a
