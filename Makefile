@@ -28,7 +28,7 @@ CONTROLPLANE := etcd kube-apiserver kube-controller-manager kube-scheduler kubec
 ASSETS := $(if $(KUBEBUILDER_ASSETS),$(notdir $(wildcard $(KUBEBUILDER_ASSETS)/*)))
 CONTROLPLANE_FILES := $(addprefix $(BIN)/,$(filter-out $(ASSETS),$(CONTROLPLANE)))
 CLIENTS_FILES := $(addprefix $(BIN)/clients/,oras helm crane cosign registry)
-TOOLS_FILES := $(addprefix $(BIN)/,controller-gen golangci-lint kustomize)
+TOOLS_FILES := $(addprefix $(BIN)/,controller-gen golangci-lint govulncheck kustomize)
 
 PACKAGE_etcd := go.etcd.io/etcd/server/v3
 PACKAGE_kube-apiserver := k8s.io/kubernetes/cmd/kube-apiserver
@@ -39,6 +39,7 @@ PACKAGE_kwok := sigs.k8s.io/kwok/cmd/kwok
 PACKAGE_capi-core := sigs.k8s.io/cluster-api/core
 PACKAGE_controller-gen := sigs.k8s.io/controller-tools/cmd/controller-gen
 PACKAGE_golangci-lint := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+PACKAGE_govulncheck := golang.org/x/vuln/cmd/govulncheck
 PACKAGE_oras := oras.land/oras/cmd/oras
 PACKAGE_helm := helm.sh/helm/v4/cmd/helm
 PACKAGE_crane := github.com/google/go-containerregistry/cmd/crane
@@ -67,6 +68,10 @@ lint: $(BIN)/golangci-lint ## Check the code as .golangci.yaml has it.
 	@failed=; for module in $(MODULES); do \
 		(cd $$module && $(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yaml ./...) || failed=1; \
 	done; [ -z "$$failed" ]
+
+.PHONY: vulncheck
+vulncheck: $(BIN)/govulncheck ## Look for known vulnerabilities that the manager reaches. Asks vuln.go.dev.
+	@$(BIN)/govulncheck .
 
 .PHONY: tidy
 tidy: ## Tidy the go.mod of every module.
@@ -157,12 +162,13 @@ image: ## Build the image IMAGE:VERSION, in the builder image BASE.
 		--tag $(IMAGE):$(VERSION) .
 
 .PHONY: release
-release: $(BIN)/kustomize ## Write what clusterctl installs to out/. Needs VERSION.
+release: $(BIN)/kustomize ## Write what clusterctl installs to out/. Needs VERSION; DIGEST pins the image.
 	@[[ "$(VERSION)" =~ ^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$$ ]] || \
 		{ echo "VERSION=$(VERSION) is not vX.Y.Z" >&2; exit 1; }
+	@[[ "$(DIGEST)" =~ ^(sha256:[0-9a-f]{64})?$$ ]] || { echo "DIGEST=$(DIGEST) is not sha256:…" >&2; exit 1; }
 	@mkdir -p $(OUT)
 	@$(BIN)/kustomize build config/default \
-		| sed 's|^\( *image:\) .*|\1 $(IMAGE):$(VERSION)|' > $(OUT)/addon-components.yaml
+		| sed 's|^\( *image:\) .*|\1 $(IMAGE):$(VERSION)$(addprefix @,$(DIGEST))|' > $(OUT)/addon-components.yaml
 	@cp metadata.yaml $(OUT)/metadata.yaml
 	@ls $(OUT)/addon-components.yaml $(OUT)/metadata.yaml
 
