@@ -137,4 +137,6 @@ func (o *options) addLimitFlags(fs *pflag.FlagSet) {
 		"Bytes of one object as JSON. The API server's own limit is 3 MiB.")
 	fs.IntVar(&l.Manifest.Objects, "max-objects", l.Manifest.Objects, "Objects of one release.")
 	fs.IntVar(&l.Manifest.Nesting, "max-nesting", l.Manifest.Nesting, "Depth of one object.")
+	fs.IntVar(&l.Manifest.Nodes, "max-nodes", l.Manifest.Nodes,
+		"Mappings, sequences, keys and values of one document together.")
 }

@@ -86,7 +86,7 @@ func (c Config) validate() error {
 		return errors.New("library: Interval must be positive")
 	case c.MaxBytes <= 0:
 		return errors.New("library: MaxBytes must be positive")
-	case c.Limits.Object <= 0, c.Limits.Objects <= 0, c.Limits.Nesting <= 0:
+	case c.Limits.Object <= 0, c.Limits.Objects <= 0, c.Limits.Nesting <= 0, c.Limits.Nodes <= 0:
 		return errors.New("library: every field of Limits must be positive")
 	case c.Archives.Bytes <= 0, c.Archives.Ratio <= 0, c.Archives.Files <= 0, c.Archives.Name <= 0, c.Archives.Window <= 0:
 		return errors.New("library: every field of Archives must be positive")

@@ -16,7 +16,7 @@ func FuzzObjects(f *testing.F) {
 	f.Add([]byte("[" + minimal("a") + "]\n" + minimal("b")))
 	f.Add([]byte("kind: List\nitems:\n- " + minimal("a") + "\n...\n%YAML 1.1\n---\n"))
 	f.Add([]byte("a: &b {c: 1e9, <<: {d: 0x1f}}\ne: *b\nkind: X\napiVersion: v1\nmetadata: {name: a, labels: {b: c}}\n"))
-	limits := Limits{Object: 4096, Objects: 20, Nesting: 10}
+	limits := Limits{Object: 4096, Objects: 20, Nesting: 10, Nodes: 1000}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		index, stored := buildValid(t, text, limits)
 		again, err := Build(io.Discard, Objects(strings.NewReader(stored), "a.yaml", limits))

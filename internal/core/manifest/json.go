@@ -26,31 +26,37 @@ func isJSON(text []byte) bool {
 // is seen, and numbers keep the digits that they are written with.
 type jsonReader struct {
 	decoder *json.Decoder
-	nesting int
+	limits  Limits
+	// left is how many nodes the value may still have.
+	left int
 }
 
-func newJSONReader(text []byte, nesting int) jsonReader {
+func newJSONReader(text []byte, limits Limits) *jsonReader {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
-	return jsonReader{decoder: decoder, nesting: nesting}
+	return &jsonReader{decoder: decoder, limits: limits}
 }
 
 // next returns the next value of the text, or io.EOF.
-func (r jsonReader) next() (any, error) {
+func (r *jsonReader) next() (any, error) {
 	token, err := r.decoder.Token()
 	if err != nil {
 		return nil, err
 	}
+	r.left = r.limits.Nodes
 	return r.value(token, 0)
 }
 
 // value returns the value that begins with the token.
-func (r jsonReader) value(token json.Token, depth int) (any, error) {
+func (r *jsonReader) value(token json.Token, depth int) (any, error) {
+	if r.left--; r.left < 0 {
+		return nil, errTooMany
+	}
 	delim, ok := token.(json.Delim)
 	if !ok {
 		return token, nil
 	}
-	if depth >= r.nesting {
+	if depth >= r.limits.Nesting {
 		return nil, errTooDeep
 	}
 	if delim == '{' {
@@ -59,7 +65,7 @@ func (r jsonReader) value(token json.Token, depth int) (any, error) {
 	return r.array(depth + 1)
 }
 
-func (r jsonReader) object(depth int) (any, error) {
+func (r *jsonReader) object(depth int) (any, error) {
 	object := map[string]any{}
 	for {
 		token, err := r.decoder.Token()
@@ -73,6 +79,7 @@ func (r jsonReader) object(depth int) (any, error) {
 		if _, ok := object[key]; ok {
 			return nil, fmt.Errorf("key %s is duplicated in an object", quote(key))
 		}
+		r.left--
 		if token, err = r.decoder.Token(); err != nil {
 			return nil, err
 		}
@@ -82,7 +89,7 @@ func (r jsonReader) object(depth int) (any, error) {
 	}
 }
 
-func (r jsonReader) array(depth int) (any, error) {
+func (r *jsonReader) array(depth int) (any, error) {
 	array := []any{}
 	for {
 		token, err := r.decoder.Token()

@@ -11,13 +11,16 @@ type Limits struct {
 	// Nesting is the number of mappings and sequences inside each other,
 	// counted from the top of the document.
 	Nesting int
+	// Nodes is the number of mappings, sequences, keys and values of one document.
+	Nodes int
 }
 
 // DefaultLimits returns the limits that hold unless flags change them: 3 MiB
 // for an object, which is the API server's own limit for a request, 10,000
-// objects and a nesting of 100.
+// objects, a nesting of 100, and 200,000 nodes, which is five times as many as the
+// largest CRDs have that are published.
 func DefaultLimits() Limits {
-	return Limits{Object: 3 << 20, Objects: 10_000, Nesting: 100}
+	return Limits{Object: 3 << 20, Objects: 10_000, Nesting: 100, Nodes: 200_000}
 }
 
 // document returns the size in bytes that a document may have before it is

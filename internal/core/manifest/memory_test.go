@@ -68,3 +68,15 @@ func TestScanMemory(t *testing.T) {
 		t.Errorf("the heap grew by %d bytes, want at most %d", grown, bound)
 	}
 }
+
+// TestTooManyNodesAreRefusedBeforeATreeIsMade allocates 300 times the text with a tree.
+func TestTooManyNodesAreRefusedBeforeATreeIsMade(t *testing.T) {
+	text := "a: [" + strings.Repeat("{b},", 250_000) + "]\n"
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_ = refusal(t, text, DefaultLimits())
+	runtime.ReadMemStats(&after)
+	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > uint64(20*len(text)) {
+		t.Errorf("%d bytes were allocated for a text of %d", allocated, len(text))
+	}
+}

@@ -110,7 +110,7 @@ func (s *scanner) document(yield func(Object, error) bool) (bool, error) {
 	if c.json {
 		return s.values(c, place, yield)
 	}
-	value, err := decodeYAML(c.text, c.line, s.limits.Nesting)
+	value, err := decodeYAML(c.text, c.line, s.limits)
 	if err != nil {
 		return false, s.refused(place, err)
 	}
@@ -120,7 +120,7 @@ func (s *scanner) document(yield func(Object, error) bool) (bool, error) {
 // values yields the objects of JSON values that follow each other. Each value
 // counts as a document.
 func (s *scanner) values(c chunk, place Place, yield func(Object, error) bool) (bool, error) {
-	reader := newJSONReader(c.text, s.limits.Nesting)
+	reader := newJSONReader(c.text, s.limits)
 	for {
 		value, err := reader.next()
 		if errors.Is(err, io.EOF) {
@@ -263,6 +263,8 @@ func (s *scanner) refused(place Place, err error) error {
 	switch {
 	case errors.Is(err, errTooDeep):
 		return exceeded(place, "more than %d mappings and sequences inside each other", s.limits.Nesting)
+	case errors.Is(err, errTooMany):
+		return exceeded(place, "the document has more than %d keys, values, mappings and sequences", s.limits.Nodes)
 	case errors.Is(err, errTooLarge):
 		return exceeded(place, "the object is larger than %d bytes as JSON", s.limits.Object)
 	}

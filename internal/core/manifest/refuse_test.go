@@ -147,7 +147,7 @@ func TestObjectsRefuses(t *testing.T) {
 
 func TestObjectsRefusesWhatIsOverALimit(t *testing.T) {
 	t.Parallel()
-	limits := Limits{Object: 1000, Objects: 3, Nesting: 5}
+	limits := Limits{Object: 1000, Objects: 3, Nesting: 5, Nodes: 100}
 	flow := "apiVersion: v1\nkind: X\nmetadata: {name: a}\n"
 	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 	tests := map[string]struct{ given, want string }{
@@ -169,6 +169,12 @@ func TestObjectsRefusesWhatIsOverALimit(t *testing.T) {
 		"mappings that are too deep": {
 			flow + "a: {b: {c: {d: {e: {}}}}}\n",
 			"a.yaml, document 1 (line 1): more than 5 mappings and sequences inside each other"},
+		"YAML with too many nodes": {
+			flow + "a: [" + strings.Repeat("{b},", 50) + "]\n",
+			"a.yaml, document 1 (line 1): the document has more than 100 keys, values, mappings and sequences"},
+		"JSON with too many nodes": {
+			`[` + strings.Repeat(`{"a":0},`, 34) + `{}]`,
+			"a.yaml, document 1 (line 1): the document has more than 100 keys, values, mappings and sequences"},
 		"JSON that is too deep": {
 			`{"a":` + deep(5) + "}", "a.yaml, document 1 (line 1): more than 5 mappings and sequences inside each other"},
 	}
@@ -190,7 +196,7 @@ func TestObjectsAcceptsWhatIsAtALimit(t *testing.T) {
 	t.Parallel()
 	frame := `{"apiVersion":"v1","kind":"X","metadata":{"labels":{},"annotations":{},"name":"a"},"a":"","b":[[[[]]]]}`
 	object := strings.Replace(frame, `"a":""`, `"a":"`+strings.Repeat("x", 200-len(frame))+`"`, 1)
-	limits := Limits{Object: 200, Objects: 4, Nesting: 5}
+	limits := Limits{Object: 200, Objects: 4, Nesting: 5, Nodes: 20}
 	count := 0
 	for got, err := range Objects(strings.NewReader(strings.Repeat(object, 3)+"\n"+object), "a.yaml", limits) {
 		if err != nil {
@@ -219,12 +225,15 @@ func TestObjectsRefusesBombs(t *testing.T) {
 	shares.WriteString(lead + "s: &s " + strings.Repeat("x", 1<<16) + "\nt: [*s")
 	shares.WriteString(strings.Repeat(",*s", 10_000) + "]\n")
 	tests := map[string]struct{ given, want string }{
-		"a billion laughs":         {laughs.String(), "not YAML: document contains excessive aliasing"},
-		"a large text many times":  {shares.String(), "the object is larger than 3145728 bytes as JSON"},
-		"a million brackets":       {lead + "a: " + strings.Repeat("[", 1_000_000), "exceeded max depth of 10000"},
-		"a million JSON brackets":  {strings.Repeat("[", 1_000_000) + strings.Repeat("]", 1_000_000), "exceeded max depth"},
-		"ten thousand indents":     {lead + "a:\n" + strings.Repeat("- ", 20_000) + "b\n", "exceeded max depth of 10000"},
-		"a thousand JSON brackets": {strings.Repeat("[", 1000) + strings.Repeat("]", 1000), "more than 100 mappings"},
+		"a billion laughs":            {laughs.String(), "not YAML: document contains excessive aliasing"},
+		"a large text many times":     {shares.String(), "the object is larger than 3145728 bytes as JSON"},
+		"a million brackets":          {lead + "a: " + strings.Repeat("[", 1_000_000), "more than 200000 keys"},
+		"a million JSON brackets":     {strings.Repeat("[", 1_000_000) + strings.Repeat("]", 1_000_000), "more than 200000 keys"},
+		"a hundred thousand brackets": {lead + "a: " + strings.Repeat("[", 100_000), "exceeded max depth of 10000"},
+		"a million YAML nodes":        {lead + "a: [" + strings.Repeat("{b},", 333_333) + "]", "more than 200000 keys"},
+		"a million JSON nodes":        {"[" + strings.Repeat("{},", 1_000_000) + "{}]", "more than 200000 keys"},
+		"ten thousand indents":        {lead + "a:\n" + strings.Repeat("- ", 20_000) + "b\n", "exceeded max depth of 10000"},
+		"a thousand JSON brackets":    {strings.Repeat("[", 1000) + strings.Repeat("]", 1000), "more than 100 mappings"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
