@@ -75,6 +75,26 @@ func TestThrottlingEndsThePass(t *testing.T) {
 	}
 }
 
+func TestASilentServerEndsThePass(t *testing.T) {
+	t.Parallel()
+	cluster := newMemory(t)
+	unanswered := 0
+	cluster.fail = func(_ int, c call) (error, bool) {
+		if c.verb != "apply" || c.path == parentPath {
+			return nil, true
+		}
+		unanswered++
+		return fault.Retry(v1alpha1.ApplyFailedReason, ErrUnanswered), false
+	}
+	o := rolloutOf(cluster, releaseOf(t, "one", secrets(200))).Run(t.Context())
+	if !errors.Is(o.Err, ErrUnanswered) || fault.ClassOf(o.Err) != fault.ClassRetry {
+		t.Errorf("want to try again, got %v", o.Err)
+	}
+	if unanswered == 0 || unanswered > 2*parallel {
+		t.Errorf("want at most %d requests, got %d", 2*parallel, unanswered)
+	}
+}
+
 func TestBytesThatCannotBeReadAreNotApplied(t *testing.T) {
 	t.Parallel()
 	cluster := newMemory(t)

@@ -17,6 +17,10 @@ var (
 	// there are too many (HTTP 429). A pass that gets it starts no more requests.
 	ErrThrottled = errors.New("rate-limited")
 
+	// ErrUnanswered is in the error of a request that the API server did not answer in
+	// time. A pass that gets it starts no more requests: others need its worker.
+	ErrUnanswered = errors.New("the API server did not answer in time")
+
 	// ErrImmutable is in the error of an apply that the API server refused since a
 	// field cannot be changed.
 	ErrImmutable = errors.New("a field of it cannot be changed")
@@ -53,7 +57,13 @@ func KindNotServed(ref manifest.Ref) error {
 
 // endsPass reports whether no more requests are started after the error.
 func endsPass(err error) bool {
-	return errors.Is(err, ErrThrottled) || errors.Is(err, errStopped) || errors.Is(err, errSlice)
+	return errors.Is(err, ErrThrottled) || errors.Is(err, ErrUnanswered) || hadToEnd(err)
+}
+
+// hadToEnd reports whether a pass ended that nothing is wrong with: it was stopped, or
+// its slice is over.
+func hadToEnd(err error) bool {
+	return errors.Is(err, errStopped) || errors.Is(err, errSlice)
 }
 
 // stoppedError is why a pass had to stop, with the words and the class of that.

@@ -108,6 +108,9 @@ func TestEveryErrorEndsInATimeoutOfThePhase(t *testing.T) {
 		"a server that throttles": {
 			fault.Wait(v1alpha1.ThrottledReason, time.Second, ErrThrottled), fault.ClassStall, v1alpha1.PhaseTimeoutReason,
 		},
+		"a server that is silent": {
+			fault.Retry(v1alpha1.ApplyFailedReason, ErrUnanswered), fault.ClassStall, v1alpha1.PhaseTimeoutReason,
+		},
 		"not a Stall, which is one already": {
 			fault.Stall(v1alpha1.ObjectInvalidReason, errBroken), fault.ClassStall, v1alpha1.ObjectInvalidReason,
 		},

@@ -133,7 +133,7 @@ func (p *pass) withProgress(i int, err error) error {
 // fault.Stall, of whatever class it is, and makes waiting end no later than that.
 // A pass that had to stop, or whose slice is over, is no matter of the phase.
 func (p *pass) enforceTimeout(i int, err error) error {
-	if endsPass(err) && !errors.Is(err, ErrThrottled) || fault.ClassOf(err) == fault.ClassStall {
+	if hadToEnd(err) || fault.ClassOf(err) == fault.ClassStall {
 		return err
 	}
 	timeout := p.Release.Phases[i].Timeout
