@@ -32,15 +32,11 @@ func (c *Client) MoveFields(
 	if err != nil {
 		return fault.Retry(v1alpha1.InternalErrorReason, fmt.Errorf("%s: managed fields: %w", ref, err))
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	_, err = answer(c.rest.Patch(types.JSONPatchType).
+	err = c.send(ctx, c.rest.Patch(types.JSONPatchType).
 		AbsPath(path(resource, ref)...).
 		Param("fieldManager", inventory.FieldManager).
 		SetHeader("Accept", acceptMetadata).
-		MaxRetries(0).
-		Body(patch).
-		Do(ctx))
+		Body(patch), nil)
 	if isChanged(err) {
 		return changed(ref)
 	}

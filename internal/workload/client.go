@@ -2,17 +2,18 @@ package workload
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 
@@ -30,13 +31,6 @@ const (
 	acceptMetadata = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 
 	acceptJSON = "application/json"
-
-	// versionTTL is how long the Kubernetes version of an API server is taken
-	// to be the same: it changes while the connection stays.
-	versionTTL = 5 * time.Minute
-
-	// settlingTTL is versionTTL while the version is about to change.
-	settlingTTL = 15 * time.Second
 )
 
 var (
@@ -49,38 +43,49 @@ var (
 // concurrent use.
 //
 // The errors of its requests have a class and a reason, and name the object. A
-// request that fails, or is not answered within 30 seconds, is a fault.Retry with
-// ApplyFailedReason, of an HTTP 400 or 422, and
-// of the 500 for an object that does not fit its schema, with ObjectInvalidReason. HTTP 413 is a
-// fault.Stall. HTTP 429, a kind that is not served and a Namespace that is being
-// deleted are a fault.Wait.
+// request that fails is a fault.Retry with ApplyFailedReason. So is one that is not
+// answered in time, with rollout.ErrUnanswered in its chain: the answer to a read must
+// begin within 10 seconds, that to a write within 30, and none may pause for 10. So is
+// an answer of more than 16 MiB. HTTP 400, 422 and the 500 for an object that does not
+// fit its schema are a fault.Retry with ObjectInvalidReason. HTTP 413 is a fault.Stall.
+// HTTP 429, a kind that is not served and a Namespace that is being deleted are a
+// fault.Wait.
 type Client struct {
 	rest rest.Interface
+	// places are those of its large answers.
+	places []*semaphore.Weighted
 
-	// The version and its age belong to the one read that reads has under way.
+	// The version and its age belong to the one read that reads has under way. silent
+	// is true while the server did not answer the last one.
 	reads      singleflight.Group
+	silent     atomic.Bool
 	version    string
 	versionAge time.Time
 }
 
 // NewClient returns a client for the given configuration, or an error if it makes
 // no HTTP client. Its rate limits and its timeout are not used.
-func NewClient(cfg *rest.Config) (*Client, error) {
+func NewClient(cfg *rest.Config) (*Client, error) { return clientFor(cfg, newPlaces().of("")) }
+
+func clientFor(cfg *rest.Config, places []*semaphore.Weighted) (*Client, error) {
 	cfg = rest.CopyConfig(cfg)
 	cfg.QPS, cfg.RateLimiter = -1, nil
 	cfg.Timeout = 0
 	// A warning is for the author of the bundle, and the same in every cluster.
 	cfg.WarningHandler, cfg.WarningHandlerWithContext = rest.NoWarnings{}, nil
 	cfg.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return answers{next} })
 	httpClient, err := rest.HTTPClientFor(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("HTTP client: %w", err)
 	}
+	// An API server does not send its clients elsewhere: what is there is not asked.
+	httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	restClient, err := rest.UnversionedRESTClientForConfigAndClient(cfg, httpClient)
 	if err != nil {
 		return nil, fmt.Errorf("REST client: %w", err)
 	}
-	return &Client{rest: restClient}, nil
+	return &Client{rest: restClient, places: places}, nil
 }
 
 // Create sends body, the JSON of an object that did not exist, as a server-side
@@ -112,21 +117,17 @@ func (c *Client) Apply(
 func (c *Client) apply(
 	ctx context.Context, resource manifest.Resource, ref manifest.Ref, body []byte, manager string, force bool,
 ) (*metav1.PartialObjectMetadata, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	answered, err := answer(c.rest.Patch(types.ApplyPatchType).
+	applied := &metav1.PartialObjectMetadata{}
+	err := c.send(ctx, c.rest.Patch(types.ApplyPatchType).
 		AbsPath(path(resource, ref)...).
 		Param("fieldManager", manager).
 		Param("force", strconv.FormatBool(force)).
 		SetHeader("Accept", acceptMetadata).
-		MaxRetries(0).
-		Body(body).
-		Do(ctx))
+		Body(body), applied)
 	if err != nil {
 		return nil, err
 	}
-	applied := &metav1.PartialObjectMetadata{}
-	return applied, decode(answered, applied)
+	return applied, nil
 }
 
 // Metadata reads the metadata of an object. It returns nil if the object does not
@@ -155,48 +156,27 @@ func (c *Client) Object(
 	return live, classify(ref, err)
 }
 
-// Version returns the Kubernetes version of the API server, as in "v1.36.3". It
-// is read again, once for all callers, when it was read longer ago than ttl.
-func (c *Client) Version(ctx context.Context, ttl time.Duration) (string, error) {
-	known, err, _ := c.reads.Do("version", func() (any, error) {
-		if c.version != "" && time.Since(c.versionAge) < ttl {
-			return c.version, nil
-		}
-		read := &version.Info{}
-		if err := c.get(ctx, acceptJSON, read, "version"); err != nil {
-			return "", failed("version of the workload cluster", false, err)
-		}
-		c.version, c.versionAge = read.GitVersion, time.Now()
-		return c.version, nil
-	})
-	return known.(string), err
+func (c *Client) get(ctx context.Context, accept string, into any, segments ...string) error {
+	return c.send(ctx, c.rest.Get().AbsPath(segments...).SetHeader("Accept", accept), into)
 }
 
-func (c *Client) get(ctx context.Context, accept string, into any, segments ...string) error {
+// send sends a request and decodes the answer, unless into is nil. Every request but
+// that of a watch is sent here.
+func (c *Client) send(ctx context.Context, request *rest.Request, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	body, err := answer(c.rest.Get().AbsPath(segments...).SetHeader("Accept", accept).MaxRetries(0).Do(ctx))
+	ctx, free := withRoom(ctx, c.places)
+	defer free()
+	result := request.MaxRetries(0).Do(ctx)
+	// Only Result.Error reads the error of the server from the body: DoRaw and Raw do not.
+	if err := result.Error(); err != nil || into == nil {
+		return err
+	}
+	body, err := result.Raw()
 	if err != nil {
 		return err
 	}
 	return decode(body, into)
-}
-
-// decode reads the body of an answer.
-func decode(body []byte, into any) error {
-	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("the answer is not of the type that was requested: %w", err)
-	}
-	return nil
-}
-
-// answer returns the body of an answer, or the error of the server. Only
-// Result.Error reads the latter from the body: DoRaw and Raw do not.
-func answer(result rest.Result) ([]byte, error) {
-	if err := result.Error(); err != nil {
-		return nil, err
-	}
-	return result.Raw()
 }
 
 // path returns the segments of an object's path in the API.

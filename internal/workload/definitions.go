@@ -2,11 +2,11 @@ package workload
 
 import (
 	"context"
-	"strconv"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/definition"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 )
 
 // definitionPage is how many CustomResourceDefinitions one answer holds: one can be
@@ -39,35 +39,20 @@ type definitionList struct {
 // pages of 20.
 func (c *Client) Definitions(ctx context.Context) (map[string]definition.Live, error) {
 	all := make(map[string]definition.Live)
-	token := ""
-	for {
-		page := &definitionList{}
-		if err := c.getDefinitions(ctx, token, page); err != nil {
-			return nil, failed("list of customresourcedefinitions", false, err)
-		}
+	l := listing{
+		resource: manifest.Resource{Group: "apiextensions.k8s.io", Version: "v1", Plural: "customresourcedefinitions"},
+		accept:   acceptJSON, limit: definitionPage,
+	}
+	err := pages(ctx, c, l, func(page *definitionList) {
 		for _, item := range page.Items {
 			all[item.Metadata.Name] = definition.Live{
 				Group: item.Spec.Group, Kind: item.Spec.Names.Kind, Plural: item.Spec.Names.Plural,
 				Namespaced: item.Spec.Scope == "Namespaced", Stored: item.Status.StoredVersions,
 			}
 		}
-		if token = page.Continue; token == "" {
-			return all, nil
-		}
-	}
-}
-
-func (c *Client) getDefinitions(ctx context.Context, token string, into *definitionList) error {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	request := c.rest.Get().AbsPath("apis", "apiextensions.k8s.io", "v1", "customresourcedefinitions").
-		SetHeader("Accept", acceptJSON).MaxRetries(0).Param("limit", strconv.Itoa(definitionPage))
-	if token != "" {
-		request = request.Param("continue", token)
-	}
-	body, err := answer(request.Do(ctx))
+	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return decode(body, into)
+	return all, nil
 }

@@ -7,6 +7,10 @@
 // goes on in silence where the one before it ended in time. Its events are handed on
 // to those whose members they are about, and who want to know of such a change.
 //
+// A workload cluster belongs to somebody else, who may do harm with what it answers.
+// Answers, errors, versions and frames of watches are bounded before they are decoded,
+// shown or logged, and nobody waits long for one that is silent.
+//
 // It keeps no cache, starts no informer and has no client-side rate limit: the
 // number of requests is bounded by its callers and by the server's own flow
 // control, whose answer (429, Retry-After) becomes a fault.Wait.

@@ -23,12 +23,16 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 const (
 	// namespaceRetry is when to look again whether a namespace that is being
 	// deleted is gone: no watch reports it.
 	namespaceRetry = 5 * time.Second
+
+	// maxQuoted bounds what a message repeats of what a workload cluster said.
+	maxQuoted = 1024
 
 	minThrottle = time.Second
 	maxThrottle = time.Minute
@@ -54,9 +58,9 @@ func failed(subject string, secret bool, err error) error {
 	if !answered {
 		return fault.Retry(v1alpha1.ApplyFailedReason, fmt.Errorf("%s: %w", subject, unanswered(err)))
 	}
-	message := strings.TrimSpace(fmt.Sprintf("HTTP %d %s", answer.Code, answer.Reason))
+	message := strings.TrimSpace(fmt.Sprintf("HTTP %d %s", answer.Code, text.Line(string(answer.Reason), 64)))
 	if !secret || apierrors.IsNotFound(err) {
-		message += ": " + messageOf(answer)
+		message += ": " + text.Line(messageOf(answer), maxQuoted)
 	}
 	refusal := fmt.Errorf("%s: %s", subject, message)
 	switch {
@@ -153,9 +157,12 @@ func retryAfter(err error) time.Duration {
 // unanswered describes the error of a request that got no answer.
 func unanswered(err error) error {
 	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
-		return errors.New("the API server did not answer in time")
+		return rollout.ErrUnanswered
 	}
-	return fmt.Errorf("the connection to the API server failed: %w", stable(err))
+	if errors.Is(err, errTooLarge) {
+		return errTooLarge
+	}
+	return fmt.Errorf("the connection to the API server failed: %s", text.Line(stable(err).Error(), maxQuoted))
 }
 
 // stable removes from an error of net/http what is long or differs from one time

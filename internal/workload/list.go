@@ -3,6 +3,8 @@ package workload
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -11,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
@@ -22,6 +26,10 @@ const (
 
 	// pageSize is how many objects one answer holds.
 	pageSize = 500
+
+	// maxPages bounds a list, of a million objects in the usual pages: a server may
+	// never end one.
+	maxPages = 2_000
 )
 
 // List calls each with the metadata of every object of a kind that a label
@@ -31,7 +39,7 @@ const (
 func (c *Client) List(
 	ctx context.Context, resource manifest.Resource, namespace, label string, each func(*metav1.PartialObjectMetadata),
 ) error {
-	l := listing{resource: resource, namespace: namespace, label: label, accept: acceptMetadataList}
+	l := listing{resource: resource, namespace: namespace, label: label, accept: acceptMetadataList, limit: pageSize}
 	return pages(ctx, c, l, func(page *metav1.PartialObjectMetadataList) {
 		for i := range page.Items {
 			each(&page.Items[i])
@@ -44,7 +52,7 @@ func (c *Client) List(
 func (c *Client) Objects(
 	ctx context.Context, resource manifest.Resource, namespace, label string, each func(*unstructured.Unstructured),
 ) error {
-	l := listing{resource: resource, namespace: namespace, label: label, accept: acceptJSON}
+	l := listing{resource: resource, namespace: namespace, label: label, accept: acceptJSON, limit: pageSize}
 	return pages(ctx, c, l, func(page *unstructured.UnstructuredList) {
 		for i := range page.Items {
 			each(&page.Items[i])
@@ -57,21 +65,26 @@ type listing struct {
 	resource         manifest.Resource
 	namespace, label string
 	accept           string
+	limit            int // of objects in one answer
 }
 
-// pages calls each with all pages of a list. A kind that is not served has none.
+// pages calls each with all pages of a list. A kind that is not served has none. If
+// an answer is too large, fewer objects are asked for at once.
 func pages[T any, P interface {
 	*T
 	metav1.ListInterface
 }](ctx context.Context, c *Client, l listing, each func(P)) error {
 	token := ""
-	for {
+	for range maxPages {
 		page := P(new(T))
 		err := c.getPage(ctx, l, token, page)
-		if apierrors.IsNotFound(err) {
+		switch {
+		case errors.Is(err, errTooLarge) && l.limit > 1:
+			l.limit = max(1, l.limit/8)
+			continue
+		case apierrors.IsNotFound(err):
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return failed("list of "+l.resource.Plural, false, err)
 		}
 		each(page)
@@ -79,28 +92,23 @@ func pages[T any, P interface {
 			return nil
 		}
 	}
+	return fault.Retry(v1alpha1.ApplyFailedReason, fmt.Errorf("list of %s: it has more than %d pages", l.resource.Plural, maxPages))
 }
 
 func (c *Client) getPage(ctx context.Context, l listing, token string, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
 	segments := groupVersionPath(l.resource.Group, l.resource.Version)
 	if l.namespace != "" {
 		segments = append(segments, "namespaces", l.namespace)
 	}
 	request := c.rest.Get().AbsPath(append(segments, l.resource.Plural)...).
-		SetHeader("Accept", l.accept).MaxRetries(0).Param("limit", strconv.Itoa(pageSize))
+		SetHeader("Accept", l.accept).Param("limit", strconv.Itoa(l.limit))
 	if token != "" {
 		request = request.Param("continue", token)
 	}
 	if l.label != "" {
 		request = request.Param("labelSelector", l.label)
 	}
-	body, err := answer(request.Do(ctx))
-	if err != nil {
-		return err
-	}
-	return decode(body, into)
+	return c.send(ctx, request, into)
 }
 
 // SaveParent creates the parent of an inventory, or replaces the one with the
@@ -112,23 +120,21 @@ func (c *Client) SaveParent(ctx context.Context, parent *corev1.ConfigMap) (*cor
 	if err != nil {
 		return nil, failed(ref.String(), false, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
 	segments := []string{"api", "v1", "namespaces", parent.Namespace, "configmaps"}
 	request := c.rest.Post().AbsPath(segments...)
 	if parent.ResourceVersion != "" {
 		request = c.rest.Verb(http.MethodPut).AbsPath(append(segments, parent.Name)...)
 	}
-	stored, err := answer(request.Param("fieldManager", inventory.FieldManager).
-		SetHeader("Accept", acceptJSON).SetHeader("Content-Type", acceptJSON).MaxRetries(0).Body(body).Do(ctx))
+	stored := &corev1.ConfigMap{}
+	err = c.send(ctx, request.Param("fieldManager", inventory.FieldManager).
+		SetHeader("Accept", acceptJSON).SetHeader("Content-Type", acceptJSON).Body(body), stored)
 	if isConflict(err, parent.ResourceVersion) {
 		return nil, changed(ref)
 	}
 	if err != nil {
 		return nil, classify(ref, err)
 	}
-	read := &corev1.ConfigMap{}
-	return read, classify(ref, decode(stored, read))
+	return stored, nil
 }
 
 // isConflict reports whether a write of an object failed since it is no longer

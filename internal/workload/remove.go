@@ -160,15 +160,12 @@ func (c *Client) Delete(
 	if err != nil {
 		return false, classify(ref, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	body, err := answer(c.rest.Verb(http.MethodDelete).
+	answered := &metav1.PartialObjectMetadata{}
+	err = c.send(ctx, c.rest.Verb(http.MethodDelete).
 		AbsPath(path(resource, ref)...).
 		SetHeader("Accept", acceptMetadata).
 		SetHeader("Content-Type", acceptJSON).
-		MaxRetries(0).
-		Body(options).
-		Do(ctx))
+		Body(options), answered)
 	switch {
 	case apierrors.IsNotFound(err):
 		return true, nil
@@ -177,17 +174,9 @@ func (c *Client) Delete(
 	case err != nil:
 		return false, classify(ref, err)
 	}
-	return isGone(body), nil
-}
-
-// isGone reports whether the answer to a DELETE says that the object is gone: it
-// then is a Status or the object as it was, else the object in its deletion.
-func isGone(body []byte) bool {
-	answered := &metav1.PartialObjectMetadata{}
-	if err := json.Unmarshal(body, answered); err != nil {
-		return false
-	}
-	return answered.Kind == "Status" || answered.DeletionTimestamp == nil
+	// It is gone if the answer is a Status or the object as it was, else the answer is
+	// the object in its deletion.
+	return answered.Kind == "Status" || answered.DeletionTimestamp == nil, nil
 }
 
 // LetGo removes from an object, if it is still there, the fields that only the
@@ -228,15 +217,11 @@ func (c *Client) unmark(
 	if err != nil {
 		return classify(ref, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	_, err = answer(c.rest.Patch(types.MergePatchType).
+	err = c.send(ctx, c.rest.Patch(types.MergePatchType).
 		AbsPath(path(resource, ref)...).
 		Param("fieldManager", manager).
 		SetHeader("Accept", acceptMetadata).
-		MaxRetries(0).
-		Body(patch).
-		Do(ctx))
+		Body(patch), nil)
 	if isChanged(err) {
 		return changed(ref)
 	}

@@ -62,14 +62,8 @@ func openWatch(
 // revision returns the current resource version of a kind. It reads at most one
 // object: any, since a server searches long for one that a selector selects.
 func (c *Client) revision(ctx context.Context, target rollout.Target) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	body, err := answer(c.all(target).SetHeader("Accept", acceptMetadataList).Param("limit", "1").Do(ctx))
-	if err != nil {
-		return "", err
-	}
 	list := &metav1.PartialObjectMetadataList{}
-	err = decode(body, list)
+	err := c.send(ctx, c.all(target).SetHeader("Accept", acceptMetadataList).Param("limit", "1"), list)
 	return list.ResourceVersion, err
 }
 
