@@ -38,7 +38,7 @@ func (r *Resolver) chart(ctx context.Context, namespace string, src v1alpha1.Hel
 		found.at = Artifact{Reference: chartAddress(src), Tag: src.Version, Digest: found.digest}
 	}
 	if src.Digest != "" && found.digest != digest.Digest(src.Digest) {
-		return chart{}, fault.Stallf(v1alpha1.DigestMismatchReason, "the chart is %s, not %s", found.digest, src.Digest)
+		return chart{}, fault.Stallf(v1alpha1.DigestMismatchReason, "the chart is not that of the digest %s", src.Digest)
 	}
 	return found, nil
 }

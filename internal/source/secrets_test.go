@@ -7,6 +7,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
+	"io"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -198,6 +200,36 @@ func TestValuesAreReadOnlyFromSecretsThatAreMadeForThem(t *testing.T) {
 		want = want || kind == corev1.SecretTypeOpaque || kind == corev1.SecretTypeBasicAuth
 		if err := use(t, newResolver(t, labelled), src); (err == nil) != want {
 			t.Errorf("type %s with the label: want it read: %t, got %v", kind, want, err)
+		}
+	}
+}
+
+// TestAMismatchDoesNotSayWhichBytesCame has a server that only the manager can reach: who
+// names it with a digest of nothing must not learn the digest of what it serves.
+func TestAMismatchDoesNotSayWhichBytesCame(t *testing.T) {
+	t.Parallel()
+	const internal = "hunter2"
+	web := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/index.yaml") {
+			_, _ = fmt.Fprintf(w, "entries: {web: [{version: 1.2.3, urls: [web.tgz], digest: %s}]}", digest.FromString(internal).Encoded())
+			return
+		}
+		_, _ = io.WriteString(w, internal)
+	}))
+	t.Cleanup(web.Close)
+	ca := secretOf("ca", map[string]string{"ca.crt": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw}))})
+	host, wanted := strings.TrimPrefix(web.URL, "https://"), v1alpha1.Digest(digest.FromString("nothing"))
+	from := v1alpha1.LocalReference{Name: "ca"}
+	for name, src := range map[string]v1alpha1.Source{
+		"a chart of a repository": {Helm: &v1alpha1.HelmSource{
+			Chart: web.URL + "/charts/web", Version: "1.2.3", ReleaseName: "w", Namespace: "w", Digest: wanted, CARef: from,
+		}},
+		"an artifact": {OCI: &v1alpha1.OCISource{Repository: host + "/app", Digest: wanted, CARef: from}},
+	} {
+		err := use(t, newResolver(t, ca), src)
+		faulttest.Want(t, err, fault.ClassStall, v1alpha1.DigestMismatchReason, string(wanted))
+		if strings.Contains(err.Error(), digest.FromString(internal).Encoded()) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

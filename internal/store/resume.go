@@ -209,7 +209,7 @@ func (d *download) copy(ctx context.Context, body io.Reader) error {
 		return fmt.Errorf("blob %s: %w", d.want, err)
 	}
 	d.keep = false
-	if err := match(d.want, d.hash.Digest(), d.size); err != nil {
+	if err := match(d.want, d.hash.Digest()); err != nil {
 		return fmt.Errorf("blob %s: %w", d.want, err)
 	}
 	return nil

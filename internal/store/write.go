@@ -41,7 +41,7 @@ func (s *Store) Commit(ctx context.Context, want digest.Digest, r io.Reader, lim
 		if err != nil {
 			return fmt.Errorf("blob %s: %w", want, err)
 		}
-		return match(want, digester.Digest(), size)
+		return match(want, digester.Digest())
 	})
 	if err != nil {
 		return 0, err
@@ -214,11 +214,12 @@ func overLimit(limit int64) error {
 // errMismatch is in the error of bytes that do not have the wanted digest.
 var errMismatch = errors.New("the source changed or is another file")
 
-// match returns an error unless the digests are the same.
-func match(want, got digest.Digest, size int64) error {
+// match returns an error unless the digests are the same. It does not say which digest
+// and size the bytes have: whoever names a server that only the manager can reach
+// would learn what it serves.
+func match(want, got digest.Digest) error {
 	if got == want {
 		return nil
 	}
-	return fault.Stallf(v1alpha1.DigestMismatchReason,
-		"want digest %s, got %s (%d bytes): %w", want, got, size, errMismatch)
+	return fault.Stallf(v1alpha1.DigestMismatchReason, "the bytes are not those of the digest %s: %w", want, errMismatch)
 }

@@ -64,9 +64,8 @@ func (r *repository) verifiedManifest(ctx context.Context, d digest.Digest) ([]b
 	if err != nil {
 		return nil, err
 	}
-	if got := digest.FromBytes(content); got != d {
-		return nil, fault.Stallf(v1alpha1.DigestMismatchReason,
-			"the registry serves the manifest %s under the digest %s", got, d)
+	if digest.FromBytes(content) != d {
+		return nil, fault.Stallf(v1alpha1.DigestMismatchReason, "the registry serves another manifest under the digest %s", d)
 	}
 	return content, nil
 }

@@ -82,7 +82,7 @@ func TestManifestsThatAreNotUsed(t *testing.T) {
 		wantText   string
 	}{
 		"other bytes": {
-			"{}", someDigest(), v1alpha1.DigestMismatchReason, digest.FromString("{}").String() + " under the digest",
+			"{}", someDigest(), v1alpha1.DigestMismatchReason, "another manifest under the digest " + someDigest().String(),
 		},
 		"too many bytes": {
 			large, digest.FromString(large), v1alpha1.LimitExceededReason, "manifest: larger than the limit of 2000 bytes",

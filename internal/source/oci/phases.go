@@ -63,8 +63,8 @@ func Phases(manifest, config []byte) ([]PhaseLayer, error) {
 	if !ok {
 		return nil, artifactInvalid("it is not of the artifact type %s", BundleArtifactType)
 	}
-	if got := digest.FromBytes(config); got != plan.Digest {
-		return nil, fault.Stallf(v1alpha1.DigestMismatchReason, "the config is %s, not %s", got, plan.Digest)
+	if digest.FromBytes(config) != plan.Digest {
+		return nil, fault.Stallf(v1alpha1.DigestMismatchReason, "the config is not that of the digest %s", plan.Digest)
 	}
 	p, err := parsePlan(config)
 	if err != nil {

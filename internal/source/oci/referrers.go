@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"mime"
@@ -154,8 +153,8 @@ func (r *repository) smallBlob(ctx context.Context, d digest.Digest, maxBytes in
 	if err != nil {
 		return nil, err
 	}
-	if got := digest.FromBytes(content); got != d {
-		return nil, fault.Stall(v1alpha1.DigestMismatchReason, fmt.Errorf("the registry serves the blob %s under it", got))
+	if digest.FromBytes(content) != d {
+		return nil, fault.Stall(v1alpha1.DigestMismatchReason, errors.New("the registry serves another blob under it"))
 	}
 	return content, nil
 }
