@@ -24,6 +24,7 @@ type options struct {
 
 	showVersion bool
 	denyCIDRs   []string
+	allowCIDRs  []string
 	app         app.Options
 }
 
@@ -47,6 +48,9 @@ func parseOptions(args []string) (*options, error) {
 	var err error
 	if o.app.Sources.DenyCIDRs, err = parseCIDRs(o.denyCIDRs); err != nil {
 		return nil, fmt.Errorf("--source-deny-cidrs: %w", err)
+	}
+	if o.app.Sources.AllowCIDRs, err = parseCIDRs(o.allowCIDRs); err != nil {
+		return nil, fmt.Errorf("--source-allow-cidrs: %w", err)
 	}
 	return o, logsv1.ValidateAndApply(o.logs, nil)
 }
@@ -108,12 +112,11 @@ func (o *options) addSourceFlags(fs *pflag.FlagSet) {
 		"Bytes of the cache directory. What was used least recently goes first. 0: no limit.")
 	fs.StringVar(&s.BundleDir, "bundle-dir", s.BundleDir,
 		"Directory below which sources of the kind file are. Empty: there are none.")
-	defaults := make([]string, len(s.DenyCIDRs))
-	for i, prefix := range s.DenyCIDRs {
-		defaults[i] = prefix.String()
-	}
-	fs.StringSliceVar(&o.denyCIDRs, "source-deny-cidrs", defaults,
-		"Addresses that nothing is fetched from. Empty: nothing is denied.")
+	fs.StringSliceVar(&o.denyCIDRs, "source-deny-cidrs", nil,
+		"Addresses that nothing is fetched from, beside loopback, link-local and the metadata services of clouds.")
+	fs.StringSliceVar(&o.allowCIDRs, "source-allow-cidrs", nil,
+		"Exceptions to what is denied without --source-deny-cidrs, for tests and for registries on the same host: "+
+			"every Bundle may name what is there.")
 	fs.StringVar(&s.MirrorsFile, "registry-mirrors", s.MirrorsFile,
 		"File with mirrors of registries, read again when it changes. Empty: there are none.")
 	fs.BoolVar(&s.RequireSignatures, "require-signatures", s.RequireSignatures,

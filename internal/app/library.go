@@ -69,7 +69,8 @@ func userAgent(opts Options) string { return name + "/" + opts.Version }
 // newFetcher returns what opens files on web servers and in the image.
 func newFetcher(opts Options) (*fetch.Sources, error) {
 	cfg := fetch.DefaultConfig()
-	cfg.BundleDir, cfg.DenyCIDRs, cfg.UserAgent = opts.Sources.BundleDir, opts.Sources.DenyCIDRs, userAgent(opts)
+	cfg.BundleDir, cfg.UserAgent = opts.Sources.BundleDir, userAgent(opts)
+	cfg.DenyCIDRs, cfg.AllowCIDRs = opts.Sources.DenyCIDRs, opts.Sources.AllowCIDRs
 	cfg.MaxBytes, cfg.MaxRatio = opts.Limits.Bytes, opts.Limits.Ratio
 	cfg.MaxRedirects, cfg.DownloadTimeout = opts.Sources.MaxRedirects, opts.Sources.DownloadTimeout
 	cfg.ConnectTimeout, cfg.StallTimeout = opts.Sources.ConnectTimeout, opts.Sources.StallTimeout
@@ -80,7 +81,7 @@ func newFetcher(opts Options) (*fetch.Sources, error) {
 // those of files may go.
 func newRegistries(opts Options, files *fetch.Sources) (*oci.Client, error) {
 	cfg := oci.DefaultConfig()
-	cfg.UserAgent, cfg.Dial = userAgent(opts), files.DialContext
+	cfg.UserAgent, cfg.Dial, cfg.Proxy = userAgent(opts), files.DialContext, files.Proxy
 	cfg.MaxRedirects, cfg.DownloadTimeout = opts.Sources.MaxRedirects, opts.Sources.DownloadTimeout
 	cfg.ConnectTimeout, cfg.StallTimeout = opts.Sources.ConnectTimeout, opts.Sources.StallTimeout
 	if opts.Sources.MirrorsFile != "" {

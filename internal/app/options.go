@@ -7,7 +7,6 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
 )
 
 // Options are the settings of the manager. DefaultOptions returns the defaults: a
@@ -69,8 +68,9 @@ type SourceOptions struct {
 	// BundleDir is the directory below which sources of the kind file are; empty
 	// for none.
 	BundleDir string
-	// DenyCIDRs are the addresses that nothing is fetched from.
-	DenyCIDRs []netip.Prefix
+	// DenyCIDRs are addresses that nothing is fetched from, beside loopback, link-local
+	// and the metadata services of clouds, of which AllowCIDRs are excepted.
+	DenyCIDRs, AllowCIDRs []netip.Prefix
 	// MirrorsFile has the mirrors of registries; empty for none.
 	MirrorsFile string
 	// RequireSignatures refuses every source that is not an artifact of a registry
@@ -112,7 +112,6 @@ func DefaultOptions() Options {
 		Concurrency: Concurrency{Bundles: 10, Placements: 10, Sets: 10, ClusterBundles: 20, ClusterCache: 100},
 		Cache:       CacheOptions{Dir: "/var/cache/caapb"},
 		Sources: SourceOptions{
-			DenyCIDRs:       fetch.DefaultDenyCIDRs(),
 			ResolveInterval: 10 * time.Minute,
 			MaxRedirects:    5,
 			DownloadTimeout: 10 * time.Minute,

@@ -234,7 +234,7 @@ func newLibrary(t testing.TB, dir string, sources opener, changes ...func(*Confi
 func webSources(t testing.TB) opener {
 	t.Helper()
 	cfg := fetch.DefaultConfig()
-	cfg.DenyCIDRs = []netip.Prefix{}
+	cfg.AllowCIDRs = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	sources, err := fetch.New(cfg)
 	if err != nil {
 		t.Fatal(err)

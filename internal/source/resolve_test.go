@@ -39,7 +39,7 @@ func newResolver(t *testing.T, objects ...client.Object) *source.Resolver {
 	}
 	t.Cleanup(func() { _ = kept.Close() })
 	web := fetch.DefaultConfig()
-	web.DenyCIDRs = []netip.Prefix{}
+	web.AllowCIDRs = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	sources, err := fetch.New(web)
 	if err != nil {
 		t.Fatal(err)

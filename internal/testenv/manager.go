@@ -54,7 +54,7 @@ func StartManager(ctx context.Context, o ManagerOptions) (*Manager, error) {
 		"--health-addr=127.0.0.1:" + health,
 		"--insecure-diagnostics",
 		"--diagnostics-address=127.0.0.1:" + metrics,
-		"--source-deny-cidrs=",
+		"--source-allow-cidrs=127.0.0.0/8,::1/128",
 	}, o.Args...)...)
 	if err != nil {
 		return nil, err

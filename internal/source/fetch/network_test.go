@@ -161,7 +161,7 @@ func (f *webFile) forget() { f.begins = nil }
 // resume brings the file from the server at address into the cache.
 func (f *webFile) resume(t *testing.T, cache *store.Store, address string, cfg Config) (int64, error) {
 	t.Helper()
-	cfg.DenyCIDRs = nobody()
+	cfg.AllowCIDRs = loopback()
 	s := sources(t, cfg)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

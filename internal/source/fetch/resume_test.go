@@ -106,7 +106,7 @@ func TestOpenAtGoesOnWhereTheServerAllowsIt(t *testing.T) {
 				asked <- r.Header.Get("Range") + "|" + r.Header.Get("If-Range") + "|" + r.Header.Get("Accept-Encoding")
 				tc.givenHandler(w, r)
 			})
-			s := sources(t, Config{DenyCIDRs: nobody(), MaxBytes: 10})
+			s := sources(t, Config{AllowCIDRs: loopback(), MaxBytes: 10})
 			body, from, validator, err := s.OpenAt(t.Context(), https(address+"/a.yaml"), tc.givenOffset, tc.givenValidator)
 			wantBody(t, body, err, tc.wantBody)
 			if got := (where{from, validator}); got != tc.want {
@@ -157,7 +157,7 @@ func TestOpenAtStartsAgainWhenAPartIsNotTheRest(t *testing.T) {
 				w.WriteHeader(http.StatusPartialContent)
 				_, _ = io.WriteString(w, "9")
 			})
-			s := sources(t, Config{DenyCIDRs: nobody()})
+			s := sources(t, Config{AllowCIDRs: loopback()})
 			body, from, _, err := s.OpenAt(t.Context(), https(address+"/a.yaml"), 9, `"v1"`)
 			wantBody(t, body, err, tenBytes)
 			if from != 0 {
@@ -174,7 +174,7 @@ func TestOpenAtTakesAPartOfUnknownSize(t *testing.T) {
 		w.WriteHeader(http.StatusPartialContent)
 		flush(w, "9")
 	})
-	body, from, _, err := sources(t, Config{DenyCIDRs: nobody()}).OpenAt(t.Context(), https(address+"/a.yaml"), 9, `"v1"`)
+	body, from, _, err := sources(t, Config{AllowCIDRs: loopback()}).OpenAt(t.Context(), https(address+"/a.yaml"), 9, `"v1"`)
 	wantBody(t, body, err, "9")
 	if from != 9 {
 		t.Errorf("want 9, got %d", from)
@@ -291,7 +291,7 @@ func TestOpenAtReportsAPartThatCannotBeUsed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			address := serve(t, tc.givenHandler)
-			s := sources(t, Config{DenyCIDRs: nobody(), MaxBytes: 10})
+			s := sources(t, Config{AllowCIDRs: loopback(), MaxBytes: 10})
 			body, _, _, err := s.OpenAt(t.Context(), https(address+"/a.yaml"+secretQuery), tc.givenOffset, `"v1"`)
 			if err == nil {
 				defer body.Close()
@@ -321,9 +321,9 @@ func TestDialContextDoesNotConnectToDeniedAddresses(t *testing.T) {
 	address := strings.TrimPrefix(serve(t, func(http.ResponseWriter, *http.Request) {}), "http://")
 	_, err := sources(t, Config{}).DialContext(t.Context(), "tcp", address)
 	faulttest.Want(t, httpclient.Sanitize(t.Context(), err), fault.ClassStall, v1alpha1.SourceDeniedReason,
-		"127.0.0.1 is denied", "--source-deny-cidrs")
+		"127.0.0.1 is denied")
 
-	conn, err := sources(t, Config{DenyCIDRs: nobody()}).DialContext(t.Context(), "tcp", address)
+	conn, err := sources(t, Config{AllowCIDRs: loopback()}).DialContext(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,9 +26,14 @@ type Config struct {
 	// --bundle-dir). Without it there are none.
 	BundleDir string
 
-	// DenyCIDRs are the addresses that nothing is fetched from (flag
-	// --source-deny-cidrs). A slice that is empty denies nothing; nil is an error.
+	// DenyCIDRs are addresses that nothing is fetched from (flag --source-deny-cidrs),
+	// beside loopback, link-local and the metadata services of clouds. An address of
+	// IPv6 that stands for one of IPv4 is denied with it.
 	DenyCIDRs []netip.Prefix
+
+	// AllowCIDRs are exceptions to what is denied beside DenyCIDRs (flag
+	// --source-allow-cidrs).
+	AllowCIDRs []netip.Prefix
 
 	// UserAgent names the provider to web servers. Required.
 	UserAgent string
@@ -66,12 +72,10 @@ type Config struct {
 }
 
 // DefaultConfig returns the configuration that holds unless flags change it:
-// no bundle directory, the addresses of DefaultDenyCIDRs, 512 MiB, a ratio of
-// 200, the proxy of the environment, and the redirects and timeouts of package
-// httpclient.
+// no bundle directory, 512 MiB, a ratio of 200, the proxy of the environment, and the
+// redirects and timeouts of package httpclient.
 func DefaultConfig() Config {
 	return Config{
-		DenyCIDRs:       DefaultDenyCIDRs(),
 		UserAgent:       httpclient.DefaultUserAgent,
 		MaxBytes:        512 << 20,
 		MaxRatio:        200,
@@ -172,8 +176,6 @@ func (c Config) validate() error {
 	switch {
 	case c.UserAgent == "":
 		return errors.New("a user agent is required")
-	case c.DenyCIDRs == nil:
-		return errors.New("denied addresses are required: an empty list denies none")
 	case min(c.MaxBytes, c.MaxRatio) <= 0:
 		return errors.New("a limit is not positive")
 	case c.MaxRedirects < 0:
@@ -181,9 +183,9 @@ func (c Config) validate() error {
 	case min(c.ConnectTimeout, c.HeaderTimeout, c.StallTimeout, c.DownloadTimeout) <= 0:
 		return errors.New("a timeout is not positive")
 	}
-	for _, prefix := range c.DenyCIDRs {
+	for _, prefix := range slices.Concat(c.DenyCIDRs, c.AllowCIDRs) {
 		if !prefix.IsValid() {
-			return errors.New("a prefix of --source-deny-cidrs is invalid")
+			return errors.New("a prefix of --source-deny-cidrs or --source-allow-cidrs is invalid")
 		}
 	}
 	return nil

@@ -89,7 +89,6 @@ func TestTheDefaultsAreThoseOfTheDesign(t *testing.T) {
 		t.Errorf("want the defaults to be valid, got %v", err)
 	}
 	want := Config{
-		DenyCIDRs:       DefaultDenyCIDRs(),
 		UserAgent:       "cluster-api-addon-provider-bundle",
 		MaxBytes:        512 * 1024 * 1024,
 		MaxRatio:        200,
@@ -105,9 +104,6 @@ func TestTheDefaultsAreThoseOfTheDesign(t *testing.T) {
 	}
 	if got.Proxy == nil {
 		t.Error("want the proxy of the environment")
-	}
-	if got := sources(t, Config{DenyCIDRs: []netip.Prefix{}}).cfg.DenyCIDRs; len(got) != 0 {
-		t.Errorf("want an empty slice to deny nothing, got %v", got)
 	}
 }
 
@@ -146,7 +142,7 @@ func TestNewRefusesBoundsThatMakeNoSense(t *testing.T) {
 		"negative download timeout": func(cfg *Config) { cfg.DownloadTimeout = -1 },
 		"no download timeout":       func(cfg *Config) { cfg.DownloadTimeout = 0 },
 		"an invalid prefix":         func(cfg *Config) { cfg.DenyCIDRs = []netip.Prefix{{}} },
-		"no list of prefixes":       func(cfg *Config) { cfg.DenyCIDRs = nil },
+		"an invalid exception":      func(cfg *Config) { cfg.AllowCIDRs = []netip.Prefix{{}} },
 		"no user agent":             func(cfg *Config) { cfg.UserAgent = "" },
 	}
 	for name, change := range tests {
@@ -211,9 +207,6 @@ func inline(manifests string) v1alpha1.Source {
 func sources(t *testing.T, cfg Config) *Sources {
 	t.Helper()
 	defaults := DefaultConfig()
-	if cfg.DenyCIDRs == nil {
-		cfg.DenyCIDRs = defaults.DenyCIDRs
-	}
 	cfg.UserAgent = cmp.Or(cfg.UserAgent, defaults.UserAgent)
 	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, defaults.MaxBytes)
 	cfg.MaxRatio = cmp.Or(cfg.MaxRatio, defaults.MaxRatio)
