@@ -2,6 +2,8 @@ package library
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,7 +13,6 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 )
 
 func TestADamagedObjectFileIsFetchedAgain(t *testing.T) {
@@ -63,13 +64,14 @@ func TestADamagedIndexIsMadeAgainFromTheBytes(t *testing.T) {
 		givenKind string
 		given     func([]byte) []byte
 	}{
+		"the index is gone":             {indexKind, nil},
 		"the index is empty":            {indexKind, cut(func(int) int { return 0 })},
 		"the index is cut off":          {indexKind, cut(func(n int) int { return n / 2 })},
 		"the index has no entries":      {indexKind, func([]byte) []byte { return []byte(`{"entries":[],"bytes":0}`) }},
-		"the index is something else":   {indexKind, func([]byte) []byte { return []byte(`[]`) }},
-		"a length is huge":              {indexKind, replace(`"length":`, `"length":9000000000`)},
-		"a length is negative":          {indexKind, replace(`"length":`, `"length":-`)},
+		"an object has another name":    {indexKind, replace(`cm-001`, `cm-666`)},
 		"an offset is another":          {indexKind, replace(`"offset":0`, `"offset":1`)},
+		"a length is huge":              {indexKind, replace(`"length":`, `"length":9000000000`)},
+		"the object file is gone":       {objectsKind, nil},
 		"the object file is cut off":    {objectsKind, cut(func(n int) int { return n - 1 })},
 		"the object file is longer":     {objectsKind, func(content []byte) []byte { return append(content, ' ') }},
 		"the object file holds nothing": {objectsKind, cut(func(int) int { return 0 })},
@@ -83,7 +85,7 @@ func TestADamagedIndexIsMadeAgainFromTheBytes(t *testing.T) {
 			want := contents(t, first.mustOpen(t, of(src)))
 			edit(t, first.derived(tc.givenKind, src), tc.given)
 
-			second := newLibrary(t, dir, newShelf())
+			second := newLibrary(t, dir, newShelf(), func(cfg *Config) { cfg.Store = first.store })
 			_, err := second.Open(calico, of(src))
 			faulttest.Want(t, err, fault.ClassWait, v1alpha1.FetchingReason)
 			if diff := cmp.Diff(want, contents(t, second.mustOpen(t, of(src)))); diff != "" {
@@ -94,6 +96,54 @@ func TestADamagedIndexIsMadeAgainFromTheBytes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// poison gives a file of the cache directory other bytes of the same size.
+func poison(t *testing.T, path, before, after string) {
+	t.Helper()
+	edit(t, path, func(content []byte) []byte {
+		poisoned := bytes.ReplaceAll(content, []byte(before), []byte(after))
+		if len(poisoned) != len(content) || bytes.Equal(poisoned, content) {
+			t.Fatalf("%s: want %q to be in it and %q as long", path, before, after)
+		}
+		return poisoned
+	})
+}
+
+// Who can write to the volume knows the format: the index that it writes is that of the
+// objects that it writes.
+func TestWhatAnotherProcessDerivedIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := newLibrary(t, dir, newShelf())
+	src := first.shelf.put("https://example.com/a", configMap("a"))
+	opened := first.mustOpen(t, of(src))
+	want := contents(t, opened)
+	before := opened.Plan.Phases[0].Steps[0].Objects[0]
+	forged := sha256.Sum256(bytes.ReplaceAll([]byte(want[0]), []byte("value"), []byte("vAlue")))
+
+	for when, l := range map[string]*library{
+		"in the same process": newLibrary(t, dir, newShelf(), func(cfg *Config) { cfg.Store = first.store }),
+		"in another process":  newLibrary(t, dir, newShelf()),
+	} {
+		poison(t, first.derived(objectsKind, src), "value", "vAlue")
+		poison(t, first.derived(indexKind, src), before.SHA256, hex.EncodeToString(forged[:]))
+		if diff := cmp.Diff(want, contents(t, l.mustOpen(t, of(src)))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", when, diff)
+		}
+	}
+}
+
+func TestLimitsHoldForWhatWasIndexedUnderOthers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := newLibrary(t, dir, newShelf())
+	r := of(first.shelf.put("https://example.com/a", configMaps(3)))
+	first.mustOpen(t, r)
+
+	_, err := newLibrary(t, dir, newShelf(), func(cfg *Config) { cfg.Limits.Object = 10 }).settle(t, r)
+
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "document 1")
 }
 
 func TestDamagedBytesAreNotIndexedAgainButFetched(t *testing.T) {
@@ -115,43 +165,6 @@ func TestDamagedBytesAreNotIndexedAgainButFetched(t *testing.T) {
 	}
 	if got := second.shelf.total(); got != 2 {
 		t.Errorf("want it fetched again, got %d downloads", got)
-	}
-}
-
-func TestAnIndexCoversItsFile(t *testing.T) {
-	t.Parallel()
-	const most = int64(^uint64(0) >> 1)
-	entries := func(pairs ...int64) manifest.Index {
-		var index manifest.Index
-		for i := 0; i < len(pairs); i += 2 {
-			index.Entries = append(index.Entries, manifest.Entry{Offset: pairs[i], Length: pairs[i+1]})
-		}
-		return index
-	}
-	tests := map[string]struct {
-		given     manifest.Index
-		givenSize int64
-		want      bool
-	}{
-		"entries back to back":                 {entries(0, 3, 3, 4), 7, true},
-		"no entries and an empty file":         {entries(), 0, true},
-		"no entries and a file":                {entries(), 1, false},
-		"a file that is longer":                {entries(0, 3), 4, false},
-		"a file that is shorter":               {entries(0, 3), 2, false},
-		"a gap":                                {entries(0, 3, 4, 3), 7, false},
-		"an overlap":                           {entries(0, 3, 2, 4), 7, false},
-		"an entry without bytes":               {entries(0, 0, 0, 3), 3, false},
-		"a negative length":                    {entries(0, -1, -1, 4), 3, false},
-		"a negative offset":                    {entries(-1, 4), 3, false},
-		"lengths whose sum is more than int64": {entries(0, most, most, most), 7, false},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if got := covers(tc.given, tc.givenSize); got != tc.want {
-				t.Errorf("want %t, got %t", tc.want, got)
-			}
-		})
 	}
 }
 

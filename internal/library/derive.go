@@ -2,12 +2,8 @@ package library
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"iter"
-
-	"github.com/opencontainers/go-digest"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -23,9 +19,6 @@ func (x *indexing) derive(part source.Part) error {
 		return err
 	}
 	defer file.Close() //nolint:errcheck // only read
-	if err := x.verify(part.Digest, file); err != nil {
-		return err
-	}
 	var index manifest.Index
 	err = x.store.Derive(kindOf(objectsKind, part), part.Digest, func(w io.Writer) error {
 		index, err = manifest.Build(w, x.objects(file, part))
@@ -71,19 +64,4 @@ func placeOf(part source.Part, file archive.File) string {
 		return part.Name
 	}
 	return part.Name + ":" + file.Name
-}
-
-// verify reads a stored blob once more before it is decoded: the disk may have
-// damaged it since. A damaged blob is removed, so that it is fetched again.
-func (x *indexing) verify(d digest.Digest, file io.ReadSeeker) error {
-	verifier := d.Verifier()
-	if _, err := io.Copy(verifier, file); err != nil {
-		return fault.Retry(v1alpha1.StoreFailedReason, fmt.Errorf("blob %s: %w", d, err))
-	}
-	if !verifier.Verified() {
-		return fault.Retry(v1alpha1.StoreFailedReason, errors.Join(
-			fmt.Errorf("blob %s: the cache directory is damaged: it is fetched again", d), x.store.Remove(d)))
-	}
-	_, err := file.Seek(0, io.SeekStart)
-	return err
 }

@@ -1,8 +1,6 @@
 package library
 
 import (
-	"bufio"
-	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -26,40 +24,23 @@ func kindOf(derived string, part source.Part) string {
 	return derived
 }
 
-// readIndex reads the index of a part from disk. An index that does not describe
-// the object file beside it is an error: both are then made again.
+// readIndex reads the index of a part, if this process made it: what another one left
+// on the disk is made again.
 func (x *indexing) readIndex(part source.Part) (manifest.Index, error) {
-	file, err := x.store.OpenDerived(kindOf(indexKind, part), part.Digest)
+	text, err := x.store.ReadDerived(kindOf(indexKind, part), part.Digest)
 	if err != nil {
 		return manifest.Index{}, err
-	}
-	defer file.Close() //nolint:errcheck // only read
-	var index manifest.Index
-	if err := json.NewDecoder(bufio.NewReader(file)).Decode(&index); err != nil {
-		return manifest.Index{}, fmt.Errorf("index of %s: %w", part.Name, err)
 	}
 	objects, err := x.store.OpenDerived(kindOf(objectsKind, part), part.Digest)
 	if err != nil {
 		return manifest.Index{}, err
 	}
 	defer objects.Close() //nolint:errcheck // only read
-	if stat, err := objects.Stat(); err != nil || !covers(index, stat.Size()) {
-		return manifest.Index{}, fmt.Errorf("index of %s: %w", part.Name, cmp.Or(err, errDamaged))
+	var index manifest.Index
+	if err := json.Unmarshal(text, &index); err != nil {
+		return manifest.Index{}, fmt.Errorf("index of %s: %w", part.Name, err)
 	}
 	return index, nil
-}
-
-// covers reports whether the entries lie back to back in a file of that size, as
-// manifest.Build writes them: no length that is read from disk is used without it.
-func covers(index manifest.Index, size int64) bool {
-	at := int64(0)
-	for _, entry := range index.Entries {
-		if entry.Offset != at || entry.Length <= 0 || entry.Length > size-at {
-			return false
-		}
-		at += entry.Length
-	}
-	return at == size
 }
 
 // indexed reports whether the index of a part is on disk, and so its objects.

@@ -288,10 +288,7 @@ func TestWhatIsOnDiskIsNotFetchedAgain(t *testing.T) {
 	want := contents(t, first.mustOpen(t, r))
 
 	second := newLibrary(t, dir, newShelf())
-	got, err := second.Open(calico, r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := second.mustOpen(t, r)
 	if diff := cmp.Diff(want, contents(t, got)); diff != "" {
 		t.Errorf("objects (-want +got):\n%s", diff)
 	}

@@ -30,9 +30,6 @@ const (
 	// renderedKind is the kind of a file with what came out of a rendering, under the
 	// identity of what it was rendered from.
 	renderedKind = "rendered-v2"
-
-	// maxRendered bounds that file.
-	maxRendered = 64 << 10
 )
 
 // helm returns the rendered chart as one part, and its Namespace as another if the
@@ -179,7 +176,7 @@ func (r *Resolver) rendered(ctx context.Context, c chart, opts helm.Options) (re
 
 // renderedBefore reads what came out of a rendering of the same things.
 func (r *Resolver) renderedBefore(identity digest.Digest) (rendering, error) {
-	text, err := r.recall(renderedKind, identity, maxRendered)
+	text, err := r.recall(renderedKind, identity)
 	if err != nil {
 		return rendering{}, err
 	}

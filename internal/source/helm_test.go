@@ -42,7 +42,7 @@ func packedChart(t *testing.T, files map[string]string) []byte {
 	return out.Bytes()
 }
 
-func TestWarningsOfAChartSurviveARestart(t *testing.T) {
+func TestWarningsOfAChartAreKept(t *testing.T) {
 	t.Parallel()
 	chart := packedChart(t, map[string]string{
 		"templates/x.yaml": "kind: X\nasked: {{ .Capabilities.APIVersions.Has \"example.com/v1\" }}\n",

@@ -25,9 +25,6 @@ const (
 	// identity of the artifact and the policy that it satisfied.
 	verifiedKind = "verified-v1"
 
-	// maxSigner bounds the name of who signed, in bytes.
-	maxSigner = 1024
-
 	// publicKeySuffix ends the keys of a Secret that hold public keys.
 	publicKeySuffix = ".pub"
 
@@ -74,7 +71,7 @@ func (a artifact) verified(ctx context.Context, d digest.Digest, creds oci.Crede
 	if err != nil {
 		return "", err
 	}
-	if by, err := a.resolver.recall(verifiedKind, identity, maxSigner); err == nil {
+	if by, err := a.resolver.recall(verifiedKind, identity); err == nil {
 		return by, nil
 	}
 	verifier, err := signature.NewVerifier(policy)

@@ -21,7 +21,8 @@
 //
 // The package refuses bytes that do not match their digest, digests other than
 // sha256, and names that are not made of a digest: no path comes from outside.
-// It does not fetch, does not decode, and does not read a file again to see
-// whether the disk damaged it: a caller that notices that calls Remove, and the
-// bytes are fetched again.
+// What is on the volume is not believed: a blob is compared with its digest when it
+// is opened, and a derived file with what this process wrote, which it remembers in
+// memory. What another process derived, and what somebody else wrote, is made again.
+// The package does not fetch and does not decode.
 package store

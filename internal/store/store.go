@@ -66,6 +66,7 @@ type Store struct {
 	mu   sync.Mutex
 	pins map[digest.Digest]int   // guarded by mu
 	uses map[digest.Digest]usage // guarded by mu
+	made map[string]content      // derived files by their name; guarded by mu
 }
 
 // Open returns the Store in dir. It creates what is missing, checks that
@@ -83,7 +84,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		dir: dir, maxBytes: opts.MaxBytes, now: opts.Now,
 		create: createTemp, openPartial: openPartial,
 		locks: digestLocks{released: map[digest.Digest]chan struct{}{}},
-		pins:  map[digest.Digest]int{}, uses: map[digest.Digest]usage{},
+		pins:  map[digest.Digest]int{}, uses: map[digest.Digest]usage{}, made: map[string]content{},
 	}
 	if err := s.open(); err != nil {
 		_ = s.Close()
@@ -137,7 +138,9 @@ func (s *Store) Has(d digest.Digest) (size int64, ok bool) {
 	return stat.Size(), true
 }
 
-// Open opens the blob with digest d for reading, which counts as a use of it.
+// Open opens the blob with digest d for reading, which counts as a use of it. Its
+// bytes are compared with the digest first: others may have written to the volume,
+// or it is damaged. A blob with other bytes is removed, and the error says so.
 // The error satisfies errors.Is(err, fs.ErrNotExist) when the store does not
 // have it. Neither Remove nor an eviction disturbs a file that is open.
 func (s *Store) Open(d digest.Digest) (*os.File, error) {
@@ -145,18 +148,15 @@ func (s *Store) Open(d digest.Digest) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.openFile("open blob "+d.String(), name, d)
-}
-
-// OpenDerived opens for reading what Derive wrote for the kind and the blob
-// with digest d, which counts as a use of both. The error satisfies
-// errors.Is(err, fs.ErrNotExist) when there is nothing.
-func (s *Store) OpenDerived(kind string, d digest.Digest) (*os.File, error) {
-	name, err := derivedPath(kind, d)
+	f, err := s.openFile("open blob "+d.String(), name, d)
 	if err != nil {
 		return nil, err
 	}
-	return s.openFile("open "+kind+" of "+d.String(), name, d)
+	if err := s.verify(d, f); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // Remove removes the blob with digest d and everything derived from it, pinned
@@ -185,6 +185,7 @@ func (s *Store) Remove(d digest.Digest) error {
 func (s *Store) remove(d digest.Digest, names []string) error {
 	delete(s.uses, d)
 	for _, name := range names {
+		delete(s.made, name)
 		if err := s.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return s.failed("remove "+d.String(), err)
 		}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -47,29 +46,6 @@ func (s *Store) Commit(ctx context.Context, want digest.Digest, r io.Reader, lim
 		return 0, err
 	}
 	return size, nil
-}
-
-// Derive stores what write writes as the file of the given kind that belongs to
-// the blob with digest d, and replaces an earlier one. A kind is at most 63
-// lower case letters, digits and hyphens. Writes are buffered. An error of write
-// leaves nothing behind, and is returned as it is unless the disk failed.
-// The error has the reason StoreFailed when the store's limit leaves no room.
-func (s *Store) Derive(kind string, d digest.Digest, write func(io.Writer) error) error {
-	name, err := derivedPath(kind, d)
-	if err != nil {
-		return err
-	}
-	op := "write " + kind + " of " + d.String()
-	if err := s.root.MkdirAll(path.Dir(name), dirMode); err != nil {
-		return s.failed(op, err)
-	}
-	return s.place(op, name, func(w io.Writer) error {
-		buffered := bufio.NewWriterSize(w, bufferSize)
-		if err := write(buffered); err != nil {
-			return err
-		}
-		return buffered.Flush()
-	})
 }
 
 // place writes a temporary file and gives it the name once it is complete and
