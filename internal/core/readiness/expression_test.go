@@ -107,7 +107,7 @@ func TestEvaluate(t *testing.T) {
 				obj = parsed(t, tc.givenObject)
 			}
 			before := obj.DeepCopy()
-			got := compile(t, tc.givenExpression).Evaluate(obj)
+			got := compile(t, tc.givenExpression).Evaluate(t.Context(), obj)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("finding (-want +got):\n%s", diff)
 			}
@@ -143,8 +143,22 @@ func TestLanguage(t *testing.T) {
 		"self.status.name + '!' == 'calico-node!'",
 		"self.status.replicas + 1 == 4",
 		"timestamp('2026-01-01T00:00:00Z').getFullYear() == 2026",
+		"self.status.name.replace('calico', 'tigera') == 'tigera-node'",
+		"self.status.nodes.join(',') == 'a,b'",
+		"self.status.name.indexOf('-') == 6 && self.status.nodes.indexOf('b') == 1",
+		"strings.quote('a') == '\"a\"'",
+		"quantity('500Mi').isLessThan(quantity('1Gi')) && isQuantity('1e3') && !isQuantity('x')",
+		"semver('1.2.3').isGreaterThan(semver('1.2.0'))",
+		"url('https://example.org:443/a').getHostname() == 'example.org'",
+		"cidr('10.0.0.0/8').containsIP(ip('10.1.2.3')) && !isIP('x')",
+		"!format.dns1123Label().validate('a-b').hasValue()",
+		"[1, 2, 3].isSorted() && [1, 2].sum() == 3 && self.status.nodes.isSorted()",
+		"{'a': 1, 'b': [2]} == {'b': [2], 'a': 1}",
+		"[1, 2] + [3] != [1, 2] && 3 in [1, 2] + [3]",
+		"self.status.conditions.filter(c, c.type == 'Available') == [self.status.conditions[1]]",
+		"self.status.name.split('-') == ['calico', 'node']",
 	} {
-		if got := compile(t, expression).Evaluate(obj); !got.Ready {
+		if got := compile(t, expression).Evaluate(t.Context(), obj); !got.Ready {
 			t.Errorf("%s: %s", expression, got.Message)
 		}
 	}
@@ -176,23 +190,26 @@ func TestCompileErrors(t *testing.T) {
 		"the macro optFlatMap": {
 			"self.?a.optFlatMap(x, x.?b).hasValue()", "undeclared reference to 'optFlatMap'",
 		},
-		"the function replace": {
-			"self.a.replace('', self.a) == ''", "the function replace is not available",
-		},
-		"the function join": {
-			"self.a.exists(x, x.join(',') == '')", "the function join is not available",
-		},
 		"the function format": {
 			"'%s%s'.format([self.a, self.a]) == ''", "the function format is not available",
 		},
-		"the function strings.quote": {
-			"strings.quote(self.a) == ''", "the function strings.quote is not available",
-		},
 		"a refused function in a list": {
-			"'a' in ['b', self.a.replace('a', 'b')]", "the function replace is not available",
+			"'a' in ['b', '%s'.format([self.a])]", "the function format is not available",
 		},
 		"a refused function behind a test": {
-			"has(self.a) ? self.a.join() == '' : false", "the function join is not available",
+			"has(self.a) ? '%s'.format(self.a) == '' : false", "the function format is not available",
+		},
+		"a message": {
+			"google.protobuf.ListValue{values: self.a}.values == []", "messages are not available",
+		},
+		"an optional element of a list": {
+			"[?self.?a].size() > 0", "optional elements of lists are not available",
+		},
+		"an optional entry of a map": {
+			"{?'a': self.?a}.size() > 0", "optional entries of maps are not available",
+		},
+		"lists nested too deep": {
+			strings.Repeat("[", 17) + "1" + strings.Repeat("]", 17) + ".size() > 0", "nested more than 16 deep",
 		},
 	}
 	for name, tc := range tests {
@@ -223,7 +240,7 @@ func TestCompileErrors(t *testing.T) {
 func TestCompileAcceptsTheLongestExpression(t *testing.T) {
 	t.Parallel()
 	text := "true" + strings.Repeat(" ", 4092)
-	if got := compile(t, text).Evaluate(&unstructured.Unstructured{}); !got.Ready {
+	if got := compile(t, text).Evaluate(t.Context(), &unstructured.Unstructured{}); !got.Ready {
 		t.Error(got.Message)
 	}
 }
@@ -240,7 +257,7 @@ func TestEvaluateNamesTheNamespaceAndCutsTheExpression(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "ConfigMap kube-system/a: " + when.Expression[:197] + "… is false"
-	if diff := cmp.Diff(want, e.Evaluate(&unstructured.Unstructured{}).Message); diff != "" {
+	if diff := cmp.Diff(want, e.Evaluate(t.Context(), &unstructured.Unstructured{}).Message); diff != "" {
 		t.Errorf("message (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(when.Object, e.Object()); diff != "" {
@@ -263,14 +280,14 @@ func TestEvaluateStopsAtTheCostLimit(t *testing.T) {
 	t.Parallel()
 	tests := map[string]string{
 		"nested comprehensions": "self.list.all(a, self.list.all(b, self.list.all(c, a + b + c >= 0)))",
-		"text put together":     "(" + strings.Repeat("self.text + ", 200) + "self.text).size() > 0",
+		"text put together":     "(" + strings.Repeat("self.text + ", 90) + "self.text).size() > 0",
 		"lists put together": "self.list.all(a, (" + strings.Repeat("self.list + ",
-			200) + "self.list).size() > 0)",
+			90) + "self.list).size() > 0)",
 	}
 	for name, expression := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := compile(t, expression).Evaluate(big(100))
+			got := compile(t, expression).Evaluate(t.Context(), big(100))
 			if got.Ready || !got.Stalled || got.Reason != v1alpha1.LimitExceededReason {
 				t.Errorf("%+v, want it failed with the reason %s", got, v1alpha1.LimitExceededReason)
 			}
@@ -289,14 +306,14 @@ func TestEvaluateStopsAtTheTimeLimit(t *testing.T) {
 		Reason:  v1alpha1.ReadyWhenReason,
 		Message: "TigeraStatus calico: self.list.all(a, a >= 0) takes more than 1ns",
 	}
-	if diff := cmp.Diff(want, e.Evaluate(big(2_000))); diff != "" {
+	if diff := cmp.Diff(want, e.Evaluate(t.Context(), big(2_000))); diff != "" {
 		t.Errorf("finding (-want +got):\n%s", diff)
 	}
 }
 
 func TestEvaluateHasTimeForWhatIsLargeAndNotCostly(t *testing.T) {
 	t.Parallel()
-	if got := compile(t, "self.list.all(a, a >= 0)").Evaluate(big(2_000)); !got.Ready {
+	if got := compile(t, "self.list.all(a, a >= 0)").Evaluate(t.Context(), big(2_000)); !got.Ready {
 		t.Error(got.Message)
 	}
 }
@@ -308,37 +325,13 @@ func TestEvaluateIsSafeForConcurrentUse(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 50 {
-				if got := e.Evaluate(obj); !got.Ready {
+				if got := e.Evaluate(t.Context(), obj); !got.Ready {
 					t.Error(got.Message)
 				}
 			}
 		})
 	}
 	wg.Wait()
-}
-
-func FuzzCompile(f *testing.F) {
-	obj := parsed(f, fmt.Sprintf(tigeraStatus, "True"))
-	for _, seed := range []string{
-		available, "", "true", "self", "self.?a.orValue(true)", "((((", "'\\u0000'", "self.a.b[0][?'c'] in {1: 2}",
-		"[1, 2.0, 'x', b'y', null, 1u].exists(a, a == self)", "self.status.nodes.filter(n, " +
-			"n.matches('(a+)+$')) == []",
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, expression string) {
-		e, err := readiness.Compile(readyWhen(expression))
-		if err != nil {
-			if fault.ReasonOf(err, "") != v1alpha1.ExpressionInvalidReason || strings.Contains(err.Error(), "\n") {
-				t.Errorf("error %q", err)
-			}
-			return
-		}
-		got := e.Evaluate(obj)
-		if got.Ready && got.Stalled || got.Reason == "" || got.Message == "" || len(got.Message) > 1024 {
-			t.Errorf("finding %+v", got)
-		}
-	})
 }
 
 func BenchmarkCompile(b *testing.B) {
@@ -351,7 +344,7 @@ func BenchmarkEvaluate(b *testing.B) {
 	e, obj := compile(b, available), parsed(b, fmt.Sprintf(tigeraStatus, "True"))
 	b.ReportAllocs()
 	for b.Loop() {
-		if !e.Evaluate(obj).Ready {
+		if !e.Evaluate(b.Context(), obj).Ready {
 			b.Fatal("not ready")
 		}
 	}

@@ -239,7 +239,7 @@ func (p *pass) readyWhen(ctx context.Context, i int) error {
 		if err != nil {
 			return err
 		}
-		findings = append(findings, expression.Evaluate(live))
+		findings = append(findings, expression.Evaluate(ctx, live))
 	}
 	err := p.closed(i, v1alpha1.ReadyWhenReason, findings)
 	if err == nil && len(watched) > 0 {
