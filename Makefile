@@ -140,7 +140,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s).
 	@go test -list '^Fuzz' $(UNIT) \
 		| awk '/^Fuzz/ {targets[++n] = $$1} /^ok/ {for (; n; n--) print $$2, targets[n]}' \
 		| while read -r package target; do \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$package" </dev/null || exit 1; \
 		done
 
 .PHONY: bench-unit
