@@ -4,12 +4,12 @@ import (
 	"context"
 	"slices"
 
-	"golang.org/x/sync/semaphore"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/slots"
 )
 
 // Cluster is a Cluster in the namespace of a Bundle.
@@ -20,7 +20,7 @@ type Cluster = source.Cluster
 type clusters struct {
 	subscribers *subscribers
 	parts       *indexing
-	slots       *semaphore.Weighted
+	slots       *slots.Slots
 	jobs        *jobs[clusterPart, source.Part]
 }
 
@@ -31,7 +31,7 @@ type clusterPart struct {
 	bundle  types.NamespacedName
 }
 
-func newClusters(ctx context.Context, cfg Config, parts *indexing, slots *semaphore.Weighted) *clusters {
+func newClusters(ctx context.Context, cfg Config, parts *indexing, slots *slots.Slots) *clusters {
 	c := &clusters{subscribers: &subscribers{}, parts: parts, slots: slots}
 	c.jobs = newJobs(ctx, jobsConfig[clusterPart, source.Part]{
 		work: c.fetch, notify: c.subscribers.notify, clock: cfg.Clock, interval: cfg.Interval,
@@ -91,10 +91,11 @@ func (c *clusters) fetch(ctx context.Context, wanted clusterPart) (source.Part, 
 }
 
 func (c *clusters) ask(ctx context.Context, wanted clusterPart) (source.Part, error) {
-	if err := c.slots.Acquire(ctx, 1); err != nil {
+	release, err := c.slots.Acquire(ctx, wanted.bundle.Namespace)
+	if err != nil {
 		return source.Part{}, err
 	}
-	defer c.slots.Release(1)
+	defer release()
 	return wanted.part.ForCluster(ctx, wanted.cluster)
 }
 

@@ -122,7 +122,7 @@ func (r shelfResolver) Static(query source.Query) (source.Part, bool) {
 		},
 	}
 	if web := src.HTTPS; web != nil {
-		part.Format, part.Files = archive.FormatOfName(part.Name), web.Files
+		part.Place, part.Format, part.Files = web.URL, archive.FormatOfName(part.Name), web.Files
 		if web.Kustomize != nil {
 			part.Kustomize = web.Kustomize.Path
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"golang.org/x/sync/semaphore"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -12,6 +11,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/slots"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
@@ -21,15 +21,16 @@ type indexing struct {
 	maxBytes int64
 	limits   manifest.Limits
 	archives archive.Limits
-	slots    *semaphore.Weighted
-	jobs     *jobs[source.Part, struct{}]
+	// downloads and builds are taken one after the other: what is indexed waits for
+	// no server.
+	downloads, builds *slots.Slots
+	jobs              *jobs[source.Part, struct{}]
 }
 
-func newIndexing(
-	ctx context.Context, cfg Config, slots *semaphore.Weighted, notify func(types.NamespacedName),
-) *indexing {
+func newIndexing(ctx context.Context, cfg Config, notify func(types.NamespacedName)) *indexing {
 	x := &indexing{
-		store: cfg.Store, maxBytes: cfg.MaxBytes, limits: cfg.Limits, archives: cfg.Archives, slots: slots,
+		store: cfg.Store, maxBytes: cfg.MaxBytes, limits: cfg.Limits, archives: cfg.Archives,
+		downloads: slots.New(downloadsEach, downloadsAll), builds: slots.New(buildsEach, buildsAll),
 	}
 	x.jobs = newJobs(ctx, jobsConfig[source.Part, struct{}]{
 		work:   func(ctx context.Context, part source.Part) (struct{}, error) { return struct{}{}, x.fetch(ctx, part) },
@@ -60,43 +61,54 @@ func (x *indexing) invalidate(namespace string, depends func(v1alpha1.Source) bo
 	)
 }
 
-// fetch brings a part onto the disk, verified and indexed. The digest stays
-// locked until then: the same bytes may be published at several places, and are
-// still downloaded and indexed once, unless the first place fails. No slot is
-// held while another job works on the digest.
+// fetch brings a part onto the disk, verified and indexed.
 func (x *indexing) fetch(ctx context.Context, part source.Part) error {
-	lock, err := x.store.LockDigest(ctx, part.Digest)
-	if err != nil {
-		return err
-	}
-	defer lock.Unlock()
 	defer x.store.Pin(part.Digest)()
-	if err := x.slots.Acquire(ctx, 1); err != nil {
-		return err
-	}
-	defer x.slots.Release(1)
-	if _, err := x.readIndex(part); err == nil {
-		return nil
-	}
 	if _, ok := x.store.Has(part.Digest); !ok {
-		if err := x.download(ctx, lock, part); err != nil {
+		if err := x.download(ctx, part); err != nil {
 			return err
 		}
 	}
-	return x.derive(part)
+	return x.build(ctx, part)
 }
 
 // download stores the bytes of a part under its digest. Its errors name where the
-// bytes come from, as those of Fetch do themselves.
-func (x *indexing) download(ctx context.Context, lock *store.Lock, part source.Part) error {
+// bytes come from, as those of Fetch do themselves. Who waits for another who downloads
+// the same has a slot: a lock that is held while a slot is waited for would have the
+// queue of one namespace hold up another.
+func (x *indexing) download(ctx context.Context, part source.Part) error {
+	release, err := x.downloads.Acquire(ctx, part.Origin.Namespace)
+	if err != nil {
+		return err
+	}
+	defer release()
 	var refused error
 	open := func(ctx context.Context, have store.Partial) (body store.Body, err error) {
 		body, refused = part.Fetch(ctx, have)
 		return body, refused
 	}
-	_, err := lock.Resume(ctx, open, x.maxBytes)
+	_, err = x.store.Resume(ctx, part.Digest, part.Place, open, x.maxBytes)
 	if refused != nil && errors.Is(err, refused) {
 		return err
 	}
 	return fault.Wrap(part.From, err)
+}
+
+// build indexes a part that is on the disk, unless another did so in the meantime. Its
+// slot is taken before the lock, as that of download.
+func (x *indexing) build(ctx context.Context, part source.Part) error {
+	release, err := x.builds.Acquire(ctx, part.Origin.Namespace)
+	if err != nil {
+		return err
+	}
+	defer release()
+	lock, err := x.store.LockDigest(ctx, part.Digest)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	if _, err := x.readIndex(part); err == nil {
+		return nil
+	}
+	return x.derive(part)
 }

@@ -27,7 +27,7 @@ func (x *indexing) files(packed io.ReadSeeker, part source.Part) iter.Seq2[archi
 	return func(yield func(archive.File, error) bool) {
 		var built []byte
 		if err == nil {
-			built, err = x.build(packed, part, folder)
+			built, err = x.kustomized(packed, part, folder)
 		}
 		if err != nil {
 			yield(archive.File{}, err)
@@ -57,8 +57,8 @@ func (x *indexing) kustomization(packed io.ReadSeeker, part source.Part) (string
 	return ".", err
 }
 
-// build returns the objects of a kustomization.
-func (x *indexing) build(packed io.Reader, part source.Part, folder string) ([]byte, error) {
+// kustomized returns the objects of a kustomization.
+func (x *indexing) kustomized(packed io.Reader, part source.Part, folder string) ([]byte, error) {
 	tree, err := archive.ReadTree(packed, part.Format, x.archives, maxTreeBytes, x.scratch)
 	if err != nil {
 		return nil, err

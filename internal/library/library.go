@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"golang.org/x/sync/semaphore"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
@@ -13,11 +12,18 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/slots"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
-// parallelFetches is how many sources are resolved, fetched or indexed at once.
-const parallelFetches = 8
+// How much is done at once, for each namespace and for all together. Resolving and
+// downloading wait for servers, of which some are slow or hostile; building indices
+// takes memory and processors, and always ends.
+const (
+	resolvesEach, resolvesAll   = 8, 32
+	downloadsEach, downloadsAll = 8, 64
+	buildsEach, buildsAll       = 4, 8
+)
 
 // ErrFetching is in the errors of Digest and Open while a source of the release
 // is being resolved, fetched or indexed. They are of the class Wait with the
@@ -68,12 +74,12 @@ func New(ctx context.Context, cfg Config) (*Library, error) {
 		return nil, err
 	}
 	subscribers := &subscribers{}
-	slots := semaphore.NewWeighted(parallelFetches)
-	parts := newIndexing(ctx, cfg, slots, subscribers.notify)
+	resolves := slots.New(resolvesEach, resolvesAll)
+	parts := newIndexing(ctx, cfg, subscribers.notify)
 	return &Library{
 		subscribers: subscribers,
-		resolutions: newResolutions(ctx, cfg, newKinds(parts), slots, subscribers.notify),
-		clusters:    newClusters(ctx, cfg, parts, slots),
+		resolutions: newResolutions(ctx, cfg, newKinds(parts), resolves, subscribers.notify),
+		clusters:    newClusters(ctx, cfg, parts, resolves),
 		releases:    newReleases(cfg, parts),
 	}, nil
 }

@@ -113,7 +113,7 @@ func TestAllSourcesAreFetchedSideBySide(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t, t.TempDir(), newShelf())
 	var open sync.WaitGroup
-	open.Add(parallelFetches)
+	open.Add(downloadsEach)
 	l.shelf.before = func(ctx context.Context, _ string) error {
 		open.Done()
 		all := make(chan struct{})
@@ -126,7 +126,7 @@ func TestAllSourcesAreFetchedSideBySide(t *testing.T) {
 		}
 	}
 	var phases [][]v1alpha1.Source
-	for i := range parallelFetches {
+	for i := range downloadsEach {
 		name := fmt.Sprintf("s%d", i)
 		phases = append(phases, []v1alpha1.Source{l.shelf.put("https://example.com/"+name, configMap(name))})
 	}
@@ -134,8 +134,8 @@ func TestAllSourcesAreFetchedSideBySide(t *testing.T) {
 	// None goes on before all are open: one after the other would wait for ever.
 	got := l.mustOpen(t, phased(phases...))
 
-	if got.Plan.Objects() != parallelFetches {
-		t.Errorf("want %d objects, got %d", parallelFetches, got.Plan.Objects())
+	if got.Plan.Objects() != downloadsEach {
+		t.Errorf("want %d objects, got %d", downloadsEach, got.Plan.Objects())
 	}
 }
 
@@ -150,7 +150,7 @@ func TestNoMoreThanTheBoundAreFetchedAtOnce(t *testing.T) {
 		mu.Lock()
 		now++
 		most = max(most, now)
-		if now == parallelFetches {
+		if now == downloadsEach {
 			fill()
 		}
 		mu.Unlock()
@@ -161,88 +161,41 @@ func TestNoMoreThanTheBoundAreFetchedAtOnce(t *testing.T) {
 		return nil
 	}
 	var sources []v1alpha1.Source
-	for i := range 2*parallelFetches - 1 {
+	for i := range 2*downloadsEach - 1 {
 		name := fmt.Sprintf("s%d", i)
 		sources = append(sources, l.shelf.put("https://example.com/"+name, configMap(name)))
 	}
 	l.mustOpen(t, of(sources...))
-	if most != parallelFetches {
-		t.Errorf("want at most %d fetches at once, got %d", parallelFetches, most)
+	if most != downloadsEach {
+		t.Errorf("want at most %d fetches at once, got %d", downloadsEach, most)
 	}
 }
 
-func TestOneDownloadForADigest(t *testing.T) {
+func TestOneDownloadForADigestAndAPlace(t *testing.T) {
 	t.Parallel()
-	const url = "https://example.com/a"
-	same := func(s *shelf) []v1alpha1.Source { return []v1alpha1.Source{s.put(url, configMap("a"))} }
-	mirrored := func(s *shelf) []v1alpha1.Source {
-		return []v1alpha1.Source{
-			s.put(url, configMap("a")),
-			s.put("https://mirror.example.com/a", configMap("a")),
-			s.put("https://mirror.example.com/a?token=x", configMap("a")),
-		}
-	}
-	tests := map[string]struct {
-		given func(*shelf) []v1alpha1.Source
-	}{
-		"however many ask for one source":            {given: same},
-		"at however many places the bytes are found": {given: mirrored},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLibrary(t, t.TempDir(), newShelf())
-			sources := tc.given(l.shelf)
-			var asked sync.WaitGroup
-			for i := range 20 {
-				asked.Go(func() {
-					r := of(sources[i%len(sources)])
-					r.Version = fmt.Sprintf("1.0.%d", i)
-					_, err := l.Open(types.NamespacedName{Name: fmt.Sprintf("owner-%d", i)}, r)
-					if err != nil && fault.ReasonOf(err, "") != v1alpha1.FetchingReason {
-						t.Errorf("owner %d: %v", i, err)
-					}
-				})
-			}
-			asked.Wait()
-			for _, src := range sources {
-				l.mustOpen(t, of(src))
-			}
-			if got := l.shelf.total(); got != 1 {
-				t.Errorf("want one download, got %v", l.shelf.counts())
+	l := newLibrary(t, t.TempDir(), newShelf())
+	archive := l.shelf.put("https://example.com/a.tar", tarOf(t, "a.yaml", configMap("a")))
+	other := archive
+	other.HTTPS = archive.HTTPS.DeepCopy()
+	other.HTTPS.Files = []string{"a.yaml"}
+	sources := []v1alpha1.Source{archive, other}
+	var asked sync.WaitGroup
+	for i := range 20 {
+		asked.Go(func() {
+			r := of(sources[i%len(sources)])
+			r.Version = fmt.Sprintf("1.0.%d", i)
+			_, err := l.Open(types.NamespacedName{Namespace: fmt.Sprintf("team-%d", i), Name: "calico"}, r)
+			if err != nil && fault.ReasonOf(err, "") != v1alpha1.FetchingReason {
+				t.Errorf("owner %d: %v", i, err)
 			}
 		})
 	}
-}
-
-func TestWhoWaitsForADigestHoldsUpNoOther(t *testing.T) {
-	t.Parallel()
-	l := newLibrary(t, t.TempDir(), newShelf())
-	answer := make(chan struct{})
-	l.shelf.before = func(ctx context.Context, url string) error {
-		if !strings.Contains(url, "silent") {
-			return nil
-		}
-		select {
-		case <-answer:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	asked.Wait()
+	for _, src := range sources {
+		l.mustOpen(t, of(src))
 	}
-	var silent []v1alpha1.Source
-	for i := range 2 * parallelFetches {
-		silent = append(silent, l.shelf.put(fmt.Sprintf("https://silent.example.com/%d", i), configMap("a")))
-	}
-	_, err := l.Open(calico, of(silent...))
-	faulttest.Want(t, err, fault.ClassWait, v1alpha1.FetchingReason)
-
-	l.mustOpen(t, of(l.shelf.put("https://example.com/b", configMap("b"))))
-
-	close(answer)
-	l.mustOpen(t, of(silent[0]))
-	if got := l.shelf.total(); got != 2 {
-		t.Errorf("want one download for each digest, got %v", l.shelf.counts())
+	if got := l.shelf.total(); got != 1 {
+		t.Errorf("want one download, got %v", l.shelf.counts())
 	}
 }
 

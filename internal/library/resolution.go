@@ -5,23 +5,23 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/semaphore"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/slots"
 )
 
 // resolutions remembers the parts of sources and renews them.
 type resolutions struct {
 	sources resolver
 	kinds   *kinds
-	slots   *semaphore.Weighted
+	slots   *slots.Slots
 	jobs    *jobs[source.Query, []source.Part]
 }
 
 func newResolutions(
-	ctx context.Context, cfg Config, kinds *kinds, slots *semaphore.Weighted, notify func(types.NamespacedName),
+	ctx context.Context, cfg Config, kinds *kinds, slots *slots.Slots, notify func(types.NamespacedName),
 ) *resolutions {
 	r := &resolutions{sources: cfg.Sources, kinds: kinds, slots: slots}
 	r.jobs = newJobs(ctx, jobsConfig[source.Query, []source.Part]{
@@ -60,10 +60,11 @@ func (r *resolutions) parts(owner types.NamespacedName, query source.Query) ([]s
 
 // ask resolves a source.
 func (r *resolutions) ask(ctx context.Context, query source.Query) ([]source.Part, error) {
-	if err := r.slots.Acquire(ctx, 1); err != nil {
+	release, err := r.slots.Acquire(ctx, query.Namespace)
+	if err != nil {
 		return nil, err
 	}
-	defer r.slots.Release(1)
+	defer release()
 	parts, err := r.sources.Resolve(ctx, query)
 	for i := range parts {
 		parts[i].Origin = query

@@ -22,6 +22,8 @@ import (
 type chart struct {
 	digest digest.Digest
 	fetch  store.OpenFunc
+	// place is that of a Part.
+	place string
 	// signer is who signed it, if it has to be signed.
 	signer string
 	// at is where it was found: of a chart in a registry its artifact.
@@ -86,7 +88,8 @@ func (r *Resolver) chartInRegistry(
 	}
 	found.Reference = ociScheme + found.Reference
 	return chart{
-		digest: layers[0].Digest, fetch: from.fetch(layers[0]), signer: found.signer, at: found.Artifact,
+		digest: layers[0].Digest, fetch: from.fetch(layers[0]), place: from.place(), signer: found.signer,
+		at: found.Artifact,
 	}, nil
 }
 
@@ -124,7 +127,7 @@ func (r *Resolver) chartAt(namespace string, at *url.URL, sum digest.Digest, src
 	part, _ := r.Static(Query{Namespace: namespace, Source: v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{
 		URL: at.String(), Digest: v1alpha1.Digest(sum), SecretRef: src.SecretRef, CARef: src.CARef,
 	}}})
-	return chart{digest: sum, fetch: part.Fetch}
+	return chart{digest: sum, fetch: part.Fetch, place: part.Place}
 }
 
 // fetchIndex reads the index of a chart repository whole: it changes, and has no digest.

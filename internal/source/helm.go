@@ -53,9 +53,10 @@ func (r *Resolver) helm(ctx context.Context, query Query) ([]Part, error) {
 		Digest: made.Digest, Warnings: slices.Concat(warnings, made.Warnings), Name: "chart " + path.Base(src.Chart),
 		From: from, VerifiedBy: archive.signer, Artifact: archive.at, Namespace: src.Namespace,
 		Fetch: func(ctx context.Context, _ store.Partial) (store.Body, error) {
-			output, _, err := r.render(ctx, archive, opts)
+			output, err := r.render(ctx, archive, opts)
 			return store.Body{ReadCloser: output}, fault.Wrap(from, err)
 		},
+		Place: query.Namespace + ": " + from,
 	}
 	if opts.Random != helm.RefuseRandom {
 		if part, err = r.perCluster(part, query, archive, opts); err != nil {
@@ -149,6 +150,13 @@ func (r *Resolver) rendered(ctx context.Context, c chart, opts helm.Options) (re
 	if err != nil {
 		return rendering{}, err
 	}
+	if known, err := r.renderedBefore(digest.Digest(identity)); err == nil {
+		return known, nil
+	}
+	// Before the lock, for which others wait who name another server.
+	if err := r.download(ctx, c); err != nil {
+		return rendering{}, err
+	}
 	lock, err := r.Store.LockDigest(ctx, digest.Digest(identity))
 	if err != nil {
 		return rendering{}, err
@@ -157,7 +165,20 @@ func (r *Resolver) rendered(ctx context.Context, c chart, opts helm.Options) (re
 	if known, err := r.renderedBefore(digest.Digest(identity)); err == nil {
 		return known, nil
 	}
-	output, warnings, err := r.render(ctx, c, opts)
+	made, err := r.renderStored(ctx, c, opts)
+	if err != nil {
+		return rendering{}, err
+	}
+	text, err := json.Marshal(made)
+	if err != nil {
+		return rendering{}, fmt.Errorf("rendered chart: %w", err)
+	}
+	return made, r.remember(renderedKind, digest.Digest(identity), string(text))
+}
+
+// renderStored returns what a chart renders to whose archive is in the store.
+func (r *Resolver) renderStored(ctx context.Context, c chart, opts helm.Options) (rendering, error) {
+	output, warnings, err := r.output(ctx, c, opts)
 	if err != nil {
 		return rendering{}, err
 	}
@@ -166,12 +187,7 @@ func (r *Resolver) rendered(ctx context.Context, c chart, opts helm.Options) (re
 	if err != nil {
 		return rendering{}, fmt.Errorf("rendered chart: %w", err)
 	}
-	made := rendering{Digest: sum, Warnings: warnings}
-	text, err := json.Marshal(made)
-	if err != nil {
-		return rendering{}, fmt.Errorf("rendered chart: %w", err)
-	}
-	return made, r.remember(renderedKind, digest.Digest(identity), string(text))
+	return rendering{Digest: sum, Warnings: warnings}, nil
 }
 
 // renderedBefore reads what came out of a rendering of the same things.
@@ -187,12 +203,18 @@ func (r *Resolver) renderedBefore(identity digest.Digest) (rendering, error) {
 	return known, known.Digest.Validate()
 }
 
-// render renders a chart into a file that is gone when it is closed, and returns what
-// should be looked at.
-func (r *Resolver) render(ctx context.Context, c chart, opts helm.Options) (io.ReadCloser, []string, error) {
+// render renders a chart into a file that is gone when it is closed.
+func (r *Resolver) render(ctx context.Context, c chart, opts helm.Options) (io.ReadCloser, error) {
 	if err := r.download(ctx, c); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	output, _, err := r.output(ctx, c, opts)
+	return output, err
+}
+
+// output is render for a chart whose archive is in the store. It also returns what
+// should be looked at.
+func (r *Resolver) output(ctx context.Context, c chart, opts helm.Options) (io.ReadCloser, []string, error) {
 	archive, err := r.Store.Open(c.digest)
 	if err != nil {
 		return nil, nil, err
@@ -214,6 +236,6 @@ func (r *Resolver) render(ctx context.Context, c chart, opts helm.Options) (io.R
 
 // download brings the archive of a chart into the store.
 func (r *Resolver) download(ctx context.Context, c chart) error {
-	_, err := r.Store.Resume(ctx, c.digest, c.fetch, helm.DefaultLimits().ArchiveBytes)
+	_, err := r.Store.Resume(ctx, c.digest, c.place, c.fetch, helm.DefaultLimits().ArchiveBytes)
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"slices"
@@ -58,7 +59,8 @@ func (r *Resolver) oci(ctx context.Context, namespace string, src v1alpha1.OCISo
 		format, _ := archive.FormatOfMediaType(layer.MediaType, layer.Title)
 		parts[i] = Part{
 			Digest: layer.Digest, Name: cmp.Or(layer.Title, src.Repository), From: from.ref.String(),
-			Format: format, VerifiedBy: found.signer, Artifact: found.Artifact, Fetch: from.fetch(layer),
+			Format: format, VerifiedBy: found.signer, Artifact: found.Artifact,
+			Fetch: from.fetch(layer), Place: from.place(),
 		}
 		if format.IsArchive() {
 			parts[i].Files, parts[i].Kustomize = src.Files, folderOf(src.Kustomize)
@@ -115,14 +117,9 @@ func (a artifact) locate(ctx context.Context, creds oci.Credentials) (Artifact, 
 	return Artifact{Reference: ref.Repository, Tag: ref.Tag, Digest: d}, err
 }
 
-// readManifest returns the manifest with digest d, from the store if it is there:
-// two sources that name one artifact read its manifest once.
+// readManifest returns the manifest with digest d, from the store if it is there.
+// Nobody waits for another who reads it: his registry may be a slow one.
 func (a artifact) readManifest(ctx context.Context, d digest.Digest, creds oci.Credentials) ([]byte, error) {
-	lock, err := a.resolver.Store.LockDigest(ctx, d)
-	if err != nil {
-		return nil, fault.Wrap(a.ref.String(), err)
-	}
-	defer lock.Unlock()
 	if stored, err := a.resolver.stored(d); err == nil {
 		return stored, nil
 	}
@@ -183,7 +180,7 @@ func (a artifact) small(ctx context.Context, layer oci.Layer) ([]byte, error) {
 	if stored, err := a.resolver.stored(layer.Digest); err == nil {
 		return stored, nil
 	}
-	if _, err := a.resolver.Store.Resume(ctx, layer.Digest, a.fetch(layer), maxConfig); err != nil {
+	if _, err := a.resolver.Store.Resume(ctx, layer.Digest, a.place(), a.fetch(layer), maxConfig); err != nil {
 		return nil, err
 	}
 	return a.resolver.stored(layer.Digest)
@@ -200,6 +197,11 @@ func (a artifact) fetch(layer oci.Layer) store.OpenFunc {
 		// The digest is the validator: the same name is always the same bytes.
 		return store.Body{ReadCloser: body, Offset: at, Validator: string(layer.Digest)}, err
 	}
+}
+
+// place names the repository for those who download from it.
+func (a artifact) place() string {
+	return fmt.Sprintf("%s insecure=%t", a.ref.Repository, a.ref.Insecure)
 }
 
 // credentials reads the Secrets that the source names.

@@ -47,6 +47,10 @@ type Part struct {
 	Origin Query
 	// Fetch opens the bytes. Its errors name where they come from.
 	Fetch store.OpenFunc
+	// Place is the server that Fetch asks, and what it asks for: the same bytes are
+	// fetched once from one place, and nobody waits for a place that another source
+	// names. It may hold secrets and is not for messages.
+	Place string
 
 	// Identity takes the place of ID in the digest of a release, where Clusters get bytes
 	// of their own: it is the same for all of them. Empty for all other parts.

@@ -51,7 +51,7 @@ func (r *Resolver) renderOnce(
 	if kept != nil || err != nil {
 		return kept, err
 	}
-	output, _, err := r.render(ctx, c, opts)
+	output, err := r.render(ctx, c, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (r *Resolver) renderOnce(
 func (r *Resolver) ofCluster(part Part, of rendered.Rendering, packed []byte) Part {
 	from := "Secret " + of.SecretName() + " of " + part.From
 	part.Digest, part.Format, part.From = digest.FromBytes(packed), archive.Gzip, from
-	part.ForCluster = nil
+	part.Place, part.ForCluster = of.Cluster.Namespace+": "+from, nil
 	part.Fetch = func(ctx context.Context, _ store.Partial) (store.Body, error) {
 		kept, err := r.Renderings.Load(ctx, of)
 		if err == nil && kept == nil {

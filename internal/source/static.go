@@ -30,11 +30,14 @@ func (r *Resolver) Static(query Query) (Part, bool) {
 			return r.openStatic(ctx, query, have)
 		},
 	}
+	if src.File != nil {
+		part.Place = src.File.Path
+	}
 	if src.Inline == nil {
 		part.Format = archive.FormatOfName(part.Name)
 	}
 	if src.HTTPS != nil {
-		part.Files, part.Kustomize = src.HTTPS.Files, folderOf(src.HTTPS.Kustomize)
+		part.Place, part.Files, part.Kustomize = src.HTTPS.URL, src.HTTPS.Files, folderOf(src.HTTPS.Kustomize)
 	}
 	return part, true
 }

@@ -15,9 +15,10 @@
 // with the process that holds it, and a file that another process evicted does
 // not exist any more.
 //
-// The store is the only owner of downloads: within a process, Resume and
-// LockDigest let one caller at a time work on a digest, and a wait for another
-// caller ends with the context of the one who waits.
+// The store is the only owner of downloads: within a process, Resume lets one caller
+// at a time download a digest from a place, and LockDigest one at a time work on what
+// is derived from it. A wait for another caller ends with the context of the one who
+// waits, and nobody waits for a place that he did not name.
 //
 // The package refuses bytes that do not match their digest, digests other than
 // sha256, and names that are not made of a digest: no path comes from outside.

@@ -162,7 +162,7 @@ func TestWhatTheStoreCannotHoldIsNotReadToItsEnd(t *testing.T) {
 	wantNoRoom(t, s, err)
 	s = openWith(t, t.TempDir(), Options{MaxBytes: bufferSize + 10})
 	from := &remote{content: strings.Repeat("x", 2*bufferSize), validator: "v1", ranges: true}
-	_, err = s.Resume(t.Context(), digestOf("x"), from.open, 2*bufferSize)
+	_, err = s.Resume(t.Context(), digestOf("x"), place, from.open, 2*bufferSize)
 	wantNoRoom(t, s, err)
 	wantFiles(t, s)
 }
@@ -173,10 +173,10 @@ func TestADownloadThatFindsNoRoomIsNotDownloadedAgain(t *testing.T) {
 	commit(t, s, "pinned")
 	release := s.Pin(digestOf("pinned"))
 	from := &remote{content: wholeText, validator: "v1", ranges: true}
-	_, err := s.Resume(t.Context(), wholeDigest, from.open, 30)
+	_, err := s.Resume(t.Context(), wholeDigest, place, from.open, 30)
 	wantNoRoom(t, s, err, "write blob "+wholeDigest.String())
 	release()
-	if _, err := s.Resume(t.Context(), wholeDigest, from.open, 30); err != nil {
+	if _, err := s.Resume(t.Context(), wholeDigest, place, from.open, 30); err != nil {
 		t.Fatal(err)
 	}
 	from.wantAsked(t, Partial{})

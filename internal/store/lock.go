@@ -8,48 +8,51 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Lock is held by at most one caller of a Store per digest. It does not exclude
-// other processes that use the same directory, nor another Store on it.
-type Lock struct {
-	store  *Store
+// key is what a lock is for: the bytes of a digest as one place has them, or, without a
+// place, what is made of them on the disk.
+type key struct {
 	digest digest.Digest
-	unlock func()
+	place  string
 }
 
-// LockDigest waits until nobody else holds the lock of the digest d. The wait
-// ends with ctx: the error then wraps the cause of its end. Resume takes the
-// lock itself; LockDigest is for callers that do more than one thing with a
-// digest, such as a download and what is derived from it.
+// Lock is held by at most one caller of a Store at a time. It does not exclude
+// other processes that use the same directory, nor another Store on it.
+type Lock struct{ unlock func() }
+
+// LockDigest waits until nobody else works on what is derived from the digest d. The
+// wait ends with ctx: the error then wraps the cause of its end. It is for work that
+// ends by itself: a lock that is held while a server is waited for would hold up
+// everybody who names the digest.
 func (s *Store) LockDigest(ctx context.Context, d digest.Digest) (*Lock, error) {
-	unlock, err := s.locks.lock(ctx, d)
+	return s.lockDownload(ctx, d, "")
+}
+
+// lockDownload waits until nobody else downloads the digest d from a place.
+func (s *Store) lockDownload(ctx context.Context, d digest.Digest, place string) (*Lock, error) {
+	unlock, err := s.locks.lock(ctx, key{digest: d, place: place})
 	if err != nil {
 		return nil, fmt.Errorf("blob %s: %w", d, err)
 	}
-	return &Lock{store: s, digest: d, unlock: unlock}, nil
+	return &Lock{unlock: unlock}, nil
 }
 
 // Unlock lets the next caller have the lock. It is called once.
 func (l *Lock) Unlock() { l.unlock() }
 
-// Resume is Store.Resume for the holder of the digest's lock, with the same errors.
-func (l *Lock) Resume(ctx context.Context, open OpenFunc, limit int64) (size int64, err error) {
-	return l.store.resume(ctx, l.digest, open, limit)
-}
-
-// digestLocks holds the locks that are taken.
-type digestLocks struct {
+// locks holds the locks that are taken.
+type locks struct {
 	mu sync.Mutex
 	// released has, for each lock that is held, a channel that is closed when it
 	// is released. Guarded by mu.
-	released map[digest.Digest]chan struct{}
+	released map[key]chan struct{}
 }
 
-// lock waits for the lock of d and returns the function that releases it.
-func (l *digestLocks) lock(ctx context.Context, d digest.Digest) (unlock func(), err error) {
+// lock waits for the lock of k and returns the function that releases it.
+func (l *locks) lock(ctx context.Context, k key) (unlock func(), err error) {
 	for {
-		released, held := l.tryLock(d)
+		released, held := l.tryLock(k)
 		if !held {
-			return func() { l.unlock(d) }, nil
+			return func() { l.unlock(k) }, nil
 		}
 		select {
 		case <-released:
@@ -59,21 +62,21 @@ func (l *digestLocks) lock(ctx context.Context, d digest.Digest) (unlock func(),
 	}
 }
 
-// tryLock takes the lock of d, or reports that it is held and returns the channel
+// tryLock takes the lock of k, or reports that it is held and returns the channel
 // that is closed when it is released.
-func (l *digestLocks) tryLock(d digest.Digest) (released <-chan struct{}, held bool) {
+func (l *locks) tryLock(k key) (released <-chan struct{}, held bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if released, held := l.released[d]; held {
+	if released, held := l.released[k]; held {
 		return released, true
 	}
-	l.released[d] = make(chan struct{})
+	l.released[k] = make(chan struct{})
 	return nil, false
 }
 
-func (l *digestLocks) unlock(d digest.Digest) {
+func (l *locks) unlock(k key) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	close(l.released[d])
-	delete(l.released, d)
+	close(l.released[k])
+	delete(l.released, k)
 }

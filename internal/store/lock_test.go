@@ -19,6 +19,9 @@ type gate struct {
 	asked int
 }
 
+// place is where the files of the tests are downloaded from.
+const place = "https://example.com/whole"
+
 func newGate(err error) *gate { return &gate{opened: make(chan struct{}), err: err} }
 
 func (g *gate) open(ctx context.Context, _ Partial) (Body, error) {
@@ -45,9 +48,13 @@ func (g *gate) count() int {
 
 // resume calls Resume in the background and returns where its error arrives.
 func resume(ctx context.Context, s *Store, g *gate) <-chan error {
+	return resumeFrom(ctx, s, place, g)
+}
+
+func resumeFrom(ctx context.Context, s *Store, place string, g *gate) <-chan error {
 	done := make(chan error, 1)
 	go func() {
-		size, err := s.Resume(ctx, wholeDigest, g.open, 100)
+		size, err := s.Resume(ctx, wholeDigest, place, g.open, 100)
 		if err == nil && size != int64(len(wholeText)) {
 			err = io.ErrShortWrite
 		}
@@ -127,30 +134,55 @@ func TestAWaitForADownloadEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestADigestIsLockedForMoreThanADownload(t *testing.T) {
+func TestASecondPlaceIsTriedWhileTheFirstIsSilent(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		s, server := open(t, dir), newGate(nil)
-		close(server.opened)
-		lock, err := s.LockDigest(t.Context(), wholeDigest)
+		s, silent, good := open(t, dir), newGate(nil), newGate(nil)
+		first := resume(t.Context(), s, silent)
+		synctest.Wait()
+		close(good.opened)
+
+		if err := <-resumeFrom(t.Context(), s, "https://mirror.example.com/whole", good); err != nil {
+			t.Errorf("want the bytes of the second place, got %v", err)
+		}
+
+		f, err := s.Open(wholeDigest)
+		wantContent(t, f, err, wholeText)
+		close(silent.opened)
+		if err := <-first; err != nil {
+			t.Error(err)
+		}
+		wantFiles(t, s, blobFile)
+	})
+}
+
+func TestWhatIsDerivedFromADigestIsMadeByOneAtATime(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, dir)
+		first, err := s.LockDigest(t.Context(), wholeDigest)
 		if err != nil {
 			t.Fatal(err)
 		}
-		second := resume(t.Context(), s, server)
+		got := make(chan error)
+		go func() {
+			second, err := s.LockDigest(t.Context(), wholeDigest)
+			if err == nil {
+				second.Unlock()
+			}
+			got <- err
+		}()
 		synctest.Wait()
-		if got := server.count(); got != 0 {
-			t.Errorf("want no download while the digest is locked, got %d", got)
+		select {
+		case err := <-got:
+			t.Errorf("want the second to wait for the first, got %v", err)
+		default:
 		}
-		if _, err := lock.Resume(t.Context(), server.open, 100); err != nil {
+		first.Unlock()
+		if err := <-got; err != nil {
 			t.Error(err)
-		}
-		lock.Unlock()
-		if err := <-second; err != nil {
-			t.Error(err)
-		}
-		if got := server.count(); got != 1 {
-			t.Errorf("want the download of the holder alone, got %d", got)
 		}
 		if left := len(s.locks.released); left != 0 {
 			t.Errorf("want no lock left, got %d", left)
@@ -158,16 +190,16 @@ func TestADigestIsLockedForMoreThanADownload(t *testing.T) {
 	})
 }
 
-func TestADigestThatIsLockedDoesNotHoldUpAnother(t *testing.T) {
+func TestADownloadDoesNotWaitForWhatIsDerived(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
-	lock, err := s.LockDigest(t.Context(), "sha256:other")
+	lock, err := s.LockDigest(t.Context(), wholeDigest)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lock.Unlock()
 	from := &remote{content: wholeText}
-	if _, err := s.Resume(t.Context(), wholeDigest, from.open, 100); err != nil {
+	if _, err := s.Resume(t.Context(), wholeDigest, place, from.open, 100); err != nil {
 		t.Error(err)
 	}
 }
@@ -176,12 +208,12 @@ func TestWhatIsThereIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
 	commit(t, s, wholeText)
-	lock, err := s.LockDigest(t.Context(), wholeDigest)
+	lock, err := s.lockDownload(t.Context(), wholeDigest, place)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lock.Unlock()
-	if _, err := s.Resume(t.Context(), wholeDigest, (&remote{}).open, 100); err != nil {
+	if _, err := s.Resume(t.Context(), wholeDigest, place, (&remote{}).open, 100); err != nil {
 		t.Error(err)
 	}
 }

@@ -60,7 +60,7 @@ func TestResumeSweepsToo(t *testing.T) {
 	s := openWith(t, interrupted(t), Options{Now: clock.now})
 	clock.set(time.Now().Add(25 * time.Hour))
 	from := &remote{content: "another"}
-	if _, err := s.Resume(t.Context(), digestOf("another"), from.open, 100); err != nil {
+	if _, err := s.Resume(t.Context(), digestOf("another"), place, from.open, 100); err != nil {
 		t.Fatal(err)
 	}
 	wantFiles(t, s, "sha256/"+digestOf("another").Encoded())

@@ -45,28 +45,28 @@ type OpenFunc func(ctx context.Context, have Partial) (Body, error)
 // and a disk that fails gets its space back. When the bytes do not match the digest after a
 // download that went on in the middle, it is started again from 0, once.
 //
-// While another call downloads the same digest Resume waits for it, no longer
-// than ctx, and then finds its bytes; if that call has failed it downloads
-// itself. While another process downloads the digest, nothing is resumed and
-// nothing is kept.
+// While another call downloads the same digest from the same place Resume waits for
+// it, no longer than ctx, and then finds its bytes; if that call has failed it
+// downloads itself. It never waits for another place, which may be slow or hostile: the
+// two are downloaded side by side. While the digest is downloaded elsewhere, by this
+// process or another, nothing is resumed and nothing is kept.
 //
-// Errors are those of Commit and LockDigest; those of open are returned as they
-// are.
+// Errors are those of Commit and LockDigest; those of open are returned as they are.
 func (s *Store) Resume(
-	ctx context.Context, want digest.Digest, open OpenFunc, limit int64,
+	ctx context.Context, want digest.Digest, place string, open OpenFunc, limit int64,
 ) (size int64, err error) {
 	if size, ok, err := s.present(want, limit); ok || err != nil {
 		return size, err
 	}
-	lock, err := s.LockDigest(ctx, want)
+	lock, err := s.lockDownload(ctx, want, place)
 	if err != nil {
 		return 0, err
 	}
 	defer lock.Unlock()
-	return lock.Resume(ctx, open, limit)
+	return s.resume(ctx, want, open, limit)
 }
 
-// resume is Resume for the holder of the digest's lock.
+// resume is Resume for the holder of the lock.
 func (s *Store) resume(
 	ctx context.Context, want digest.Digest, open OpenFunc, limit int64,
 ) (size int64, err error) {

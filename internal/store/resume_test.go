@@ -48,7 +48,7 @@ func TestResumeDownloadsWhatIsNotThere(t *testing.T) {
 			s := open(t, t.TempDir())
 			from := &remote{content: tc.givenContent, validator: tc.givenValidator, ranges: true}
 			d := digest.FromString(tc.givenContent)
-			size, err := s.Resume(t.Context(), d, from.open, int64(len(tc.givenContent)))
+			size, err := s.Resume(t.Context(), d, place, from.open, int64(len(tc.givenContent)))
 			if err != nil || size != int64(len(tc.givenContent)) {
 				t.Fatalf("want %d bytes, got %d, %v", len(tc.givenContent), size, err)
 			}
@@ -65,11 +65,11 @@ func TestResumeDoesNotOpenWhatIsThereAlready(t *testing.T) {
 	s := open(t, t.TempDir())
 	commit(t, s, wholeText)
 	from := &remote{content: wholeText}
-	size, err := s.Resume(t.Context(), wholeDigest, from.open, 100)
+	size, err := s.Resume(t.Context(), wholeDigest, place, from.open, 100)
 	if err != nil || size != int64(len(wholeText)) {
 		t.Errorf("want %d bytes, got %d, %v", len(wholeText), size, err)
 	}
-	_, err = s.Resume(t.Context(), wholeDigest, from.open, 4)
+	_, err = s.Resume(t.Context(), wholeDigest, place, from.open, 4)
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, wholeDigest.String(), "limit of 4 bytes")
 	from.wantAsked(t)
 }
@@ -108,7 +108,7 @@ func TestADownloadGoesOnAfterARestart(t *testing.T) {
 			t.Parallel()
 			dir := interrupted(t)
 			s := open(t, dir)
-			size, err := s.Resume(t.Context(), wholeDigest, tc.given.open, 100)
+			size, err := s.Resume(t.Context(), wholeDigest, place, tc.given.open, 100)
 			tc.given.wantAsked(t, tc.wantAsked...)
 			if tc.wantErr {
 				faulttest.Want(t, err, fault.ClassStall, v1alpha1.DigestMismatchReason, wholeDigest.String())
@@ -129,18 +129,18 @@ func TestADownloadThatIsInterruptedAgainGoesOnFromThere(t *testing.T) {
 	t.Parallel()
 	s := open(t, interrupted(t))
 	again := &remote{content: wholeText, validator: "v1", ranges: true, cut: 5}
-	_, err := s.Resume(t.Context(), wholeDigest, again.open, 100)
+	_, err := s.Resume(t.Context(), wholeDigest, place, again.open, 100)
 	if !errors.Is(err, errTorn) {
 		t.Errorf("want %v, got %v", errTorn, err)
 	}
 	unreachable := func(context.Context, Partial) (Body, error) { return Body{}, errTorn }
-	if _, err = s.Resume(t.Context(), wholeDigest, unreachable, 100); !errors.Is(err, errTorn) {
+	if _, err = s.Resume(t.Context(), wholeDigest, place, unreachable, 100); !errors.Is(err, errTorn) {
 		t.Errorf("want %v, got %v", errTorn, err)
 	}
 	wantFiles(t, s, partFile, tagFile)
 
 	last := &remote{content: wholeText, validator: "v1", ranges: true}
-	if _, err := s.Resume(t.Context(), wholeDigest, last.open, 100); err != nil {
+	if _, err := s.Resume(t.Context(), wholeDigest, place, last.open, 100); err != nil {
 		t.Fatal(err)
 	}
 	last.wantAsked(t, Partial{15, "v1"})
@@ -176,7 +176,7 @@ func TestAPartialDownloadThatIsDamagedIsStartedAgain(t *testing.T) {
 			write(t, filepath.Join(s.dir, partFile), tc.givenPart)
 			write(t, filepath.Join(s.dir, tagFile), tc.givenTag)
 			from := &remote{content: wholeText, validator: "v1", ranges: true}
-			if _, err := s.Resume(t.Context(), wholeDigest, from.open, 100); err != nil {
+			if _, err := s.Resume(t.Context(), wholeDigest, place, from.open, 100); err != nil {
 				t.Fatal(err)
 			}
 			from.wantAsked(t, tc.wantAsked...)
@@ -193,7 +193,7 @@ func TestACompleteDownloadWithoutItsNameIsNotFetchedAgain(t *testing.T) {
 	write(t, filepath.Join(s.dir, partFile), wholeText)
 	write(t, filepath.Join(s.dir, tagFile), "v1")
 	from := &remote{content: wholeText}
-	size, err := s.Resume(t.Context(), wholeDigest, from.open, 100)
+	size, err := s.Resume(t.Context(), wholeDigest, place, from.open, 100)
 	if err != nil || size != int64(len(wholeText)) {
 		t.Errorf("want %d bytes, got %d, %v", len(wholeText), size, err)
 	}
@@ -240,7 +240,7 @@ func TestWhatCannotGoOnIsNotKept(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := open(t, t.TempDir())
-			_, err := s.Resume(t.Context(), wholeDigest, tc.given.open, tc.givenLimit)
+			_, err := s.Resume(t.Context(), wholeDigest, place, tc.given.open, tc.givenLimit)
 			faulttest.Want(t, err, tc.wantClass, tc.wantReason, "blob "+wholeDigest.String())
 			tc.given.wantAsked(t, Partial{})
 			wantFiles(t, s)
@@ -252,13 +252,13 @@ func TestTheLimitCountsFromTheBeginningOfTheFile(t *testing.T) {
 	t.Parallel()
 	from := &remote{content: wholeText, validator: "v1", ranges: true}
 	s := open(t, interrupted(t))
-	_, err := s.Resume(t.Context(), wholeDigest, from.open, int64(len(wholeText))-1)
+	_, err := s.Resume(t.Context(), wholeDigest, place, from.open, int64(len(wholeText))-1)
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "limit of 24 bytes")
 	from.wantAsked(t, Partial{10, "v1"})
 	wantFiles(t, s)
 
 	s = open(t, interrupted(t))
-	if _, err := s.Resume(t.Context(), wholeDigest, from.open, int64(len(wholeText))); err != nil {
+	if _, err := s.Resume(t.Context(), wholeDigest, place, from.open, int64(len(wholeText))); err != nil {
 		t.Errorf("want a file as large as the limit to be kept, got %v", err)
 	}
 }
@@ -267,7 +267,7 @@ func TestResumeKeepsWhatCameBeforeTheContextWasDone(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := s.Resume(ctx, wholeDigest, func(context.Context, Partial) (Body, error) {
+	_, err := s.Resume(ctx, wholeDigest, place, func(context.Context, Partial) (Body, error) {
 		r := io.MultiReader(strings.NewReader(firstPart), readerFunc(func([]byte) (int, error) {
 			cancel()
 			return 0, nil
@@ -283,7 +283,7 @@ func TestResumeKeepsWhatCameBeforeTheContextWasDone(t *testing.T) {
 func TestASourceThatBeginsElsewhereIsABug(t *testing.T) {
 	t.Parallel()
 	s := open(t, interrupted(t))
-	_, err := s.Resume(t.Context(), wholeDigest, func(context.Context, Partial) (Body, error) {
+	_, err := s.Resume(t.Context(), wholeDigest, place, func(context.Context, Partial) (Body, error) {
 		return Body{ReadCloser: io.NopCloser(strings.NewReader("x")), Offset: 3}, nil
 	}, 100)
 	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.InternalErrorReason, "byte 3")
@@ -295,8 +295,8 @@ func TestTwoStoresResumeTheSameDigestAtOnce(t *testing.T) {
 	first, second := open(t, dir), open(t, dir)
 	outer := &remote{content: wholeText, validator: "v1", ranges: true}
 	inner := &remote{content: wholeText, validator: "v1", ranges: true}
-	_, err := first.Resume(t.Context(), wholeDigest, func(ctx context.Context, have Partial) (Body, error) {
-		if _, err := second.Resume(ctx, wholeDigest, inner.open, 100); err != nil {
+	_, err := first.Resume(t.Context(), wholeDigest, place, func(ctx context.Context, have Partial) (Body, error) {
+		if _, err := second.Resume(ctx, wholeDigest, place, inner.open, 100); err != nil {
 			t.Errorf("the second: %v", err)
 		}
 		return outer.open(ctx, have)
@@ -321,13 +321,13 @@ func TestTheSecondOfTwoStoresLeavesThePartialDownloadAlone(t *testing.T) {
 	}
 	defer p.close(true)
 	from := &remote{content: wholeText, validator: "v1", cut: 5}
-	if _, err := second.Resume(t.Context(), wholeDigest, from.open, 100); !errors.Is(err, errTorn) {
+	if _, err := second.Resume(t.Context(), wholeDigest, place, from.open, 100); !errors.Is(err, errTorn) {
 		t.Errorf("want %v, got %v", errTorn, err)
 	}
 	elsewhere := func(context.Context, Partial) (Body, error) {
 		return Body{ReadCloser: io.NopCloser(strings.NewReader("x")), Offset: 10}, nil
 	}
-	_, err = second.Resume(t.Context(), wholeDigest, elsewhere, 100)
+	_, err = second.Resume(t.Context(), wholeDigest, place, elsewhere, 100)
 	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.InternalErrorReason, "byte 10")
 	wantFiles(t, first, partFile, tagFile)
 }
@@ -341,7 +341,7 @@ func TestResumeSeesWhatSomebodyElseFinishedMeanwhile(t *testing.T) {
 		return openPartial(root, name)
 	}
 	from := &remote{content: wholeText}
-	size, err := s.Resume(t.Context(), wholeDigest, from.open, 100)
+	size, err := s.Resume(t.Context(), wholeDigest, place, from.open, 100)
 	if err != nil || size != int64(len(wholeText)) {
 		t.Errorf("want %d bytes, got %d, %v", len(wholeText), size, err)
 	}
@@ -380,7 +380,7 @@ func TestADiskThatFailsGetsThePartialDownloadsSpaceBack(t *testing.T) {
 				return &tc.given, err
 			}
 			from := &remote{content: wholeText, validator: "v1"}
-			_, err := s.Resume(t.Context(), wholeDigest, from.open, 100)
+			_, err := s.Resume(t.Context(), wholeDigest, place, from.open, 100)
 			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason,
 				"cache directory "+s.dir, "write blob "+wholeDigest.String(), tc.wantText)
 			wantStable(t, err)
@@ -397,7 +397,7 @@ func TestAPartialDownloadThatCannotBeReadIsStartedAgain(t *testing.T) {
 		return &brokenPartial{partialFile: f, read: syscall.EIO}, err
 	}
 	from := &remote{content: wholeText, validator: "v1", ranges: true}
-	if _, err := s.Resume(t.Context(), wholeDigest, from.open, 100); err != nil {
+	if _, err := s.Resume(t.Context(), wholeDigest, place, from.open, 100); err != nil {
 		t.Fatal(err)
 	}
 	from.wantAsked(t, Partial{})
@@ -410,7 +410,7 @@ func interrupted(t *testing.T) (dir string) {
 	t.Helper()
 	s := open(t, t.TempDir())
 	from := &remote{content: wholeText, validator: "v1", ranges: true, cut: len(firstPart)}
-	if _, err := s.Resume(t.Context(), wholeDigest, from.open, 100); !errors.Is(err, errTorn) {
+	if _, err := s.Resume(t.Context(), wholeDigest, place, from.open, 100); !errors.Is(err, errTorn) {
 		t.Fatalf("want %v, got %v", errTorn, err)
 	}
 	wantFiles(t, s, partFile, tagFile)

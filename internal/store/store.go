@@ -56,8 +56,8 @@ type Store struct {
 	create      func(*os.Root) (tempFile, string, error)
 	openPartial func(*os.Root, string) (partialFile, error)
 
-	// locks has the digests that a caller works on.
-	locks digestLocks
+	// locks has what a caller works on.
+	locks locks
 
 	// publishing is held while room is made for a file and it gets its name: two
 	// files that each fit alone may not fit together.
@@ -83,7 +83,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	s := &Store{
 		dir: dir, maxBytes: opts.MaxBytes, now: opts.Now,
 		create: createTemp, openPartial: openPartial,
-		locks: digestLocks{released: map[digest.Digest]chan struct{}{}},
+		locks: locks{released: map[key]chan struct{}{}},
 		pins:  map[digest.Digest]int{}, uses: map[digest.Digest]usage{}, made: map[string]content{},
 	}
 	if err := s.open(); err != nil {

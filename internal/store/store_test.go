@@ -43,7 +43,7 @@ func TestNoPathComesFromADigest(t *testing.T) {
 			t.Parallel()
 			s := open(t, t.TempDir())
 			_, errCommit := s.Commit(t.Context(), hostile, strings.NewReader("x"), 10)
-			_, errResume := s.Resume(t.Context(), hostile, (&remote{content: "x"}).open, 10)
+			_, errResume := s.Resume(t.Context(), hostile, place, (&remote{content: "x"}).open, 10)
 			_, errOpen := s.Open(hostile)
 			_, errDerived := s.OpenDerived("index", hostile)
 			calls := map[string]error{

@@ -172,7 +172,7 @@ func (f *webFile) resume(t *testing.T, cache *store.Store, address string, cfg C
 		}
 		return store.Body{ReadCloser: body, Offset: from, Validator: validator}, err
 	}
-	return cache.Resume(ctx, digest.FromString(f.content), open, fileSize)
+	return cache.Resume(ctx, digest.FromString(f.content), address, open, fileSize)
 }
 
 func openStore(t *testing.T, dir string) *store.Store {
