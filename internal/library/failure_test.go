@@ -245,7 +245,7 @@ func TestFailuresThatNobodyAsksAboutAreForgotten(t *testing.T) {
 	if got := l.countJobs(); got != 1 {
 		t.Errorf("want the failure kept for %v, got %d jobs", forgetFailure, got)
 	}
-	l.clock.Step(time.Second)
+	l.clock.Step(pruneEvery)
 	l.mustOpen(t, of(l.shelf.put("https://example.com/b", configMap("b"))))
 	if got := l.countJobs(); got != 0 {
 		t.Errorf("want no jobs left, got %d", got)

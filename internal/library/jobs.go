@@ -20,6 +20,10 @@ const (
 	// renewed.
 	forgetFailure = time.Hour
 	forgetResult  = 24 * time.Hour
+
+	// pruneEvery is how often all jobs are looked through for those to forget: at each
+	// call it would take a release of n sources n times n steps.
+	pruneEvery = time.Minute
 )
 
 // fingerprint identifies a job.
@@ -56,8 +60,9 @@ type jobs[S, R any] struct {
 
 	ctx context.Context //nolint:containedctx // the lifetime of the jobs
 
-	mu    sync.Mutex
-	byKey map[fingerprint]*job[S, R] // guarded by mu
+	mu      sync.Mutex
+	byKey   map[fingerprint]*job[S, R] // guarded by mu
+	pruneAt time.Time                  // guarded by mu
 }
 
 func newJobs[S, R any](ctx context.Context, cfg jobsConfig[S, R]) *jobs[S, R] {
@@ -132,6 +137,10 @@ func sameText(a, b error) bool {
 // prune forgets jobs that nobody has asked about for a while. A result is kept
 // longer than a failure: the next one who asks need not wait for it. It needs mu.
 func (j *jobs[S, R]) prune(now time.Time) {
+	if now.Before(j.pruneAt) {
+		return
+	}
+	j.pruneAt = now.Add(pruneEvery)
 	for key, known := range j.byKey {
 		keep := forgetFailure
 		if known.succeeded {

@@ -60,3 +60,29 @@ func TestAPanicOfAJobIsItsFailure(t *testing.T) {
 	failed := j.ensure(owner, fingerprint{}, "a source")
 	faulttest.Want(t, failed.err, fault.ClassRetry, v1alpha1.InternalErrorReason, "a panic at jobs_test.go:")
 }
+
+func TestJobsAreNotAllLookedThroughForEachOne(t *testing.T) {
+	t.Parallel()
+	clock := clocktesting.NewFakePassiveClock(time.Unix(0, 0))
+	j := newJobs(t.Context(), jobsConfig[string, int]{
+		clock: clock, notify: func(types.NamespacedName) {},
+		work: func(ctx context.Context, _ string) (int, error) { <-ctx.Done(); return 0, ctx.Err() },
+	})
+	known := func(key byte) bool {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		_, ok := j.byKey[fingerprint{key}]
+		return ok
+	}
+	j.ensure(types.NamespacedName{}, fingerprint{1}, "the first, which looks for what to forget")
+	j.byKey[fingerprint{2}] = &job[string, int]{progress: progress{dueAt: clock.Now().Add(-2 * forgetFailure)}}
+	j.ensure(types.NamespacedName{}, fingerprint{3}, "one a moment later")
+	if !known(2) {
+		t.Error("want what nobody asks about left alone for a moment")
+	}
+	clock.SetTime(clock.Now().Add(pruneEvery))
+	j.ensure(types.NamespacedName{}, fingerprint{4}, "one a while later")
+	if known(2) || !known(1) {
+		t.Error("want what nobody asks about forgotten after a while, and what is running kept")
+	}
+}
