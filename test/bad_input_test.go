@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -192,6 +193,18 @@ func TestTheAPIServerRefusesWhatCannotBeMeant(t *testing.T) {
 		"a version that is none": {
 			bundle: func(b *v1alpha1.Bundle) { b.Spec.Releases[0].Version = "latest" },
 			want:   "version must be a semantic version",
+		},
+		"more than 256 sources in all phases": {
+			bundle: func(b *v1alpha1.Bundle) {
+				phase := b.Spec.Releases[0].Phases[0]
+				phase.Sources = slices.Repeat(phase.Sources[:1], 32)
+				b.Spec.Releases[0].Phases = nil
+				for i := range 9 {
+					phase.Name = fmt.Sprintf("phase-%d", i)
+					b.Spec.Releases[0].Phases = append(b.Spec.Releases[0].Phases, phase)
+				}
+			},
+			want: "a release has at most 256 sources in all its phases",
 		},
 		"a source of two kinds": {
 			bundle: func(b *v1alpha1.Bundle) {

@@ -50,6 +50,7 @@ const (
 )
 
 // Release is one version of an add-on.
+// +kubebuilder:validation:XValidation:rule="self.phases.map(p, size(p.sources)).sum() <= 256",message="a release has at most 256 sources in all its phases"
 type Release struct {
 	// version is a semantic version (https://semver.org), with or without a leading v.
 	// +required

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +110,19 @@ func TestAReleaseLargerThanTheLimit(t *testing.T) {
 	_, err = newLibrary(t, dir, sources, maxBytes(len(a)-1)).
 		settle(t, of(sources.put("https://example.com/c", configMap("c"))))
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "https://example.com/c")
+}
+
+func TestAReleaseOfTooManySourcesIsRefusedBeforeAnyFetch(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, t.TempDir(), newShelf())
+	src := l.shelf.put("https://example.com/a", configMap("a"))
+	half := slices.Repeat([]v1alpha1.Source{src}, maxSources/2)
+	_, err := l.Open(calico, phased(half, append(half, src)))
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "257 sources, the limit is 256")
+	if got := l.countJobs(); got != 0 {
+		t.Errorf("want no job, got %d", got)
+	}
+	l.mustOpen(t, phased(half, half))
 }
 
 func TestAnExpressionThatDoesNotCompileIsToldBeforeAnyFetch(t *testing.T) {

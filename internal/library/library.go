@@ -9,6 +9,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
@@ -111,6 +112,9 @@ func (l *Library) Subscribe(notify func(bundle types.NamespacedName)) { l.subscr
 // ErrFetching. A source that has failed is tried again when it is due; until
 // then Open returns its error, with the time that is left.
 func (l *Library) Open(owner types.NamespacedName, r v1alpha1.Release, kubernetes string) (*Bundle, error) {
+	if err := checkSources(r); err != nil {
+		return nil, err
+	}
 	expressions, err := l.releases.compiled(r.Phases)
 	if err != nil {
 		return nil, err
@@ -120,6 +124,23 @@ func (l *Library) Open(owner types.NamespacedName, r v1alpha1.Release, kubernete
 		return nil, err
 	}
 	return l.releases.open(owner, resolved, expressions)
+}
+
+// maxSources bounds the sources of a release.
+const maxSources = 256
+
+// checkSources returns an error if a release has too many sources. The schema bounds
+// them, too; this holds for those that were stored before it did.
+func checkSources(r v1alpha1.Release) error {
+	sources := 0
+	for _, phase := range r.Phases {
+		sources += len(phase.Sources)
+	}
+	if sources <= maxSources {
+		return nil
+	}
+	return fault.Stallf(v1alpha1.LimitExceededReason,
+		"the release has %d sources, the limit is %d: pack several files into an archive or an artifact", sources, maxSources)
 }
 
 // OpenFor returns an opened release as one Cluster gets it: the same one, unless a source
