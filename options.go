@@ -128,6 +128,8 @@ func (o *options) addSourceFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&s.ConnectTimeout, "connect-timeout", s.ConnectTimeout, "Time to connect to the server of a source.")
 	fs.DurationVar(&s.StallTimeout, "stall-timeout", s.StallTimeout,
 		"Time without a byte after which a download is ended.")
+	fs.Int64Var(&s.MinThroughput, "min-throughput", s.MinThroughput,
+		"Bytes per second that a server sends at least while it is waited for, measured over --stall-timeout. 0: any.")
 }
 
 // addLimitFlags adds the flags that bound what a bundle may be.

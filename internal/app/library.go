@@ -74,6 +74,7 @@ func newFetcher(opts Options) (*fetch.Sources, error) {
 	cfg.MaxBytes, cfg.MaxRatio = opts.Limits.Bytes, opts.Limits.Ratio
 	cfg.MaxRedirects, cfg.DownloadTimeout = opts.Sources.MaxRedirects, opts.Sources.DownloadTimeout
 	cfg.ConnectTimeout, cfg.StallTimeout = opts.Sources.ConnectTimeout, opts.Sources.StallTimeout
+	cfg.MinThroughput = opts.Sources.MinThroughput
 	return fetch.New(cfg)
 }
 
@@ -84,6 +85,7 @@ func newRegistries(opts Options, files *fetch.Sources) (*oci.Client, error) {
 	cfg.UserAgent, cfg.Dial, cfg.Proxy = userAgent(opts), files.DialContext, files.Proxy
 	cfg.MaxRedirects, cfg.DownloadTimeout = opts.Sources.MaxRedirects, opts.Sources.DownloadTimeout
 	cfg.ConnectTimeout, cfg.StallTimeout = opts.Sources.ConnectTimeout, opts.Sources.StallTimeout
+	cfg.MinThroughput = opts.Sources.MinThroughput
 	if opts.Sources.MirrorsFile != "" {
 		mirrors, err := oci.OpenMirrorFile(opts.Sources.MirrorsFile)
 		if err != nil {

@@ -85,6 +85,8 @@ type SourceOptions struct {
 	DownloadTimeout time.Duration
 	ConnectTimeout  time.Duration
 	StallTimeout    time.Duration
+	// MinThroughput is in bytes a second; zero for any.
+	MinThroughput int64
 }
 
 // Limits bound what a bundle may be.
@@ -117,6 +119,7 @@ func DefaultOptions() Options {
 			DownloadTimeout: 10 * time.Minute,
 			ConnectTimeout:  10 * time.Second,
 			StallTimeout:    30 * time.Second,
+			MinThroughput:   16 << 10,
 		},
 		Limits: Limits{Bytes: 512 << 20, Ratio: 200, Manifest: manifest.DefaultLimits()},
 	}

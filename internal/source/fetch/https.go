@@ -88,7 +88,7 @@ func (s *Sources) body(
 		_ = resp.Body.Close()
 		return opened{}, err
 	}
-	raw := httpclient.NewBody(ctx, resp.Body, s.cfg.StallTimeout, cancel)
+	raw := httpclient.NewBody(ctx, resp.Body, s.cfg.pace(), cancel)
 	raw.Expect(file.from, resp.ContentLength)
 	file.ReadCloser, err = decode(raw, resp.Header.Get("Content-Encoding"), s.cfg.MaxRatio)
 	if err != nil {

@@ -60,6 +60,11 @@ func TestADownloadGoesOnOverABadNetwork(t *testing.T) {
 			givenConfig: Config{DownloadTimeout: time.Second},
 			wantErr:     httpclient.ErrTooLong.Error(),
 		},
+		"a drip below the minimum throughput": {
+			given:       networktest.Fault{Delay: 100 * time.Millisecond},
+			givenConfig: Config{StallTimeout: time.Second, MinThroughput: 1 << 20},
+			wantErr:     httpclient.ErrSlow.Error(),
+		},
 		"a network that swallows everything": {
 			given:       networktest.Fault{Swallow: true},
 			givenConfig: Config{HeaderTimeout: 50 * time.Millisecond},

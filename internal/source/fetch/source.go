@@ -58,6 +58,10 @@ type Config struct {
 	// StallTimeout bounds waiting for the next byte of a body.
 	StallTimeout time.Duration
 
+	// MinThroughput is how many bytes a second a server sends at least (flag
+	// --min-throughput), over each StallTimeout. Zero allows any.
+	MinThroughput int64
+
 	// DownloadTimeout bounds a download from the first connection to the last
 	// byte.
 	DownloadTimeout time.Duration
@@ -83,6 +87,7 @@ func DefaultConfig() Config {
 		ConnectTimeout:  httpclient.DefaultConnectTimeout,
 		HeaderTimeout:   httpclient.DefaultHeaderTimeout,
 		StallTimeout:    httpclient.DefaultStallTimeout,
+		MinThroughput:   httpclient.DefaultMinThroughput,
 		DownloadTimeout: httpclient.DefaultDownloadTimeout,
 		Proxy:           http.ProxyFromEnvironment,
 	}
@@ -180,6 +185,8 @@ func (c Config) validate() error {
 		return errors.New("a limit is not positive")
 	case c.MaxRedirects < 0:
 		return errors.New("the limit of redirects is negative")
+	case c.MinThroughput < 0:
+		return errors.New("the minimum throughput is negative")
 	case min(c.ConnectTimeout, c.HeaderTimeout, c.StallTimeout, c.DownloadTimeout) <= 0:
 		return errors.New("a timeout is not positive")
 	}
@@ -189,6 +196,11 @@ func (c Config) validate() error {
 		}
 	}
 	return nil
+}
+
+// pace returns how fast a server has to send.
+func (c Config) pace() httpclient.Pace {
+	return httpclient.Pace{Stall: c.StallTimeout, MinThroughput: c.MinThroughput}
 }
 
 // fetchFailed is httpclient.Failed for an error about the source with the given

@@ -97,6 +97,7 @@ func TestTheDefaultsAreThoseOfTheDesign(t *testing.T) {
 		HeaderTimeout:   30 * time.Second,
 		StallTimeout:    30 * time.Second,
 		DownloadTimeout: 10 * time.Minute,
+		MinThroughput:   16 * 1024,
 	}
 	if diff := gocmp.Diff(want, got, cmpopts.IgnoreFields(Config{}, "Proxy"),
 		gocmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
@@ -132,6 +133,7 @@ func TestNewRefusesBoundsThatMakeNoSense(t *testing.T) {
 		"no bytes":                  func(cfg *Config) { cfg.MaxBytes = 0 },
 		"negative ratio":            func(cfg *Config) { cfg.MaxRatio = -1 },
 		"no ratio":                  func(cfg *Config) { cfg.MaxRatio = 0 },
+		"negative throughput":       func(cfg *Config) { cfg.MinThroughput = -1 },
 		"negative redirects":        func(cfg *Config) { cfg.MaxRedirects = -1 },
 		"negative connect timeout":  func(cfg *Config) { cfg.ConnectTimeout = -1 },
 		"no connect timeout":        func(cfg *Config) { cfg.ConnectTimeout = 0 },

@@ -4,7 +4,7 @@
 //
 //	NewTransport -> Redirects.Follow -> status -> NewBody
 //	                      |               |          |
-//	                 Sanitize, AtRedirect        StatusError    ErrStalled, CutOff
+//	                 Sanitize, AtRedirect        StatusError    ErrStalled, ErrSlow, CutOff
 //
 // The package knows neither files nor registries: the caller builds the requests,
 // decides which statuses are a success, holds the credentials, and bounds the size. No

@@ -18,6 +18,8 @@ const (
 	DefaultHeaderTimeout   = 30 * time.Second
 	DefaultStallTimeout    = 30 * time.Second
 	DefaultDownloadTimeout = 10 * time.Minute
+	// DefaultMinThroughput is in bytes a second.
+	DefaultMinThroughput = 16 << 10
 )
 
 const (

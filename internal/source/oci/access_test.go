@@ -530,6 +530,7 @@ func TestNewRefusesBoundsThatMakeNoSense(t *testing.T) {
 		"no manifest":         func(cfg *oci.Config) { cfg.MaxManifest = 0 },
 		"negative tags":       func(cfg *oci.Config) { cfg.MaxTags = -1 },
 		"no tags":             func(cfg *oci.Config) { cfg.MaxTags = 0 },
+		"negative throughput": func(cfg *oci.Config) { cfg.MinThroughput = -1 },
 		"negative redirects":  func(cfg *oci.Config) { cfg.MaxRedirects = -1 },
 		"a negative connect":  func(cfg *oci.Config) { cfg.ConnectTimeout = -1 },
 		"no connect":          func(cfg *oci.Config) { cfg.ConnectTimeout = 0 },

@@ -37,6 +37,10 @@ type Config struct {
 	// StallTimeout bounds waiting for the next byte of a body.
 	StallTimeout time.Duration
 
+	// MinThroughput is how many bytes a second a server sends at least (flag
+	// --min-throughput), over each StallTimeout. Zero allows any.
+	MinThroughput int64
+
 	// DownloadTimeout bounds one call, for Blob until its last byte.
 	DownloadTimeout time.Duration
 
@@ -66,6 +70,7 @@ func DefaultConfig() Config {
 		ConnectTimeout:  httpclient.DefaultConnectTimeout,
 		HeaderTimeout:   httpclient.DefaultHeaderTimeout,
 		StallTimeout:    httpclient.DefaultStallTimeout,
+		MinThroughput:   httpclient.DefaultMinThroughput,
 		DownloadTimeout: httpclient.DefaultDownloadTimeout,
 		MaxManifest:     4 << 20,
 		MaxTags:         10_000,
@@ -100,10 +105,17 @@ func (c Config) validate() error {
 		return errors.New("a limit is not positive")
 	case c.MaxRedirects < 0:
 		return errors.New("the limit of redirects is negative")
+	case c.MinThroughput < 0:
+		return errors.New("the minimum throughput is negative")
 	case min(c.ConnectTimeout, c.HeaderTimeout, c.StallTimeout, c.DownloadTimeout) <= 0:
 		return errors.New("a timeout is not positive")
 	}
 	return nil
+}
+
+// pace returns how fast a registry has to send.
+func (c Config) pace() httpclient.Pace {
+	return httpclient.Pace{Stall: c.StallTimeout, MinThroughput: c.MinThroughput}
 }
 
 // bounded returns ctx with the time that one call may take.

@@ -41,7 +41,7 @@ func (r *repository) exchange(req *http.Request) (*http.Response, error) {
 		cancel(context.Canceled)
 		return nil, httpclient.Failed(err)
 	}
-	got.Body = httpclient.NewBody(ctx, got.Body, r.cfg.StallTimeout, cancel)
+	got.Body = httpclient.NewBody(ctx, got.Body, r.cfg.pace(), cancel)
 	return got.Response, nil
 }
 
