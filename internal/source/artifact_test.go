@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -182,5 +183,30 @@ func TestPartsHaveTheArtifactThatTheirSourceStandsFor(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestALargeBlobIsNoManifest names a blob that another source has brought as an artifact.
+func TestALargeBlobIsNoManifest(t *testing.T) { //nolint:paralleltest // it counts what is allocated
+	blob := make([]byte, 32<<20)
+	registry := ocitest.New(t, ocitest.Options{})
+	registry.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+		_, _ = w.Write(blob)
+		return true
+	})
+	r := newResolver(t)
+	d := digest.FromBytes(blob)
+	if _, err := r.Store.Commit(t.Context(), d, bytes.NewReader(blob), int64(len(blob))); err != nil {
+		t.Fatal(err)
+	}
+	src := plainSource(registry, "a", "")
+	src.OCI.Digest = v1alpha1.Digest(d)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := r.Resolve(t.Context(), source.Query{Namespace: namespace, Source: src})
+	runtime.ReadMemStats(&after)
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "manifest: larger than the limit of 4194304 bytes")
+	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 32<<20 {
+		t.Errorf("%d bytes were allocated for a manifest of at most 4 MiB", allocated)
 	}
 }

@@ -120,7 +120,7 @@ func (a artifact) locate(ctx context.Context, creds oci.Credentials) (Artifact, 
 // readManifest returns the manifest with digest d, from the store if it is there.
 // Nobody waits for another who reads it: his registry may be a slow one.
 func (a artifact) readManifest(ctx context.Context, d digest.Digest, creds oci.Credentials) ([]byte, error) {
-	if stored, err := a.resolver.stored(d); err == nil {
+	if stored, err := a.resolver.stored(d, oci.MaxManifestBytes); err == nil {
 		return stored, nil
 	}
 	manifest, err := a.resolver.Registries.Manifest(ctx, a.ref, d, creds)
@@ -177,13 +177,13 @@ func (a artifact) small(ctx context.Context, layer oci.Layer) ([]byte, error) {
 	if layer.Size > maxConfig {
 		return nil, fault.Stallf(v1alpha1.LimitExceededReason, "config of %d bytes: the limit is %d", layer.Size, maxConfig)
 	}
-	if stored, err := a.resolver.stored(layer.Digest); err == nil {
+	if stored, err := a.resolver.stored(layer.Digest, maxConfig); err == nil {
 		return stored, nil
 	}
 	if _, err := a.resolver.Store.Resume(ctx, layer.Digest, a.place(), a.fetch(layer), maxConfig); err != nil {
 		return nil, err
 	}
-	return a.resolver.stored(layer.Digest)
+	return a.resolver.stored(layer.Digest, maxConfig)
 }
 
 // fetch opens a layer with the credentials of the time.
@@ -209,8 +209,12 @@ func (a artifact) credentials(ctx context.Context) (oci.Credentials, error) {
 	return a.resolver.credentials(ctx, a.namespace, a.ref.Repository, a.secretRef, a.caRef)
 }
 
-// stored reads a small blob from the store.
-func (r *Resolver) stored(d digest.Digest) ([]byte, error) {
+// stored reads a blob of at most limit bytes from the store. A larger one, which another
+// source may have brought, is as one that is not there.
+func (r *Resolver) stored(d digest.Digest, limit int64) ([]byte, error) {
+	if size, ok := r.Store.Has(d); !ok || size > limit {
+		return nil, fs.ErrNotExist
+	}
 	file, err := r.Store.Open(d)
 	if err != nil {
 		return nil, err

@@ -9,14 +9,15 @@ import (
 // errTooMany means that a document has more nodes than the limit.
 var errTooMany = errors.New("too many nodes")
 
-// countNodes returns how many nodes the YAML library makes of a document: mappings,
-// sequences, keys and values. It ends soon behind limit.
+// CountNodes returns how many nodes the YAML library makes of a document, which may be
+// JSON: mappings, sequences, keys and values. It ends soon behind limit, for what has too
+// many: a tree takes up to 300 times as much memory as its text.
 //
 // It finds tokens where the scanner of libyaml does, of which the library is a
 // translation, and counts not them but what they announce: an item of a sequence is one
 // node, a pair of a mapping is two. Nothing is missing from the count, up to where the
 // library finds an error and so ends; a pair that is written with ? counts twice.
-func countNodes(text []byte, limit int) int {
+func CountNodes(text []byte, limit int) int {
 	text = bytes.TrimPrefix(text, byteOrderMark)
 	if !utf8.Valid(text) || bytes.Contains(text, byteOrderMark) {
 		return countIndicators(text)

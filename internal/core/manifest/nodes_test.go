@@ -63,7 +63,7 @@ func TestNodesAreCountedInTheText(t *testing.T) {
 			if err := yaml.Unmarshal([]byte(given), &value); err != nil {
 				t.Fatal(err)
 			}
-			if got, want := countNodes([]byte(given), 1000), nodesOf(value); got != want {
+			if got, want := CountNodes([]byte(given), 1000), nodesOf(value); got != want {
 				t.Errorf("%d nodes, want %d as in %v", got, want, value)
 			}
 		})
@@ -88,7 +88,7 @@ func TestNodesOfUpstreamBundles(t *testing.T) {
 				if err := yaml.Unmarshal(document, &value); err != nil {
 					t.Errorf("%s: %v", path, err)
 				}
-				got, want := countNodes(document, 1<<30), nodesOf(value)
+				got, want := CountNodes(document, 1<<30), nodesOf(value)
 				if got != want {
 					t.Errorf("%s: %d nodes, want %d", path, got, want)
 				}
@@ -130,7 +130,7 @@ func compareNodes(t *testing.T, text []byte) {
 	if yaml.UnmarshalStrict(text, &value) != nil {
 		return
 	}
-	if got, want := countNodes(text, 1<<30), nodesOf(value); got < want {
+	if got, want := CountNodes(text, 1<<30), nodesOf(value); got < want {
 		t.Errorf("%d nodes, want %d of %q", got, want, text)
 	}
 }

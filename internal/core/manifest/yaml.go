@@ -23,7 +23,7 @@ var yamlLine = regexp.MustCompile(`\bline (\d+)`)
 // refuses a duplicated key of a mapping, except in documents with merge
 // keys, where overriding a key is what they are for.
 func decodeYAML(text []byte, line int, limits Limits) (any, error) {
-	if countNodes(text, limits.Nodes) > limits.Nodes {
+	if CountNodes(text, limits.Nodes) > limits.Nodes {
 		return nil, errTooMany
 	}
 	unmarshal := yaml.UnmarshalStrict

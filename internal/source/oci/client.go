@@ -60,6 +60,9 @@ type Config struct {
 	Mirrors func() ([]Mirror, error)
 }
 
+// MaxManifestBytes bounds a manifest, by DefaultConfig.
+const MaxManifestBytes = 4 << 20
+
 // DefaultConfig returns the configuration that holds unless flags change it:
 // manifests of 4 MiB, 10,000 tags, the proxy of the environment, and the redirects
 // and timeouts of package httpclient. Its Dial is nil.
@@ -72,7 +75,7 @@ func DefaultConfig() Config {
 		StallTimeout:    httpclient.DefaultStallTimeout,
 		MinThroughput:   httpclient.DefaultMinThroughput,
 		DownloadTimeout: httpclient.DefaultDownloadTimeout,
-		MaxManifest:     4 << 20,
+		MaxManifest:     MaxManifestBytes,
 		MaxTags:         10_000,
 		MaxRedirects:    httpclient.DefaultMaxRedirects,
 	}

@@ -2,7 +2,6 @@ package oci
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"path"
 	"slices"
@@ -136,10 +135,7 @@ func parseManifest(content []byte) (ocispec.Manifest, error) {
 		return ocispec.Manifest{}, err
 	}
 	var m ocispec.Manifest
-	if json.Unmarshal(content, &m) != nil {
-		return ocispec.Manifest{}, notAManifest()
-	}
-	return m, nil
+	return m, decode(content, &m)
 }
 
 // layersOf returns the layers of m that have content.

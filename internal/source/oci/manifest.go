@@ -16,6 +16,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
@@ -97,8 +98,8 @@ func (r *repository) request(ctx context.Context, what, name string) (*http.Requ
 // for what is no index.
 func onlyManifest(content []byte) (d digest.Digest, ok bool, err error) {
 	var index ocispec.Index
-	if err := json.Unmarshal(content, &index); err != nil {
-		return "", false, notAManifest()
+	if err := decode(content, &index); err != nil {
+		return "", false, err
 	}
 	isIndex := index.MediaType == ocispec.MediaTypeImageIndex || index.MediaType == dockerList
 	if !isIndex && index.Manifests == nil {
@@ -129,6 +130,21 @@ func candidates(manifests []ocispec.Descriptor) string {
 		names[i] = text.Line(m.Digest.String(), maxNameText) + " (" + what + ")"
 	}
 	return text.List(names, maxNamed, ", ")
+}
+
+// maxNodes bounds the values and keys of a manifest: its descriptors take 40 times as much
+// memory as their text can. One with 256 layers has less than 10,000.
+const maxNodes = 50_000
+
+// decode reads the JSON of a manifest or an index into a value.
+func decode(content []byte, into any) error {
+	if manifest.CountNodes(content, maxNodes) > maxNodes {
+		return fault.Stallf(v1alpha1.LimitExceededReason, "the manifest has more than %d keys and values", maxNodes)
+	}
+	if json.Unmarshal(content, into) != nil {
+		return notAManifest()
+	}
+	return nil
 }
 
 func notAManifest() error {

@@ -114,6 +114,17 @@ func TestManifestsThatAreNotUsed(t *testing.T) {
 	}
 }
 
+// TestDescriptorsAreCountedBeforeTheyAreRead gives a manifest whose descriptors take 40
+// times as much memory as its text.
+func TestDescriptorsAreCountedBeforeTheyAreRead(t *testing.T) {
+	t.Parallel()
+	empty := strings.Repeat("{},", 60_000) + "{}"
+	for _, given := range []string{`{"layers":[` + empty + `]}`, `{"manifests":[` + empty + `]}`} {
+		_, err := oci.Layers([]byte(given), nil, anything)
+		faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "the manifest has more than 50000 keys and values")
+	}
+}
+
 func TestAManifestOfAnotherAlgorithmIsNotAskedFor(t *testing.T) {
 	t.Parallel()
 	_, err := client(t, oci.Config{}).Manifest(t.Context(),

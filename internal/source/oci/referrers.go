@@ -2,7 +2,6 @@ package oci
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -61,8 +60,8 @@ func (r *repository) referrers(
 		}
 	}
 	var index ocispec.Index
-	if json.Unmarshal(listed, &index) != nil {
-		return nil, artifactInvalid("the list of referrers is not JSON of an index")
+	if err := decode(listed, &index); err != nil {
+		return nil, fault.Wrap("referrers", err)
 	}
 	// Registries need not filter, and some know the type of the config only.
 	found := slices.DeleteFunc(index.Manifests, func(referrer ocispec.Descriptor) bool {
