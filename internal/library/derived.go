@@ -12,7 +12,7 @@ import (
 // format. The index is written last: if it is there, so are the objects.
 const (
 	objectsKind = "objects-v7"
-	indexKind   = "index-v7"
+	indexKind   = "index-v8"
 )
 
 // kindOf returns the kind of a file that is derived from the bytes of a part: one
@@ -24,21 +24,39 @@ func kindOf(derived string, part source.Part) string {
 	return derived
 }
 
+// partIndex is the index of a part.
+type partIndex struct {
+	manifest.Index
+
+	// Unpacked is how many bytes its objects were read from.
+	Unpacked int64 `json:"unpacked"`
+}
+
+// names returns how many bytes the names in the entries of an index take that an object
+// may have any number of.
+func (x partIndex) names() int64 {
+	var size int64
+	for _, entry := range x.Entries {
+		size += nameBytes(entry.Images, entry.CRD)
+	}
+	return size
+}
+
 // readIndex reads the index of a part, if this process made it: what another one left
 // on the disk is made again.
-func (x *indexing) readIndex(part source.Part) (manifest.Index, error) {
+func (x *indexing) readIndex(part source.Part) (partIndex, error) {
 	text, err := x.store.ReadDerived(kindOf(indexKind, part), part.Digest)
 	if err != nil {
-		return manifest.Index{}, err
+		return partIndex{}, err
 	}
 	objects, err := x.store.OpenDerived(kindOf(objectsKind, part), part.Digest)
 	if err != nil {
-		return manifest.Index{}, err
+		return partIndex{}, err
 	}
 	defer objects.Close() //nolint:errcheck // only read
-	var index manifest.Index
+	var index partIndex
 	if err := json.Unmarshal(text, &index); err != nil {
-		return manifest.Index{}, fmt.Errorf("index of %s: %w", part.Name, err)
+		return partIndex{}, fmt.Errorf("index of %s: %w", part.Name, err)
 	}
 	return index, nil
 }

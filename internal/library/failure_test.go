@@ -105,7 +105,7 @@ func TestAReleaseLargerThanTheLimit(t *testing.T) {
 
 	_, err := newLibrary(t, dir, sources, maxBytes(together-1)).settle(t, both)
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason,
-		fmt.Sprintf("%d bytes together", together), fmt.Sprintf("limit is %d", together-1))
+		fmt.Sprintf("more than %d bytes together, unpacked", together-1))
 
 	_, err = newLibrary(t, dir, sources, maxBytes(len(a)-1)).
 		settle(t, of(sources.put("https://example.com/c", configMap("c"))))

@@ -40,16 +40,16 @@ func newIndexing(ctx context.Context, cfg Config, notify func(types.NamespacedNa
 }
 
 // index returns the index of a part, or starts what it takes to have one.
-func (x *indexing) index(owner types.NamespacedName, part source.Part) (manifest.Index, error) {
+func (x *indexing) index(owner types.NamespacedName, part source.Part) (partIndex, error) {
 	if index, err := x.readIndex(part); err == nil {
 		return index, nil
 	}
 	key, err := fingerprintOf([]any{part.ID(), part.Origin})
 	if err != nil {
-		return manifest.Index{}, err
+		return partIndex{}, err
 	}
 	known := x.jobs.ensure(owner, key, part)
-	return manifest.Index{}, known.pending(x.jobs.clock.Now(), part.From)
+	return partIndex{}, known.pending(x.jobs.clock.Now(), part.From)
 }
 
 // invalidate has the parts of sources in a namespace that depend on an object
@@ -110,5 +110,5 @@ func (x *indexing) build(ctx context.Context, part source.Part) error {
 	if _, err := x.readIndex(part); err == nil {
 		return nil
 	}
-	return x.derive(part)
+	return x.derive(ctx, part)
 }

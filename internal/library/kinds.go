@@ -44,7 +44,7 @@ func (k *kinds) ofOne(owner types.NamespacedName, part source.Part) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	defined := definedBy(index)
+	defined := definedBy(index.Index)
 	k.known.Add(part.ID(), defined)
 	return defined, nil
 }

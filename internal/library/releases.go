@@ -9,6 +9,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/readiness"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
@@ -103,22 +104,22 @@ func (o *releases) cachedPlan(owner types.NamespacedName, r resolved) (cachedPla
 		return known.(cachedPlan), nil
 	}
 	o.plans.Remove(key)
-	inputs, warnings, err := o.indices(owner, r)
+	found, err := o.indices(owner, r)
 	if err != nil {
 		return cachedPlan{}, err
 	}
-	made, err := o.assemble(r, inputs)
+	made, err := plan.New(found.inputs, o.limits)
 	if err != nil {
 		return cachedPlan{}, err
 	}
-	made.warnings = warnings
-	o.plans.Add(key, made)
-	return made, nil
+	cached := cachedPlan{plan: made, bytes: o.fetchedBytes(r), warnings: found.warnings}
+	o.plans.Add(key, cached)
+	return cached, nil
 }
 
 // onDisk reports whether every part of the release is still in the store.
 func (o *releases) onDisk(r resolved) bool {
-	for part := range r.all() {
+	for _, part := range r.byID() {
 		if !o.parts.indexed(part) {
 			return false
 		}
@@ -126,40 +127,79 @@ func (o *releases) onDisk(r resolved) bool {
 	return true
 }
 
-// indices returns the index of every part of the release, phase by phase, and what
-// making it found, or the errors of the parts without one.
-func (o *releases) indices(owner types.NamespacedName, r resolved) ([]plan.Input, []string, error) {
-	inputs := make([]plan.Input, len(r.phases))
-	var warnings []string
+// indices returns the index of every part of the release, phase by phase, or the errors
+// of the parts without one.
+func (o *releases) indices(owner types.NamespacedName, r resolved) (*loading, error) {
+	l := &loading{releases: o, owner: owner, known: map[string]partIndex{}, inputs: make([]plan.Input, len(r.phases))}
 	var errs []error
 	for i, phase := range r.phases {
-		inputs[i].Name = phase.name
+		l.inputs[i].Name = phase.name
 		for _, part := range phase.parts {
-			index, err := o.parts.index(owner, part)
+			index, err := l.index(part)
+			if err := l.overLimit(); err != nil {
+				return nil, err
+			}
 			errs = append(errs, fault.Wrap("phase "+phase.name, err))
-			warnings = append(warnings, index.Warnings...)
-			inputs[i].Blobs = append(inputs[i].Blobs, plan.Blob{
+			l.inputs[i].Blobs = append(l.inputs[i].Blobs, plan.Blob{
 				Digest: part.ID(), Namespace: phase.namespaceOf(part), Entries: index.Entries, GivesWay: part.GivesWay,
 			})
 		}
 	}
-	return inputs, warnings, fault.Join(errs...)
+	return l, fault.Join(errs...)
 }
 
-// assemble plans a release whose parts are all indexed.
-func (o *releases) assemble(r resolved, inputs []plan.Input) (cachedPlan, error) {
-	made, err := plan.New(inputs, o.limits)
-	if err != nil {
-		return cachedPlan{}, err
+// loading is a release whose indices are being read: each once, and no more of them than
+// the limits of a release have room for.
+type loading struct {
+	*releases
+
+	owner    types.NamespacedName
+	known    map[string]partIndex // by Part.ID
+	inputs   []plan.Input
+	warnings []string
+
+	objects         int
+	unpacked, names int64
+}
+
+// index returns the index of a part.
+func (l *loading) index(part source.Part) (partIndex, error) {
+	index, ok := l.known[part.ID()]
+	if !ok {
+		var err error
+		if index, err = l.parts.index(l.owner, part); err != nil {
+			return partIndex{}, err
+		}
+		l.known[part.ID()] = index
+		l.warnings = append(l.warnings, index.Warnings...)
+		l.unpacked += index.Unpacked
+		l.names += index.names()
 	}
+	l.objects += len(index.Entries)
+	return index, nil
+}
+
+// overLimit returns an error if what was read is over a limit.
+func (l *loading) overLimit() error {
+	switch {
+	case l.objects > l.limits.Objects:
+		return fault.Stallf(v1alpha1.LimitExceededReason, "the release has more than %d objects", l.limits.Objects)
+	case l.unpacked > l.maxBytes:
+		return fault.Stallf(v1alpha1.LimitExceededReason,
+			"the sources of the release have more than %d bytes together, unpacked", l.maxBytes)
+	case l.names > maxNames:
+		return fault.Stallf(v1alpha1.LimitExceededReason,
+			"the release has more than %d bytes of names of images and versions", maxNames)
+	}
+	return nil
+}
+
+// fetchedBytes returns how many bytes the sources of a release are as they are stored.
+func (o *releases) fetchedBytes(r resolved) int64 {
 	var bytes int64
 	for part := range r.all() {
 		size, _ := o.store.Has(part.Digest)
 		bytes += size
 	}
-	if bytes > o.maxBytes {
-		return cachedPlan{}, fault.Stallf(v1alpha1.LimitExceededReason,
-			"the sources of the release are %d bytes together, the limit is %d", bytes, o.maxBytes)
-	}
-	return cachedPlan{plan: made, bytes: bytes}, nil
+	return bytes
 }
