@@ -125,6 +125,72 @@ func TestASignedArtifactSaysWhoSignedIt(t *testing.T) {
 	}
 }
 
+func TestAttestationsOfOthersDoNotHideASignature(t *testing.T) {
+	t.Parallel()
+	key, hostile := signaturetest.NewKey(t), signaturetest.NewKey(t)
+	subject := signedArtifact().Digest()
+	pretended := map[string]string{"dev.sigstore.bundle.predicateType": "https://sigstore.dev/cosign/sign/v1"}
+	flood := hostile.Attestations(t, subject, 1_000, nil)
+	forged := hostile.Attestations(t, subject, 1_000, pretended)
+	bundle := key.Bundle(t, subject)
+	tests := map[string]struct {
+		options ocitest.Options
+		given   []ocitest.Artifact
+		sign    func(repository)
+	}{
+		"a bundle behind attestations": {
+			ocitest.Options{Referrers: true}, flood, func(r repository) { r.push(bundle) },
+		},
+		"a bundle behind attestations on many pages": {
+			ocitest.Options{Referrers: true, ReferrersPage: 50}, flood, func(r repository) { r.push(bundle) },
+		},
+		"a bundle behind attestations that claim to be signatures": {
+			ocitest.Options{Referrers: true}, forged, func(r repository) { r.push(bundle) },
+		},
+		"a bundle that only the tag lists": {
+			ocitest.Options{Referrers: true}, flood[:20], func(r repository) {
+				bare := key.Unreferring(r.T, subject)
+				r.push(bare)
+				r.push(signaturetest.List(r.T, bare), signaturetest.ListTag(subject))
+			},
+		},
+		"simple signing beside more attestations than are looked at": {
+			ocitest.Options{Referrers: true}, append(forged, flood[:100]...), func(r repository) {
+				r.push(key.Simple(r.T, subject), signaturetest.SimpleTag(subject))
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			registry := ocitest.New(t, test.options)
+			registry.Push(t, "app", signedArtifact(), "v1")
+			for _, attestation := range test.given {
+				registry.Push(t, "app", attestation)
+			}
+			test.sign(repository{t, registry})
+			parts := resolved(t, newResolver(t, keysSecret(key)), signedSource(registry, withKeys()))
+			if len(parts) != 1 || parts[0].VerifiedBy != key.Name() {
+				t.Errorf("want one part of %s, got %+v", key.Name(), parts)
+			}
+		})
+	}
+}
+
+func TestMoreAttestationsThanAreLookedAtAreReported(t *testing.T) {
+	t.Parallel()
+	key := signaturetest.NewKey(t)
+	registry := ocitest.New(t, ocitest.Options{Referrers: true})
+	registry.Push(t, "app", signedArtifact(), "v1")
+	for _, attestation := range key.Attestations(t, signedArtifact().Digest(), 1_025, nil) {
+		registry.Push(t, "app", attestation)
+	}
+	_, err := newResolver(t, keysSecret(key)).Resolve(t.Context(),
+		source.Query{Namespace: namespace, Source: signedSource(registry, withKeys())})
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason,
+		"more than 1024 attestations, and no signature among the first 1024")
+}
+
 func TestOfAnIndexTheIndexIsSigned(t *testing.T) {
 	t.Parallel()
 	key := signaturetest.NewKey(t)
