@@ -22,8 +22,11 @@ const notConnectedRetry = 30 * time.Second
 
 // connect takes the connection to the workload cluster.
 func (r *Reconciler) connect(ctx context.Context, s *scope) (err error) {
-	s.workload, err = r.Connections.Client(ctx, client.ObjectKeyFromObject(s.cluster))
-	return err
+	if s.workload, err = r.Connections.Client(ctx, client.ObjectKeyFromObject(s.cluster)); err != nil {
+		return err
+	}
+	s.requests = s.workload.ForPass()
+	return nil
 }
 
 // diagnose adds to the error for a cluster that is not connected what keeps the
