@@ -42,7 +42,7 @@ func (x *indexing) derive(ctx context.Context, part source.Part) error {
 	err = x.store.Derive(kindOf(objectsKind, part), part.Digest, func(w io.Writer) error {
 		reading := &reading{indexing: x, ctx: ctx, part: part}
 		index.Index, err = manifest.Build(w, reading.objects(file))
-		index.Unpacked = reading.unpacked
+		index.Unpacked, index.Name = reading.unpacked, part.Name
 		return err
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package library
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
@@ -28,8 +29,27 @@ func kindOf(derived string, part source.Part) string {
 type partIndex struct {
 	manifest.Index
 
+	// Name of the part that it was made for. It begins all places and warnings.
+	Name string `json:"name"`
 	// Unpacked is how many bytes its objects were read from.
 	Unpacked int64 `json:"unpacked"`
+}
+
+// named returns the index with another name in its places and warnings: the same bytes
+// may be another team's, by a name that is nobody else's business.
+func (x partIndex) named(name string) partIndex {
+	if x.Name == name {
+		return x
+	}
+	for i := range x.Entries {
+		place := &x.Entries[i].Place
+		place.Source = name + strings.TrimPrefix(place.Source, x.Name)
+	}
+	for i, warning := range x.Warnings {
+		x.Warnings[i] = name + strings.TrimPrefix(warning, x.Name)
+	}
+	x.Name = name
+	return x
 }
 
 // names returns how many bytes the names in the entries of an index take that an object
@@ -58,7 +78,7 @@ func (x *indexing) readIndex(part source.Part) (partIndex, error) {
 	if err := json.Unmarshal(text, &index); err != nil {
 		return partIndex{}, fmt.Errorf("index of %s: %w", part.Name, err)
 	}
-	return index, nil
+	return index.named(part.Name), nil
 }
 
 // indexed reports whether the index of a part is on disk, and so its objects.

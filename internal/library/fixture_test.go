@@ -288,8 +288,14 @@ func (l *library) hear(t testing.TB) types.NamespacedName {
 // settle opens the release until none of its sources is being fetched.
 func (l *library) settle(t testing.TB, r v1alpha1.Release) (*Bundle, error) {
 	t.Helper()
+	return l.settleFor(t, calico, r)
+}
+
+// settleFor is settle for another Bundle.
+func (l *library) settleFor(t testing.TB, owner types.NamespacedName, r v1alpha1.Release) (*Bundle, error) {
+	t.Helper()
 	for {
-		opened, err := l.Open(calico, r)
+		opened, err := l.Open(owner, r)
 		if err == nil || !strings.Contains(err.Error(), "is being fetched") {
 			return opened, err
 		}

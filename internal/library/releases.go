@@ -24,7 +24,7 @@ type releases struct {
 	limits   manifest.Limits
 	maxBytes int64
 
-	plans *lru.Cache // by the content of the release
+	plans *lru.Cache // by resolved.planKey
 	// expressions are kept by their fingerprint and not with the plans: the
 	// digest of a release does not cover them.
 	expressions *lru.Cache
@@ -99,7 +99,7 @@ type cachedPlan struct {
 // cachedPlan returns the plan of a resolved release: from memory, or made from
 // the indices on disk.
 func (o *releases) cachedPlan(owner types.NamespacedName, r resolved) (cachedPlan, error) {
-	key := r.content()
+	key := r.planKey()
 	if known, ok := o.plans.Get(key); ok && o.onDisk(r) {
 		return known.(cachedPlan), nil
 	}

@@ -5,6 +5,8 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
@@ -99,6 +101,16 @@ func (r resolved) digest() v1alpha1.Digest { return r.digestBy(identityOf) }
 
 // content returns the digest of the bytes of a release, which may be those of one Cluster.
 func (r resolved) content() v1alpha1.Digest { return r.digestBy(contentOf) }
+
+// planKey identifies the plan of a release: by its content, and by the names of its parts,
+// which messages about it have.
+func (r resolved) planKey() digest.Digest {
+	key := []byte(r.content())
+	for part := range r.all() {
+		key = append(append(key, '\n'), part.Name...)
+	}
+	return digest.FromBytes(key)
+}
 
 func (r resolved) digestBy(identity func(source.Part) string) v1alpha1.Digest {
 	phases := make([]release.Phase, len(r.phases))

@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -221,7 +222,7 @@ func TestARealChartAsksForTheKindsOfOtherSources(t *testing.T) {
 }
 
 // withRealSources has a Library resolve sources as the manager does.
-func withRealSources(t *testing.T) func(*Config) {
+func withRealSources(t *testing.T, objects ...client.Object) func(*Config) {
 	t.Helper()
 	web := fetch.DefaultConfig()
 	web.AllowCIDRs = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
@@ -235,7 +236,7 @@ func withRealSources(t *testing.T) func(*Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	management := fake.NewClientBuilder().Build()
+	management := fake.NewClientBuilder().WithObjects(objects...).Build()
 	return func(cfg *Config) {
 		real, err := source.New(source.Config{
 			Sources: sources, Registries: registries, Objects: management,
