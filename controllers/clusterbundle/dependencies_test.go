@@ -127,10 +127,7 @@ func scopeOf(t *testing.T, r *Reconciler, cb *v1alpha1.ClusterBundle) *scope {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &scope{
-		clusterBundle: cb, cluster: prepared(), bundle: &library.Bundle{Digest: cb.Spec.Digest, Plan: &plan.Plan{}},
-		workload: connected, requests: connected.ForPass(),
-	}
+	return &scope{clusterBundle: cb, cluster: prepared(), bundle: &library.Bundle{Digest: cb.Spec.Digest, Plan: &plan.Plan{}}, workload: connected}
 }
 
 func TestAReleaseBeginsWhenTheSetsThatItDependsOnAreComplete(t *testing.T) {

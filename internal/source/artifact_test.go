@@ -30,32 +30,28 @@ const (
 	orasType = "application/vnd.oci.image.layer.v1.tar"
 )
 
-// testCA names the Secret with the authority of every server of httptest, which
-// newResolver has.
-var testCA = v1alpha1.LocalReference{Name: "test-ca"}
-
-// tagged is an artifact in a registry by its tag.
-func tagged(r *ocitest.Registry, repository, tag string) v1alpha1.Source {
-	return v1alpha1.Source{OCI: &v1alpha1.OCISource{Repository: r.Host() + "/" + repository, Tag: tag, CARef: testCA}}
+// plainSource is an artifact in a registry without TLS.
+func plainSource(r *ocitest.Registry, repository, tag string) v1alpha1.Source {
+	return v1alpha1.Source{OCI: &v1alpha1.OCISource{Repository: r.Host() + "/" + repository, Tag: tag, Insecure: new(true)}}
 }
 
-// chartOf is a chart in a registry.
-func chartOf(r *ocitest.Registry, repository, version string) v1alpha1.Source {
+// plainChart is a chart in a registry without TLS.
+func plainChart(r *ocitest.Registry, repository, version string) v1alpha1.Source {
 	return v1alpha1.Source{Helm: &v1alpha1.HelmSource{
-		Chart: "oci://" + r.Host() + "/" + repository, Version: version, ReleaseName: "a", Namespace: "a", CARef: testCA,
+		Chart: "oci://" + r.Host() + "/" + repository, Version: version, ReleaseName: "a", Namespace: "a", Insecure: new(true),
 	}}
 }
 
 func TestFilesAsOrasPushesThem(t *testing.T) {
 	t.Parallel()
-	registry := ocitest.New(t, ocitest.Options{TLS: true})
+	registry := ocitest.New(t, ocitest.Options{})
 	files := []ocitest.File{{Title: "README.md", MediaType: orasType, Content: []byte("# Calico")}}
 	for i := range 40 {
 		text := fmt.Sprintf("kind: A%02d", i)
 		files = append(files, ocitest.File{Title: text[6:] + ".yaml", MediaType: orasType, Content: []byte(text)})
 	}
 	registry.Push(t, "many", ocitest.NewArtifact(files...), "v1")
-	parts := resolved(t, newResolver(t), tagged(registry, "many", "v1"))
+	parts := resolved(t, newResolver(t), plainSource(registry, "many", "v1"))
 	if len(parts) != 40 || content(t, parts[39]) != "kind: A39" {
 		t.Errorf("want the 40 manifests, got %d parts", len(parts))
 	}
@@ -63,7 +59,7 @@ func TestFilesAsOrasPushesThem(t *testing.T) {
 
 func TestASourceOfTheWrongKindNamesTheRightOne(t *testing.T) {
 	t.Parallel()
-	registry := ocitest.New(t, ocitest.Options{TLS: true})
+	registry := ocitest.New(t, ocitest.Options{})
 	registry.Push(t, "chart", ocitest.NewArtifact(
 		ocitest.File{MediaType: "application/vnd.cncf.helm.chart.provenance.v1.prov", Content: []byte("signed")},
 		ocitest.File{Title: "a-1.0.0.tgz", MediaType: chartType, Content: []byte("chart")},
@@ -75,11 +71,11 @@ func TestASourceOfTheWrongKindNamesTheRightOne(t *testing.T) {
 		want  string
 	}{
 		"a chart in an oci source": {
-			tagged(registry, "chart", "1.0.0"),
+			plainSource(registry, "chart", "1.0.0"),
 			"/chart:1.0.0: it is a Helm chart: use a helm source with chart: oci://" + registry.Host() + "/chart ",
 		},
 		"files in a helm source": {
-			chartOf(registry, "files", "1.0.0"), "/files 1.0.0: the artifact has no layer of the media type " + chartType +
+			plainChart(registry, "files", "1.0.0"), "/files 1.0.0: the artifact has no layer of the media type " + chartType +
 				", so it is no Helm chart: use an oci source",
 		},
 	}
@@ -133,11 +129,11 @@ func TestPartsHaveTheArtifactThatTheirSourceStandsFor(t *testing.T) {
 	packed := chartArchive(t)
 	chart := ocitest.NewArtifact(ocitest.File{MediaType: chartType, Content: packed})
 	index := ocitest.NewIndex(files.Digest())
-	registry := ocitest.New(t, ocitest.Options{TLS: true})
+	registry := ocitest.New(t, ocitest.Options{})
 	registry.Push(t, "files", files, "1.2.0", "1.3.0_1", "2.0.0")
 	registry.Push(t, "files", index, "index")
 	registry.Push(t, "chart", chart, "1.0.0_1")
-	web := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/index.yaml") {
 			_, _ = fmt.Fprintf(w, "entries: {a: [{version: 1.0.0+1, urls: [a.tgz], digest: %s}]}", digest.FromBytes(packed).Encoded())
 			return
@@ -146,23 +142,23 @@ func TestPartsHaveTheArtifactThatTheirSourceStandsFor(t *testing.T) {
 	}))
 	t.Cleanup(web.Close)
 	repository := registry.Host() + "/files"
-	constrained, pinned := tagged(registry, "files", ""), tagged(registry, "files", "")
+	constrained, pinned := plainSource(registry, "files", ""), plainSource(registry, "files", "")
 	constrained.OCI.SemVer, pinned.OCI.Digest = "^1", v1alpha1.Digest(files.Digest())
-	fromWeb := chartOf(registry, "chart", "1.0.0+1")
-	fromWeb.Helm.Chart = web.URL + "/charts/a"
+	fromWeb := plainChart(registry, "chart", "1.0.0+1")
+	fromWeb.Helm.Chart, fromWeb.Helm.Insecure = web.URL+"/charts/a", nil
 	tests := map[string]struct {
 		given     v1alpha1.Source
 		wantParts int
 		want      source.Artifact
 	}{
-		"a tag":        {tagged(registry, "files", "1.2.0"), 2, source.Artifact{Reference: repository, Tag: "1.2.0", Digest: files.Digest()}},
+		"a tag":        {plainSource(registry, "files", "1.2.0"), 2, source.Artifact{Reference: repository, Tag: "1.2.0", Digest: files.Digest()}},
 		"a constraint": {constrained, 2, source.Artifact{Reference: repository, Tag: "1.3.0_1", Digest: files.Digest()}},
 		"a digest":     {pinned, 2, source.Artifact{Reference: repository, Digest: files.Digest()}},
 		"the tag of an index": {
-			tagged(registry, "files", "index"), 2, source.Artifact{Reference: repository, Tag: "index", Digest: index.Digest()},
+			plainSource(registry, "files", "index"), 2, source.Artifact{Reference: repository, Tag: "index", Digest: index.Digest()},
 		},
 		"a chart in a registry": {
-			chartOf(registry, "chart", "1.0.0+1"), 1,
+			plainChart(registry, "chart", "1.0.0+1"), 1,
 			source.Artifact{Reference: "oci://" + registry.Host() + "/chart", Tag: "1.0.0_1", Digest: chart.Digest()},
 		},
 		"a chart in a repository": {
@@ -193,7 +189,7 @@ func TestPartsHaveTheArtifactThatTheirSourceStandsFor(t *testing.T) {
 // TestALargeBlobIsNoManifest names a blob that another source has brought as an artifact.
 func TestALargeBlobIsNoManifest(t *testing.T) { //nolint:paralleltest // it counts what is allocated
 	blob := make([]byte, 32<<20)
-	registry := ocitest.New(t, ocitest.Options{TLS: true})
+	registry := ocitest.New(t, ocitest.Options{})
 	registry.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
 		_, _ = w.Write(blob)
 		return true
@@ -203,7 +199,7 @@ func TestALargeBlobIsNoManifest(t *testing.T) { //nolint:paralleltest // it coun
 	if _, err := r.Store.Commit(t.Context(), d, bytes.NewReader(blob), int64(len(blob))); err != nil {
 		t.Fatal(err)
 	}
-	src := tagged(registry, "a", "")
+	src := plainSource(registry, "a", "")
 	src.OCI.Digest = v1alpha1.Digest(d)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

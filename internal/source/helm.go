@@ -63,7 +63,7 @@ func (r *Resolver) helm(ctx context.Context, query Query) ([]Part, error) {
 			return nil, fault.Wrap(from, err)
 		}
 	}
-	if isTrue(src.CreateNamespace) {
+	if src.CreateNamespace != nil && *src.CreateNamespace {
 		return []Part{part, namespacePart(src, from)}, nil
 	}
 	return []Part{part}, nil

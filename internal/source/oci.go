@@ -1,7 +1,6 @@
 package source
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -39,7 +38,7 @@ func (r *Resolver) artifact(namespace string, src v1alpha1.OCISource) artifact {
 func referenceOf(src v1alpha1.OCISource) oci.Reference {
 	return oci.Reference{
 		Repository: src.Repository, Tag: src.Tag, Digest: string(src.Digest), SemVer: src.SemVer,
-		Insecure: isTrue(src.Insecure),
+		Insecure: src.Insecure != nil && *src.Insecure,
 	}
 }
 
@@ -82,8 +81,7 @@ type pinned struct {
 	signer string
 }
 
-// find returns what the reference stands for now. A manifest that was read before
-// comes from the store.
+// find returns what the reference stands for now.
 func (a artifact) find(ctx context.Context) (pinned, error) {
 	creds, err := a.credentials(ctx)
 	if err != nil {
@@ -115,21 +113,6 @@ func (a artifact) locate(ctx context.Context, creds oci.Credentials) (Artifact, 
 	}
 	d, err := a.resolver.Registries.Resolve(ctx, ref, creds)
 	return Artifact{Reference: ref.Repository, Tag: ref.Tag, Digest: d}, err
-}
-
-// readManifest returns the manifest with digest d, from the store if it is there.
-// Nobody waits for another who reads it: his registry may be a slow one.
-func (a artifact) readManifest(ctx context.Context, d digest.Digest, creds oci.Credentials) ([]byte, error) {
-	if stored, err := a.resolver.stored(d, oci.MaxManifestBytes); err == nil {
-		return stored, nil
-	}
-	manifest, err := a.resolver.Registries.Manifest(ctx, a.ref, d, creds)
-	if err != nil {
-		return nil, err
-	}
-	// For an index this is the manifest in it, which has a digest of its own.
-	_, err = a.resolver.Store.Commit(ctx, digest.FromBytes(manifest), bytes.NewReader(manifest), int64(len(manifest)))
-	return manifest, err
 }
 
 // layers returns the layers of a manifest to read: of one in the provider's own

@@ -156,7 +156,7 @@ func retryAfter(err error) time.Duration {
 
 // unanswered describes the error of a request that got no answer.
 func unanswered(err error) error {
-	if isUnanswered(err) {
+	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
 		return rollout.ErrUnanswered
 	}
 	if errors.Is(err, errTooLarge) {

@@ -128,7 +128,7 @@ func (l Layer) String() string {
 }
 
 func parseManifest(content []byte) (ocispec.Manifest, error) {
-	if _, isIndex, err := onlyManifest(content); err != nil || isIndex {
+	if _, isIndex, err := OnlyManifest(content); err != nil || isIndex {
 		if err == nil {
 			err = artifactInvalid("it is an index, not a manifest: name the digest of its manifest")
 		}

@@ -33,10 +33,8 @@ var manifestTypes = []string{
 // attestation is the annotation of entries of an index that are about others.
 const attestation = "vnd.docker.reference.type"
 
-// Manifest returns the manifest with digest d, whose bytes were checked against
-// d. If d is an index with one manifest it is that manifest, checked against the
-// index; attestations do not count. An index with several is ArtifactInvalid, and the
-// message names the first of them.
+// Manifest returns the manifest or the index with digest d, whose bytes were checked
+// against d.
 func (c *Client) Manifest(ctx context.Context, ref Reference, d digest.Digest, creds Credentials) ([]byte, error) {
 	if _, err := ref.parseRepository(); err != nil {
 		return nil, err
@@ -48,16 +46,20 @@ func (c *Client) Manifest(ctx context.Context, ref Reference, d digest.Digest, c
 	defer stop()
 	ref.Digest = d.String()
 	return firstOf(ctx, c, ref, creds, func(ctx context.Context, r *repository) ([]byte, error) {
-		content, err := r.verifiedManifest(ctx, d)
-		if err != nil {
-			return nil, err
-		}
-		only, ok, err := onlyManifest(content)
-		if err != nil || !ok {
-			return content, err
-		}
-		return r.verifiedManifest(ctx, only)
+		return r.verifiedManifest(ctx, d)
 	})
+}
+
+// CheckManifest asks the registry whether the manifest or the index with digest d may be
+// read. Most registries do not count that as a download.
+func (c *Client) CheckManifest(ctx context.Context, ref Reference, d digest.Digest, creds Credentials) error {
+	ctx, stop := c.bounded(ctx)
+	defer stop()
+	ref.Digest = d.String()
+	_, err := firstOf(ctx, c, ref, creds, func(ctx context.Context, r *repository) (digest.Digest, error) {
+		return r.resolve(ctx, d.String())
+	})
+	return err
 }
 
 func (r *repository) verifiedManifest(ctx context.Context, d digest.Digest) ([]byte, error) {
@@ -94,9 +96,10 @@ func (r *repository) request(ctx context.Context, what, name string) (*http.Requ
 	return http.NewRequestWithContext(ctx, http.MethodGet, u, http.NoBody)
 }
 
-// onlyManifest returns the digest of the only manifest of an index; ok is false
-// for what is no index.
-func onlyManifest(content []byte) (d digest.Digest, ok bool, err error) {
+// OnlyManifest returns the digest of the only manifest of an index; ok is false for what
+// is no index. Attestations do not count. An index with several manifests is
+// ArtifactInvalid, and the message names the first of them.
+func OnlyManifest(content []byte) (d digest.Digest, ok bool, err error) {
 	var index ocispec.Index
 	if err := decode(content, &index); err != nil {
 		return "", false, err

@@ -32,18 +32,12 @@ func TestTheOnlyManifestOfAnIndexIsTaken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := ocitest.New(t, ocitest.Options{})
-			r.Push(t, "a", a)
-			r.Intercept(func(w http.ResponseWriter, req *http.Request) bool {
-				mine := strings.HasSuffix(req.URL.Path, given.Digest().String())
-				if mine {
-					_, _ = w.Write(given.Manifest)
-				}
-				return mine
-			})
-			got, err := client(t, oci.Config{}).Manifest(t.Context(), plainRef(r, "a", "1"), given.Digest(), oci.Credentials{})
-			if err != nil || string(got) != string(a.Manifest) {
-				t.Errorf("want %s, got %s, %v", a.Manifest, got, err)
+			got, ok, err := oci.OnlyManifest(given.Manifest)
+			if isIndex := string(given.Manifest) != string(a.Manifest); ok != isIndex || err != nil {
+				t.Errorf("want an index: %t, got %t, %v", isIndex, ok, err)
+			}
+			if ok && got != a.Digest() {
+				t.Errorf("want %s, got %s", a.Digest(), got)
 			}
 		})
 	}
@@ -74,7 +68,6 @@ func TestTheMessageAboutAnIndexNamesItsCandidates(t *testing.T) {
 func TestManifestsThatAreNotUsed(t *testing.T) {
 	t.Parallel()
 	large := strings.Repeat("x", 2001)
-	of512 := `{"manifests":[{"digest":"` + digest.SHA512.FromString("a").String() + `"}]}`
 	tests := map[string]struct {
 		given      string
 		givenFor   digest.Digest
@@ -86,17 +79,6 @@ func TestManifestsThatAreNotUsed(t *testing.T) {
 		},
 		"too many bytes": {
 			large, digest.FromString(large), v1alpha1.LimitExceededReason, "manifest: larger than the limit of 2000 bytes",
-		},
-		"not JSON": {"x", digest.FromString("x"), v1alpha1.ArtifactInvalidReason, "not JSON"},
-		"an index of two": {
-			string(ocitest.NewIndex(someDigest(), someDigest()).Manifest), ocitest.NewIndex(someDigest(), someDigest()).Digest(),
-			v1alpha1.ArtifactInvalidReason, "an index of 2 manifests",
-		},
-		"an empty index": {
-			`{"manifests":[]}`, digest.FromString(`{"manifests":[]}`), v1alpha1.ArtifactInvalidReason, "an index of 0 manifests",
-		},
-		"an index of another algorithm": {
-			of512, digest.FromString(of512), v1alpha1.ArtifactInvalidReason, "not one of sha256",
 		},
 	}
 	for name, tc := range tests {
@@ -122,6 +104,25 @@ func TestDescriptorsAreCountedBeforeTheyAreRead(t *testing.T) {
 	for _, given := range []string{`{"layers":[` + empty + `]}`, `{"manifests":[` + empty + `]}`} {
 		_, err := oci.Layers([]byte(given), nil, anything)
 		faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "the manifest has more than 50000 keys and values")
+	}
+}
+
+func TestIndicesWithoutTheOnlyManifest(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ given, want string }{
+		"not JSON":       {"x", "not JSON"},
+		"of two":         {string(ocitest.NewIndex(someDigest(), someDigest()).Manifest), "an index of 2 manifests"},
+		"an empty index": {`{"manifests":[]}`, "an index of 0 manifests"},
+		"of another algorithm": {
+			`{"manifests":[{"digest":"` + digest.SHA512.FromString("a").String() + `"}]}`, "not one of sha256",
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, _, err := oci.OnlyManifest([]byte(tc.given))
+			faulttest.Want(t, err, fault.ClassStall, v1alpha1.ArtifactInvalidReason, tc.want)
+		})
 	}
 }
 

@@ -63,10 +63,7 @@ type repository struct {
 }
 
 func (c *Client) repository(e endpoint, creds Credentials) *repository {
-	i := identity{scheme: e.scheme(), host: e.ref.Host(), roots: e.roots}
-	if !e.plain {
-		i.login = creds.loginFor(e.ref)
-	}
+	i := identity{scheme: e.scheme(), host: e.ref.Host(), login: creds.loginFor(e.ref), roots: e.roots}
 	if !e.mirror {
 		i.roots, i.certificate = creds.RootCAs, creds.ClientCertificate
 	}
