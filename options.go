@@ -109,7 +109,9 @@ func (o *options) addSourceFlags(fs *pflag.FlagSet) {
 	s := &o.app.Sources
 	fs.StringVar(&o.app.Cache.Dir, "cache-dir", o.app.Cache.Dir, "Directory that keeps what was fetched.")
 	fs.Int64Var(&o.app.Cache.MaxBytes, "cache-max-bytes", o.app.Cache.MaxBytes,
-		"Bytes of the cache directory. What was used least recently goes first. 0: no limit.")
+		"Bytes of the cache directory, at most four fifths of its volume. What no Bundle names goes first; what "+
+			"Bundles name stays. Set it below the sizeLimit of an emptyDir, which the volume does not know of. "+
+			"0: four fifths of the volume.")
 	fs.StringVar(&s.BundleDir, "bundle-dir", s.BundleDir,
 		"Directory below which sources of the kind file are. Empty: there are none.")
 	fs.StringSliceVar(&o.denyCIDRs, "source-deny-cidrs", nil,

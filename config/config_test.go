@@ -31,6 +31,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/app"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
 
@@ -181,6 +182,18 @@ func checkRestricted(t *testing.T, pod corev1.PodSpec) {
 	}
 	if volume := pod.Volumes[0]; volume.EmptyDir == nil || volume.EmptyDir.SizeLimit.IsZero() {
 		t.Errorf("volume of the cache = %v, want an emptyDir with a limit", volume)
+	}
+}
+
+// A volume that is larger than its sizeLimit has the pod evicted: the manager's own limit
+// is below it, as the file system does not know of it.
+func TestTheCacheIsSmallerThanItsVolume(t *testing.T) {
+	t.Parallel()
+	var deployment appsv1.Deployment
+	convert(t, ofKind(components(t), "Deployment")[0], &deployment)
+	size := deployment.Spec.Template.Spec.Volumes[0].EmptyDir.SizeLimit.Value()
+	if limit := app.DefaultOptions().Cache.MaxBytes; limit <= 0 || limit > size/5*4 {
+		t.Errorf("want --cache-max-bytes to be at most four fifths of %d bytes, got %d", size, limit)
 	}
 }
 

@@ -23,12 +23,23 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/trigger"
 )
 
+// reopenEvery is after how long a Bundle names what its releases are made of again: the
+// cache keeps what is named.
+const reopenEvery = 30 * time.Minute
+
 // opener opens releases without blocking.
 type opener interface {
+	listener
+
 	Open(owner types.NamespacedName, r v1alpha1.Release, kubernetes string) (*library.Bundle, error)
 	IsMutable(r v1alpha1.Release) bool
+}
+
+// listener is told what became of Bundles and of what they name.
+type listener interface {
 	Invalidate(namespace string, depends func(v1alpha1.Source) bool)
 	LookAgain(bundle types.NamespacedName)
+	Forget(bundle types.NamespacedName)
 }
 
 // Reconciler reconciles Bundles. All fields are required.
@@ -86,18 +97,27 @@ func (r *Reconciler) lookAgain(_ context.Context, bundle client.Object) []ctrl.R
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	bundle := &v1alpha1.Bundle{}
 	if found, result, err := r.Status.Read(ctx, r.Client, req.NamespacedName, bundle); !found {
+		if result.IsZero() && err == nil {
+			r.Library.Forget(req.NamespacedName)
+		}
 		return result, err
 	}
 	before := bundle.DeepCopy()
+	if bundle.Status.ObservedGeneration != bundle.Generation {
+		r.Library.Forget(req.NamespacedName) // what it names now it names below
+	}
 	releases, err := r.open(req.NamespacedName, bundle.Spec)
 	bundle.Status.Releases = releases
 	bundle.Status.ObservedGeneration = bundle.Generation
 	status.SetReady(bundle, err, "")
 	result, finished := r.Status.Finish(ctx, bundle, before, err)
-	// What a source can change to may also mend what stalls.
-	if finished == nil && fault.ClassOf(err) != fault.ClassWait &&
-		slices.ContainsFunc(bundle.Spec.Releases, r.Library.IsMutable) {
-		result.RequeueAfter = r.Interval
+	switch {
+	case finished != nil || fault.ClassOf(err) == fault.ClassWait:
+	case slices.ContainsFunc(bundle.Spec.Releases, r.Library.IsMutable):
+		// What a source can change to may also mend what stalls.
+		result.RequeueAfter = min(r.Interval, reopenEvery)
+	case err == nil:
+		result.RequeueAfter = reopenEvery
 	}
 	return result, finished
 }

@@ -168,6 +168,7 @@ type shelf struct {
 	errs   map[string]error
 	owners []types.NamespacedName
 	again  []types.NamespacedName
+	forgot []types.NamespacedName
 }
 
 func (s *shelf) IsMutable(v1alpha1.Release) bool { return false }
@@ -175,6 +176,8 @@ func (s *shelf) IsMutable(v1alpha1.Release) bool { return false }
 func (s *shelf) Invalidate(string, func(v1alpha1.Source) bool) {}
 
 func (s *shelf) LookAgain(bundle types.NamespacedName) { s.again = append(s.again, bundle) }
+
+func (s *shelf) Forget(bundle types.NamespacedName) { s.forgot = append(s.forgot, bundle) }
 
 func (s *shelf) Open(owner types.NamespacedName, r v1alpha1.Release, _ string) (*library.Bundle, error) {
 	s.owners = append(s.owners, owner)

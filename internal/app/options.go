@@ -59,7 +59,7 @@ type Concurrency struct {
 type CacheOptions struct {
 	// Dir keeps what was fetched.
 	Dir string
-	// MaxBytes bounds it; zero for no limit.
+	// MaxBytes bounds it, to at most four fifths of the volume; zero for those.
 	MaxBytes int64
 }
 
@@ -112,7 +112,7 @@ func DefaultOptions() Options {
 			KubeAPIBurst:  200,
 		},
 		Concurrency: Concurrency{Bundles: 10, Placements: 10, Sets: 10, ClusterBundles: 20, ClusterCache: 100},
-		Cache:       CacheOptions{Dir: "/var/cache/caapb"},
+		Cache:       CacheOptions{Dir: "/var/cache/caapb", MaxBytes: 3 << 30},
 		Sources: SourceOptions{
 			ResolveInterval: 10 * time.Minute,
 			MaxRedirects:    5,

@@ -42,6 +42,7 @@ func newIndexing(ctx context.Context, cfg Config, notify func(types.NamespacedNa
 // index returns the index of a part, or starts what it takes to have one.
 func (x *indexing) index(owner types.NamespacedName, part source.Part) (partIndex, error) {
 	if index, err := x.readIndex(part); err == nil {
+		x.store.Name(owner, part.Digest)
 		return index, nil
 	}
 	key, err := fingerprintOf([]any{part.ID(), part.Origin})

@@ -183,6 +183,10 @@ func (l *Library) LookAgain(bundle types.NamespacedName) {
 	l.releases.parts.jobs.lookAgain(bundle)
 }
 
+// Forget has what only the Bundle named give way to others in the cache: it is gone, or
+// is opened anew because it names something else.
+func (l *Library) Forget(bundle types.NamespacedName) { l.releases.store.Forget(bundle) }
+
 // IsMutable reports whether a source of the release can change under its name.
 func (l *Library) IsMutable(r v1alpha1.Release) bool { return l.resolutions.isMutable(r) }
 

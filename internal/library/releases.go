@@ -100,7 +100,7 @@ type cachedPlan struct {
 // the indices on disk.
 func (o *releases) cachedPlan(owner types.NamespacedName, r resolved) (cachedPlan, error) {
 	key := r.planKey()
-	if known, ok := o.plans.Get(key); ok && o.onDisk(r) {
+	if known, ok := o.plans.Get(key); ok && o.onDisk(owner, r) {
 		return known.(cachedPlan), nil
 	}
 	o.plans.Remove(key)
@@ -117,12 +117,14 @@ func (o *releases) cachedPlan(owner types.NamespacedName, r resolved) (cachedPla
 	return cached, nil
 }
 
-// onDisk reports whether every part of the release is still in the store.
-func (o *releases) onDisk(r resolved) bool {
+// onDisk reports whether every part of the release is still in the store. What is there
+// stays there while the owner names it.
+func (o *releases) onDisk(owner types.NamespacedName, r resolved) bool {
 	for _, part := range r.byID() {
 		if !o.parts.indexed(part) {
 			return false
 		}
+		o.store.Name(owner, part.Digest)
 	}
 	return true
 }

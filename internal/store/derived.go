@@ -46,7 +46,7 @@ func (s *Store) Derive(kind string, d digest.Digest, write func(io.Writer) error
 		return s.failed(op, err)
 	}
 	written := summed{hash: sha256.New()}
-	err = s.place(op, name, func(w io.Writer) error {
+	err = s.place(growth{op: op, digest: d}, name, func(w io.Writer) error {
 		written.w = w
 		buffered := bufio.NewWriterSize(&written, bufferSize)
 		if err := write(buffered); err != nil {

@@ -3,7 +3,7 @@
 //
 //	reader -> tmp/<random>    counted and hashed while copied
 //	       -> verify, fsync   other digest or over the limit: removed
-//	       -> make room       over the limit: the least recently used go
+//	       -> make room       over the limit: what no Bundle names goes, the oldest first
 //	       -> rename          sha256/<hex>, or derived/<kind>/<hex>
 //
 //	Resume -> partial/<hex>   beside its validator, until the digest matches
@@ -22,6 +22,10 @@
 //
 // The package refuses bytes that do not match their digest, digests other than
 // sha256, and names that are not made of a digest: no path comes from outside.
+// The limit holds for everything in the directory, whatever it is for, and for files in
+// the making every 4 MiB. What Bundles name is not evicted: a cache that is too small
+// is an error, and not a download in a circle.
+//
 // What is on the volume is not believed: a blob is compared with its digest when it
 // is opened, and a derived file with what this process wrote, which it remembers in
 // memory. What another process derived, and what somebody else wrote, is made again.

@@ -42,8 +42,10 @@ type OpenFunc func(ctx context.Context, have Partial) (Body, error)
 //
 // Bytes are kept for a day after an error that a retry may resolve. Bytes that
 // exceed the limit, do not match the digest, or have no validator are not kept,
-// and a disk that fails gets its space back. When the bytes do not match the digest after a
-// download that went on in the middle, it is started again from 0, once.
+// and a disk that fails gets its space back. So does one without room: how many bytes
+// did not fit in is remembered, and there is no other download before they do. When the
+// bytes do not match the digest after a download that went on in the middle, it is
+// started again from 0, once.
 //
 // While another call downloads the same digest from the same place Resume waits for
 // it, no longer than ctx, and then finds its bytes; if that call has failed it
@@ -73,6 +75,9 @@ func (s *Store) resume(
 	if size, ok, err := s.present(want, limit); ok || err != nil {
 		return size, err
 	}
+	if err := s.fits(want); err != nil {
+		return 0, err
+	}
 	_ = s.sweepPartials() // for the space alone: a fault of the disk shows below
 	p, err := s.lockPartial(want)
 	if errors.Is(err, errLocked) {
@@ -87,10 +92,8 @@ func (s *Store) resume(
 	if size, ok, err := s.present(want, limit); ok || err != nil {
 		return size, err
 	}
-	if err := d.run(ctx); err != nil {
-		return 0, err
-	}
-	if err := d.publish(); err != nil {
+	if err := d.finish(ctx); err != nil {
+		s.noteShort(want, d.size, err)
 		return 0, err
 	}
 	return d.size, nil
@@ -124,6 +127,14 @@ type download struct {
 	keep bool
 }
 
+// finish downloads what is missing and publishes the file.
+func (d *download) finish(ctx context.Context) error {
+	if err := d.run(ctx); err != nil {
+		return err
+	}
+	return d.publish()
+}
+
 // run downloads until the bytes are those of the digest.
 func (d *download) run(ctx context.Context) error {
 	resumed, err := d.attempt(ctx)
@@ -137,18 +148,18 @@ func (d *download) run(ctx context.Context) error {
 	return err
 }
 
-// publish gives the file its final name. When there is no room for it the bytes,
-// which are verified, are kept: once there is room they are not downloaded again.
+// publish gives the file its final name.
 func (d *download) publish() error {
 	name, err := blobPath(d.want)
 	if err != nil {
 		return err
 	}
-	err = d.store.publish(d.op, d.partial.file, d.partial.name, name)
+	err = d.store.publish(d.growth(), d.partial.file, d.partial.name, name)
 	d.partial.published = err == nil
-	d.keep = errors.Is(err, errNoRoom)
 	return err
 }
+
+func (d *download) growth() growth { return growth{op: d.op, digest: d.want} }
 
 // attempt downloads what is missing, and reports whether that was only the end
 // of the file.
@@ -198,14 +209,14 @@ func (d *download) begin(have Partial, body Body) error {
 func (d *download) copy(ctx context.Context, body io.Reader) error {
 	out := &watched{w: d.partial.file}
 	in := d.store.bounded(ctx, body, d.size, d.limit)
-	n, err := io.CopyBuffer(io.MultiWriter(out, d.hash.Hash()), in, make([]byte, bufferSize))
+	n, err := io.CopyBuffer(io.MultiWriter(d.store.growing(out, d.growth()), d.hash.Hash()), in, make([]byte, bufferSize))
 	d.size += n
 	switch {
 	case out.err != nil:
 		d.keep = false
 		return d.store.failed(d.op, out.err)
 	case err != nil:
-		d.keep = d.size > 0 && in.left >= 0 && fault.ClassOf(err) != fault.ClassStall
+		d.keep = d.size > 0 && in.left >= 0 && fault.ClassOf(err) != fault.ClassStall && !errors.Is(err, errNoRoom)
 		return fmt.Errorf("blob %s: %w", d.want, err)
 	}
 	d.keep = false

@@ -9,9 +9,12 @@ import (
 	"path"
 	"regexp"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/lru"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -35,9 +38,9 @@ var kindPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
 // Options are the optional settings of Open.
 type Options struct {
-	// MaxBytes bounds the blobs and what is derived from them, together (flag
-	// --cache-max-bytes). Files in the making, partial downloads and scratch
-	// files come on top. Zero means no limit.
+	// MaxBytes bounds what is in the directory (flag --cache-max-bytes): blobs, what is
+	// derived from them, partial downloads, files in the making, and scratch files. The
+	// limit is never more than four fifths of the volume, which zero stands for.
 	MaxBytes int64
 
 	// Now returns the time by which files are used and age. Nil means time.Now.
@@ -55,6 +58,8 @@ type Store struct {
 	// Replaced by tests that inject faults.
 	create      func(*os.Root) (tempFile, string, error)
 	openPartial func(*os.Root, string) (partialFile, error)
+	askEvery    int64
+	block       int64
 
 	// locks has what a caller works on.
 	locks locks
@@ -63,10 +68,16 @@ type Store struct {
 	// files that each fit alone may not fit together.
 	publishing sync.Mutex
 
-	mu   sync.Mutex
-	pins map[digest.Digest]int   // guarded by mu
-	uses map[digest.Digest]usage // guarded by mu
-	made map[string]content      // derived files by their name; guarded by mu
+	// scratch is how many bytes are in scratch files.
+	scratch atomic.Int64
+	// short has the sizes, at least, of blobs that did not fit in.
+	short *lru.Cache
+
+	mu    sync.Mutex
+	pins  map[digest.Digest]int                                // guarded by mu
+	uses  map[digest.Digest]usage                              // guarded by mu
+	made  map[string]content                                   // derived files by their name; guarded by mu
+	named map[digest.Digest]map[types.NamespacedName]time.Time // by which Bundles, when last; guarded by mu
 }
 
 // Open returns the Store in dir. It creates what is missing, checks that
@@ -82,9 +93,10 @@ func Open(dir string, opts Options) (*Store, error) {
 	}
 	s := &Store{
 		dir: dir, maxBytes: opts.MaxBytes, now: opts.Now,
-		create: createTemp, openPartial: openPartial,
+		create: createTemp, openPartial: openPartial, askEvery: askEvery, block: blockSize, short: lru.New(maxShort),
 		locks: locks{released: map[key]chan struct{}{}},
 		pins:  map[digest.Digest]int{}, uses: map[digest.Digest]usage{}, made: map[string]content{},
+		named: map[digest.Digest]map[types.NamespacedName]time.Time{},
 	}
 	if err := s.open(); err != nil {
 		_ = s.Close()
@@ -101,6 +113,11 @@ func (s *Store) open() error {
 	if s.root, err = os.OpenRoot(s.dir); err != nil {
 		return s.failed("open", err)
 	}
+	size, err := volumeSize(s.dir)
+	if err != nil {
+		return s.failed("ask for the size of the volume", err)
+	}
+	s.maxBytes = limitOf(s.maxBytes, size)
 	for _, name := range []string{blobDir, tempDir, derivedDir, partialDir} {
 		if err := s.root.MkdirAll(name, dirMode); err != nil {
 			return s.failed("create "+name, err)
@@ -186,11 +203,19 @@ func (s *Store) remove(d digest.Digest, names []string) error {
 	delete(s.uses, d)
 	for _, name := range names {
 		delete(s.made, name)
-		if err := s.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := s.removeFile(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return s.failed("remove "+d.String(), err)
 		}
 	}
 	return nil
+}
+
+// removeFile removes a file, unless it is a partial download that somebody works on.
+func (s *Store) removeFile(name string) error {
+	if path.Dir(name) == partialDir {
+		return s.sweepPartial(name)
+	}
+	return s.root.Remove(name)
 }
 
 // kinds returns the folders of derived files.

@@ -241,7 +241,7 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-func wantContent(t *testing.T, f *os.File, err error, want string) {
+func wantContent(t *testing.T, f io.ReadCloser, err error, want string) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -51,32 +51,6 @@ func newTemp(root *os.Root) (*os.File, string, error) {
 	return nil, "", errors.New("another process keeps removing temporary files")
 }
 
-// Scratch returns an empty file for reading and writing on the volume of the
-// cache directory, for what does not fit into memory. It has no name, so that
-// its bytes are gone with its last Close, however the process ends, and it does
-// not count for the limit. An error has the reason StoreFailed.
-func (s *Store) Scratch() (*os.File, error) {
-	const op = "create a scratch file"
-	f, name, err := newTemp(s.root)
-	if err != nil {
-		return nil, s.failed(op, err)
-	}
-	defer f.Close() //nolint:errcheck // nothing was written
-	if err := s.root.Remove(name); err != nil {
-		return nil, s.failed(op, err)
-	}
-	// A second descriptor gives the file another name in errors: the random one
-	// would make every message a new one.
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	fd, err := syscall.Dup(int(f.Fd()))
-	if err != nil {
-		return nil, s.failed(op, err)
-	}
-	syscall.CloseOnExec(fd)
-	return os.NewFile(uintptr(fd), "scratch file in "+s.dir), nil
-}
-
 // sweep removes the temporary files that no living process holds.
 func sweep(root *os.Root) error {
 	entries, err := fs.ReadDir(root.FS(), tempDir)

@@ -132,7 +132,7 @@ func TestAFileThatIsBeingCreatedSurvivesASweep(t *testing.T) {
 
 func TestScratchKeepsBytesWithoutAName(t *testing.T) {
 	t.Parallel()
-	s := openWith(t, t.TempDir(), Options{MaxBytes: 1})
+	s := openWith(t, t.TempDir(), Options{MaxBytes: 7})
 	f, err := s.Scratch()
 	if err != nil {
 		t.Fatal(err)

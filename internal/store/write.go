@@ -34,7 +34,7 @@ func (s *Store) Commit(ctx context.Context, want digest.Digest, r io.Reader, lim
 		return size, err
 	}
 	in := s.bounded(ctx, r, 0, limit)
-	err = s.place("write blob "+want.String(), name, func(w io.Writer) error {
+	err = s.place(growth{op: "write blob " + want.String(), digest: want}, name, func(w io.Writer) error {
 		digester := want.Algorithm().Digester()
 		size, err = io.CopyBuffer(io.MultiWriter(w, digester.Hash()), in, make([]byte, bufferSize))
 		if err != nil {
@@ -50,11 +50,12 @@ func (s *Store) Commit(ctx context.Context, want digest.Digest, r io.Reader, lim
 
 // place writes a temporary file and gives it the name once it is complete and
 // on the disk.
-func (s *Store) place(op, name string, write func(io.Writer) error) error {
+func (s *Store) place(g growth, name string, write func(io.Writer) error) error {
 	f, temp, err := s.create(s.root)
 	if err != nil {
-		return s.failed(op, err)
+		return s.failed(g.op, err)
 	}
+	g.replaces = name
 	out := &watched{w: f}
 	published := false
 	// Closed last: the lock must hold until the file has left the folder that
@@ -65,36 +66,36 @@ func (s *Store) place(op, name string, write func(io.Writer) error) error {
 		}
 		_ = f.Close()
 	}()
-	if err := write(out); out.err == nil && err != nil {
+	if err := write(s.growing(out, g)); out.err == nil && err != nil {
 		return err
 	}
 	if out.err != nil {
-		return s.failed(op, out.err)
+		return s.failed(g.op, out.err)
 	}
-	err = s.publish(op, f, temp, name)
+	err = s.publish(g, f, temp, name)
 	published = err == nil
 	return err
 }
 
 // publish renames the complete file f from temp to name.
-func (s *Store) publish(op string, f interface{ Sync() error }, temp, name string) error {
+func (s *Store) publish(g growth, f interface{ Sync() error }, temp, name string) error {
 	if err := f.Sync(); err != nil {
-		return s.failed(op, err)
+		return s.failed(g.op, err)
 	}
 	now := s.now()
 	if err := s.root.Chtimes(temp, now, now); err != nil {
-		return s.failed(op, err)
+		return s.failed(g.op, err)
 	}
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
-	if err := s.makeRoom(op, temp, name); err != nil {
+	if err := s.makeRoom(g); err != nil {
 		return err
 	}
 	if err := s.root.Rename(temp, name); err != nil {
-		return s.failed(op, err)
+		return s.failed(g.op, err)
 	}
 	if err := s.syncDir(path.Dir(name)); err != nil {
-		return s.failed(op, err)
+		return s.failed(g.op, err)
 	}
 	return nil
 }
@@ -166,7 +167,7 @@ type bounded struct {
 // bounded returns r as the bytes after the first from of a file of at most limit
 // bytes. A file that the store could never hold is not read to its end.
 func (s *Store) bounded(ctx context.Context, r io.Reader, from, limit int64) *bounded {
-	if s.maxBytes > 0 && limit > s.maxBytes {
+	if limit > s.maxBytes {
 		return &bounded{ctx: ctx, r: r, left: s.maxBytes - from, over: s.noRoom("write")}
 	}
 	return &bounded{ctx: ctx, r: r, left: limit - from, over: overLimit(limit)}
