@@ -95,14 +95,14 @@ func (s *scenario) serveChart(source *v1alpha1.HelmSource) {
 	if strings.HasPrefix(source.Chart, "oci://") {
 		r := newRegistry(s)
 		r.push("charts/"+name, source.Version, layer{chartLayer, "", chart})
-		source.Chart, source.Insecure = "oci://"+r.repository("charts/"+name), new(true)
+		source.Chart = "oci://" + r.repository("charts/"+name)
 		return
 	}
 	archive := name + "-" + source.Version + ".tgz"
 	s.web.publish("charts/"+archive, chart)
 	s.web.publish("charts/index.yaml", fmt.Sprintf("apiVersion: v1\nentries:\n  %s:\n  - version: %s\n"+
 		"    urls: [%s]\n    digest: %s\n", name, source.Version, archive, digest.FromString(chart).Encoded()))
-	source.Chart = s.web.URL + "/charts/" + name
+	source.Chart, source.Digest = s.web.URL+"/charts/"+name, v1alpha1.Digest(digest.FromString(chart))
 }
 
 func TestEveryBundleOfTheCatalogueIsAccepted(t *testing.T) {

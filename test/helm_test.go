@@ -40,13 +40,18 @@ func (s *scenario) helmChart(extra map[string]string) string {
 
 func (s *scenario) helmSource(chart string, change ...func(*v1alpha1.HelmSource)) v1alpha1.Source {
 	src := &v1alpha1.HelmSource{
-		Chart: chart, Version: "1.2.3", ReleaseName: "mine", Namespace: "default", Insecure: new(true),
+		Chart: chart, Version: "1.2.3", ReleaseName: "mine", Namespace: "default",
 		Values: &runtime.RawExtension{Raw: []byte(`{"name":"` + s.namespace + `"}`)},
 	}
 	for _, c := range change {
 		c(src)
 	}
 	return v1alpha1.Source{Helm: src}
+}
+
+// withDigest gives a chart its digest, which it needs without TLS.
+func withDigest(d digest.Digest) func(*v1alpha1.HelmSource) {
+	return func(src *v1alpha1.HelmSource) { src.Digest = v1alpha1.Digest(d) }
 }
 
 func TestAChartIsRenderedForTheClusterWhereverItIsPublished(t *testing.T) {
@@ -64,7 +69,7 @@ func TestAChartIsRenderedForTheClusterWhereverItIsPublished(t *testing.T) {
 			s.web.publish("charts/agent-1.2.3.tgz", chart)
 			s.web.publish("charts/index.yaml", fmt.Sprintf("apiVersion: v1\nentries:\n  agent:\n  - version: 1.2.3\n"+
 				"    urls: [agent-1.2.3.tgz]\n    digest: %s\n", digest.FromString(chart).Encoded()))
-			return s.helmSource(s.web.URL + "/charts/agent")
+			return s.helmSource(s.web.URL+"/charts/agent", withDigest(digest.FromString(chart)))
 		}},
 		"as an archive at a URL": {func(s *scenario) v1alpha1.Source {
 			published := s.web.publish("agent-1.2.3.tgz", s.helmChart(nil))
@@ -164,7 +169,7 @@ func TestABadChartIsAClearConditionAndNothingIsApplied(t *testing.T) {
 		},
 		"its URL has no digest": {
 			func(s *scenario) v1alpha1.Source {
-				return s.helmSource(s.web.publish("agent.tgz", s.helmChart(nil)).HTTPS.URL)
+				return s.helmSource("https://charts.example.com/agent.tgz")
 			},
 			"False SourceInvalid: .*agent.tgz.*digest",
 		},
@@ -173,7 +178,7 @@ func TestABadChartIsAClearConditionAndNothingIsApplied(t *testing.T) {
 				s.web.handle("/charts/index.yaml", func(rw http.ResponseWriter, _ *http.Request) {
 					_, _ = rw.Write([]byte("apiVersion: v1\nentries: {}\n"))
 				})
-				return s.helmSource(s.web.URL + "/charts/agent")
+				return s.helmSource(s.web.URL+"/charts/agent", withDigest(digest.FromString("any")))
 			},
 			"False FetchFailed: .*charts/agent",
 		},

@@ -8,8 +8,10 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	"github.com/opencontainers/go-digest"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
@@ -70,23 +72,52 @@ func TestAPrivateFileIsFetchedWhenItsSecretIsRight(t *testing.T) {
 	}
 }
 
-func TestTheAPIServerRefusesCredentialsWithoutTLS(t *testing.T) {
+func TestTheAPIServerRefusesWhatIsNotSafeWithoutTLS(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t)
-	tests := map[string]func(*v1alpha1.HTTPSSource){
-		"secretRef and caRef need a url with https://": func(src *v1alpha1.HTTPSSource) { src.SecretRef.Name = "login" },
-		"credentials are not sent without TLS":         func(src *v1alpha1.HTTPSSource) { src.CARef.Name = "ca" },
-		"should match": func(src *v1alpha1.HTTPSSource) {
-			src.URL = strings.Replace(src.URL, "://", "://user:hunter2@", 1)
-		},
+	secret, sum := v1alpha1.LocalReference{Name: "login"}, v1alpha1.Digest(digest.FromString("any"))
+	file := func(src v1alpha1.HTTPSSource) v1alpha1.Source {
+		src.Digest = sum
+		return v1alpha1.Source{HTTPS: &src}
 	}
-	for want, change := range tests {
-		file := s.web.source("a.yaml", "")
-		change(file.HTTPS)
-		bundle := &v1alpha1.Bundle{
-			ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "plain"},
-			Spec:       v1alpha1.BundleSpec{Releases: []v1alpha1.Release{release("1.0.0", phase("all", file))}},
+	artifact := func(src v1alpha1.OCISource) v1alpha1.Source {
+		src.Repository = "registry.example.com/app"
+		return v1alpha1.Source{OCI: &src}
+	}
+	chart := func(address string, src v1alpha1.HelmSource) v1alpha1.Source {
+		src.Chart, src.Version, src.ReleaseName, src.Namespace = address, "1.2.3", "a", "a"
+		return v1alpha1.Source{Helm: &src}
+	}
+	const http, oci = "http://charts.example.com/app", "oci://registry.example.com/app"
+	tests := map[string]struct {
+		given v1alpha1.Source
+		want  string // empty for what is accepted
+	}{
+		"a login of a file":          {file(v1alpha1.HTTPSSource{URL: "http://a/b", SecretRef: secret}), "need a url with https://"},
+		"an authority of a file":     {file(v1alpha1.HTTPSSource{URL: "http://a/b", CARef: secret}), "credentials are not sent without TLS"},
+		"a password in a URL":        {file(v1alpha1.HTTPSSource{URL: "http://user:hunter2@a/b"}), "should match"},
+		"a tag":                      {artifact(v1alpha1.OCISource{Tag: "v1", Insecure: new(true)}), "an artifact needs its digest"},
+		"a constraint":               {artifact(v1alpha1.OCISource{SemVer: "1", Insecure: new(true)}), "an artifact needs its digest"},
+		"a login of an artifact":     {artifact(v1alpha1.OCISource{Digest: sum, Insecure: new(true), SecretRef: secret}), "exclude insecure"},
+		"an artifact by its digest":  {artifact(v1alpha1.OCISource{Digest: sum, Insecure: new(true)}), ""},
+		"a tag with TLS":             {artifact(v1alpha1.OCISource{Tag: "v1", Insecure: new(false), SecretRef: secret}), ""},
+		"a chart in a registry":      {chart(oci, v1alpha1.HelmSource{Insecure: new(true)}), "a chart needs its digest"},
+		"a chart in a repository":    {chart(http, v1alpha1.HelmSource{}), "a chart needs its digest"},
+		"a login of a chart":         {chart(http, v1alpha1.HelmSource{Digest: sum, SecretRef: secret}), "need TLS"},
+		"a password of a chart":      {chart("http://user:hunter2@a/b", v1alpha1.HelmSource{Digest: sum}), "should match"},
+		"a chart by its digest":      {chart(http, v1alpha1.HelmSource{Digest: sum}), ""},
+		"a chart with TLS":           {chart(oci, v1alpha1.HelmSource{SecretRef: secret}), ""},
+		"a chart repository and TLS": {chart("https://charts.example.com/app", v1alpha1.HelmSource{Insecure: new(true), CARef: secret}), ""},
+	}
+	for name, tc := range tests {
+		err := s.management.Client.Create(t.Context(), &v1alpha1.Bundle{
+			ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, GenerateName: "plain-"},
+			Spec:       v1alpha1.BundleSpec{Releases: []v1alpha1.Release{release("1.0.0", phase("all", tc.given))}},
+		}, client.DryRunAll)
+		if tc.want == "" {
+			s.Expect(err).NotTo(HaveOccurred(), name)
+			continue
 		}
-		s.Expect(s.management.Client.Create(t.Context(), bundle)).To(MatchError(ContainSubstring(want)))
+		s.Expect(err).To(MatchError(ContainSubstring(tc.want)), name)
 	}
 }

@@ -43,7 +43,7 @@ func newRegistry(s *scenario) *ociRegistry {
 	s.t.Helper()
 	r := &ociRegistry{s: s, blobs: make(map[string]int), instead: make(map[string]string)}
 	served := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
-	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	r.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if !r.admits(req) {
 			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
 			w.WriteHeader(http.StatusUnauthorized)
@@ -113,7 +113,7 @@ func (r *ociRegistry) downloads() map[string]int {
 
 // repository is the name of a repository of this registry.
 func (r *ociRegistry) repository(name string) string {
-	return strings.TrimPrefix(r.URL, "http://") + "/" + name
+	return strings.TrimPrefix(r.URL, "https://") + "/" + name
 }
 
 // layer is a layer to push: its media type, its title and its bytes.
@@ -125,11 +125,10 @@ func (r *ociRegistry) push(name, tag string, layers ...layer) digest.Digest {
 	ctx := r.s.t.Context()
 	repository, err := remote.NewRepository(r.repository(name))
 	r.s.Expect(err).NotTo(HaveOccurred())
-	repository.PlainHTTP = true
 	r.mu.Lock()
 	password := r.password
 	r.mu.Unlock()
-	repository.Client = &auth.Client{Credential: auth.StaticCredential(strings.TrimPrefix(r.URL, "http://"),
+	repository.Client = &auth.Client{Client: r.Client(), Credential: auth.StaticCredential(strings.TrimPrefix(r.URL, "https://"),
 		auth.Credential{Username: "robot", Password: password})}
 	var descriptors []ocispec.Descriptor
 	for _, l := range layers {
@@ -149,7 +148,7 @@ func (r *ociRegistry) push(name, tag string, layers ...layer) digest.Digest {
 
 // source is a source at the registry.
 func (r *ociRegistry) source(name string, change func(*v1alpha1.OCISource)) v1alpha1.Source {
-	src := &v1alpha1.OCISource{Repository: r.repository(name), Insecure: new(true)}
+	src := &v1alpha1.OCISource{Repository: r.repository(name)}
 	change(src)
 	return v1alpha1.Source{OCI: src}
 }
@@ -218,13 +217,11 @@ func TestArtifactsOfEveryFormReachReady(t *testing.T) {
 			return r.source("flux/manifests", tagged("latest"))
 		}},
 		"the provider's own layout": {func(s *scenario, _ *ociRegistry) v1alpha1.Source {
-			r := ocitest.New(s.t, ocitest.Options{})
+			r := ocitest.New(s.t, ocitest.Options{TLS: true})
 			r.Push(s.t, "bundles/own", ocitest.NewBundle(
 				ocitest.Phase{Name: "first", Manifests: []byte(configMap("default", s.namespace+"-first", "x"))},
 				ocitest.Phase{Name: "second", Manifests: []byte(good(s))}), "v1")
-			return v1alpha1.Source{OCI: &v1alpha1.OCISource{
-				Repository: r.Host() + "/bundles/own", Tag: "v1", Insecure: new(true),
-			}}
+			return v1alpha1.Source{OCI: &v1alpha1.OCISource{Repository: r.Host() + "/bundles/own", Tag: "v1"}}
 		}},
 		"files of oras push": {func(s *scenario, r *ociRegistry) v1alpha1.Source {
 			r.push("files", "v1", layer{"application/vnd.oci.image.layer.v1.tar", "notes.txt", "no"},

@@ -2,6 +2,8 @@ package test
 
 import (
 	"context"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -32,7 +34,23 @@ import (
 // several API servers share the machine.
 const patience = 2 * time.Minute
 
-func TestMain(m *testing.M) { testenv.Main(m, shared.end) }
+func TestMain(m *testing.M) { testenv.Main(m, shared.end, trustTestServers()) }
+
+// trustTestServers has the managers, which inherit the environment, verify the servers of
+// httptest, which have one certificate. It returns what removes its file.
+func trustTestServers() (end func()) {
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	dir, err := os.MkdirTemp("", "caapb-ca-")
+	if err == nil {
+		certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+		err = errors.Join(os.WriteFile(dir+"/ca.pem", certificate, 0o600), os.Setenv("SSL_CERT_FILE", dir+"/ca.pem"))
+	}
+	if err != nil {
+		panic(err) // no test could tell
+	}
+	return func() { _ = os.RemoveAll(dir) } // A folder that stays behind is no failure of a test.
+}
 
 // shared is the manager of all tests of the package that do not start their own.
 var shared sharedManager

@@ -6,6 +6,8 @@ import (
 
 // HelmSource is a Helm chart. It is rendered once for each minor version of
 // Kubernetes, and not for each Cluster unless randomFunctions says so.
+// +kubebuilder:validation:XValidation:rule="has(self.digest) || !(self.chart.startsWith('http://') || self.chart.startsWith('oci://') && has(self.insecure) && self.insecure)",message="without TLS (http://, or oci:// with insecure) a chart needs its digest: anybody on the way could choose what a version is"
+// +kubebuilder:validation:XValidation:rule="!has(self.secretRef) && !has(self.caRef) || !(self.chart.startsWith('http://') || self.chart.startsWith('oci://') && has(self.insecure) && self.insecure)",message="secretRef and caRef need TLS: credentials are not sent without it"
 type HelmSource struct {
 	// chart is oci:// and a repository, or the https URL of a chart archive
 	// (.tgz), or the https URL of a chart repository and the chart's name, for
@@ -13,7 +15,7 @@ type HelmSource struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:Pattern=`^(oci|https?)://[^/?#]+/[^?#]+$`
+	// +kubebuilder:validation:Pattern=`^((oci|https)://[^/?#]+|http://[^/?#@]+)/[^?#]+$`
 	Chart string `json:"chart,omitempty"`
 
 	// version of the chart, exactly.
@@ -23,7 +25,7 @@ type HelmSource struct {
 	Version string `json:"version,omitempty"`
 
 	// digest of the chart archive. With one, what is published under the version
-	// cannot change unnoticed.
+	// cannot change unnoticed. A chart that is fetched without TLS needs it.
 	// +optional
 	Digest Digest `json:"digest,omitempty"`
 
@@ -109,7 +111,8 @@ type HelmSource struct {
 	// +optional
 	CARef LocalReference `json:"caRef,omitzero"`
 
-	// insecure is true for a chart in a registry that speaks plain HTTP.
+	// insecure is true for a chart in a registry that speaks plain HTTP. It then needs its
+	// digest, and no credentials are sent.
 	// +optional
 	Insecure *bool `json:"insecure,omitempty"`
 

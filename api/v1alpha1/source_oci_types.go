@@ -4,6 +4,8 @@ package v1alpha1
 // of archives with YAML, such as a Flux artifact or files of oras push.
 // +kubebuilder:validation:ExactlyOneOf=tag;digest;semver
 // +kubebuilder:validation:XValidation:rule="!has(self.kustomize) || !has(self.files)",message="files and kustomize exclude each other: a kustomization names its files"
+// +kubebuilder:validation:XValidation:rule="!has(self.insecure) || !self.insecure || has(self.digest)",message="without TLS (insecure) an artifact needs its digest: anybody on the way could choose what a tag is"
+// +kubebuilder:validation:XValidation:rule="!has(self.insecure) || !self.insecure || !has(self.secretRef) && !has(self.caRef)",message="secretRef and caRef exclude insecure: credentials are not sent without TLS"
 type OCISource struct {
 	// repository without a tag, for example ghcr.io/example/bundles/calico.
 	// +required
@@ -69,7 +71,8 @@ type OCISource struct {
 	// +optional
 	CARef LocalReference `json:"caRef,omitzero"`
 
-	// insecure is true for a registry that speaks plain HTTP.
+	// insecure is true for a registry that speaks plain HTTP. The artifact then needs its
+	// digest, and no credentials are sent.
 	// +optional
 	Insecure *bool `json:"insecure,omitempty"`
 

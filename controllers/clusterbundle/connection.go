@@ -7,12 +7,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/tools/clientcmd"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/secret"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
@@ -22,8 +22,11 @@ const notConnectedRetry = 30 * time.Second
 
 // connect takes the connection to the workload cluster.
 func (r *Reconciler) connect(ctx context.Context, s *scope) (err error) {
-	s.workload, err = r.Connections.Client(ctx, client.ObjectKeyFromObject(s.cluster))
-	return err
+	if s.workload, err = r.Connections.Client(ctx, client.ObjectKeyFromObject(s.cluster)); err != nil {
+		return err
+	}
+	s.requests = s.workload.ForPass()
+	return nil
 }
 
 // diagnose adds to the error for a cluster that is not connected what keeps the
@@ -38,15 +41,11 @@ func (r *Reconciler) diagnose(ctx context.Context, cluster *clusterv1.Cluster, e
 		problem = fmt.Errorf("%w: Secret %s does not exist, or lacks the label %s", err, key.Name, clusterv1.ClusterNameLabel)
 	case read != nil:
 		return read
-	case !isKubeconfig(kubeconfig.Data[secret.KubeconfigDataName]):
-		problem = fmt.Errorf("%w: Secret %s has no kubeconfig in its key %q", err, key.Name, secret.KubeconfigDataName)
+	default:
+		if _, unsafe := capi.SafeKubeconfig(kubeconfig.Data[secret.KubeconfigDataName]); unsafe != nil {
+			problem = fmt.Errorf("%w: Secret %s has no kubeconfig in its key %q that is used: %w",
+				err, key.Name, secret.KubeconfigDataName, unsafe)
+		}
 	}
 	return fault.Wait(v1alpha1.ClusterNotConnectedReason, notConnectedRetry, problem)
-}
-
-// isKubeconfig reports whether the bytes are a kubeconfig. The error is left out:
-// it may quote what is secret.
-func isKubeconfig(text []byte) bool {
-	_, err := clientcmd.RESTConfigFromKubeConfig(text)
-	return err == nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -46,6 +47,7 @@ type Reconciler struct {
 	SyncPeriod time.Duration
 
 	began    time.Time
+	lanes    *lanes
 	holds    holds
 	memories memories
 	running  running
@@ -53,7 +55,7 @@ type Reconciler struct {
 
 // Reconcile makes one pass over one workload cluster and reports what it found. Of
 // a ClusterBundle that is being deleted it removes what was applied, if something
-// is to be removed.
+// is to be removed. It comes back later if its workload cluster did not answer and no worker is to spare.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	clusterBundle := &v1alpha1.ClusterBundle{}
 	err := r.Client.Get(ctx, req.NamespacedName, clusterBundle)
@@ -65,6 +67,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if r.Status.IsStale(clusterBundle) {
 		return ctrl.Result{RequeueAfter: status.StaleRetry}, nil
 	}
+	silent, suspect := r.Connections.Silence(clusterKey(clusterBundle))
+	leave, ok := r.lanes.enter(clusterBundle.Namespace, silent, suspect)
+	if !ok {
+		return ctrl.Result{RequeueAfter: wait.Jitter(laneRetry, 1)}, nil
+	}
+	defer leave()
 	if deleted {
 		return r.uninstall(ctx, clusterBundle)
 	}

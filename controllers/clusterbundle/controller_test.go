@@ -81,6 +81,7 @@ func reconcilerOf(t *testing.T, workloadCluster *rest.Config, objects ...client.
 		Connections: workload.NewConnections(connected{workloadCluster}),
 		Watches:     workload.NewWatches(t.Context(), func(types.NamespacedName) {}),
 		Clock:       clock.RealClock{},
+		lanes:       newLanes(4),
 	}
 }
 

@@ -47,7 +47,7 @@ func (r *Reconciler) awaitDependencies(ctx context.Context, s *scope) error {
 // that cannot be known.
 func unmetBy(ctx context.Context, s *scope, set string, living inventory.Living) error {
 	identity := inventory.ParentOf(s.clusterBundle.Namespace, set)
-	parent, err := rollout.ReadParent(ctx, s.workload, identity)
+	parent, err := rollout.ReadParent(ctx, s.requests, identity)
 	if err != nil {
 		return err
 	}

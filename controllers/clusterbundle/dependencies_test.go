@@ -127,7 +127,10 @@ func scopeOf(t *testing.T, r *Reconciler, cb *v1alpha1.ClusterBundle) *scope {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &scope{clusterBundle: cb, cluster: prepared(), bundle: &library.Bundle{Digest: cb.Spec.Digest, Plan: &plan.Plan{}}, workload: connected}
+	return &scope{
+		clusterBundle: cb, cluster: prepared(), bundle: &library.Bundle{Digest: cb.Spec.Digest, Plan: &plan.Plan{}},
+		workload: connected, requests: connected.ForPass(),
+	}
 }
 
 func TestAReleaseBeginsWhenTheSetsThatItDependsOnAreComplete(t *testing.T) {

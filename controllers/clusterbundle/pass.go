@@ -71,7 +71,7 @@ func (r *Reconciler) rolloutOf(s *scope) rollout.Rollout {
 	}
 	cb := s.clusterBundle
 	return rollout.Rollout{
-		Cluster: s.workload,
+		Cluster: s.requests,
 		Parent:  inventory.ParentOf(cb.Namespace, cb.Spec.SetName),
 		Release: rollout.Release{
 			Bundle: bundleKey(cb).String(), Version: s.release.Version, Digest: string(s.bundle.Digest),

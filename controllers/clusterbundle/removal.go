@@ -24,7 +24,7 @@ func (r *Reconciler) removeObjects(ctx context.Context, s *scope) error {
 	ctx, end := r.running.begin(ctx, key, guard)
 	defer end()
 	removed := rollout.Removal{
-		Cluster: s.workload,
+		Cluster: s.requests,
 		Parent:  inventory.ParentOf(s.clusterBundle.Namespace, s.clusterBundle.Spec.SetName),
 		CRDs:    s.wish().CRDs,
 		Living:  living,

@@ -36,7 +36,7 @@ func (r *Reconciler) SetupWithManager(
 	ctx context.Context, mgr ctrl.Manager, cache clustercache.ClusterCache, watched predicate.Predicate,
 	options controller.Options,
 ) error {
-	r.began = r.Clock.Now()
+	r.began, r.lanes = r.Clock.Now(), newLanes(options.MaxConcurrentReconciles)
 	if err := r.stopOnChanges(ctx, mgr.GetCache()); err != nil {
 		return err
 	}

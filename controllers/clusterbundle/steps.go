@@ -32,6 +32,9 @@ type scope struct {
 	bundle *library.Bundle
 	// workload is connected; set by connect.
 	workload *workload.Client
+	// requests are sent through the same connection until one is not answered; set by
+	// connect.
+	requests *workload.Client
 	// waits is true while other sets are watched, set by awaitDependencies.
 	waits bool
 	// passed is what the pass found; set by makePass.

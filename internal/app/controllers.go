@@ -32,9 +32,9 @@ const (
 	// workload clusters, over all of them.
 	applyBudget = 64 << 20
 
-	// passTimeout bounds one pass over one workload cluster. What it did not get
-	// done the next one does.
-	passTimeout = 5 * time.Minute
+	// passTimeout bounds one pass over one workload cluster, which may answer each
+	// request just in time. What it did not get done the next one does.
+	passTimeout = 2 * time.Minute
 
 	// minBackOff and maxBackOff bound the time until an item that failed is tried
 	// again: it doubles with each failure. Where no watch reports that the cause is

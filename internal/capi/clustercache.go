@@ -42,8 +42,8 @@ func SetupClusterCache(
 ) (clustercache.ClusterCache, error) {
 	seen := &controllerSeen{Manager: mgr}
 	cache, err := clustercache.SetupWithManager(ctx, seen, clustercache.Options{
-		// The manager caches the labelled kubeconfig Secrets and no others.
-		SecretClient:     mgr.GetClient(),
+		// The manager caches the labelled kubeconfig Secrets and no others, and uses what is safe of them.
+		SecretClient:     kubeconfigs{mgr.GetClient()},
 		WatchFilterValue: options.WatchFilter,
 		ClusterFilter:    options.Selects,
 		Cache:            clustercache.CacheOptions{DefaultTransform: ctrlcache.TransformStripManagedFields()},

@@ -30,28 +30,32 @@ const (
 	orasType = "application/vnd.oci.image.layer.v1.tar"
 )
 
-// plainSource is an artifact in a registry without TLS.
-func plainSource(r *ocitest.Registry, repository, tag string) v1alpha1.Source {
-	return v1alpha1.Source{OCI: &v1alpha1.OCISource{Repository: r.Host() + "/" + repository, Tag: tag, Insecure: new(true)}}
+// testCA names the Secret with the authority of every server of httptest, which
+// newResolver has.
+var testCA = v1alpha1.LocalReference{Name: "test-ca"}
+
+// tagged is an artifact in a registry by its tag.
+func tagged(r *ocitest.Registry, repository, tag string) v1alpha1.Source {
+	return v1alpha1.Source{OCI: &v1alpha1.OCISource{Repository: r.Host() + "/" + repository, Tag: tag, CARef: testCA}}
 }
 
-// plainChart is a chart in a registry without TLS.
-func plainChart(r *ocitest.Registry, repository, version string) v1alpha1.Source {
+// chartOf is a chart in a registry.
+func chartOf(r *ocitest.Registry, repository, version string) v1alpha1.Source {
 	return v1alpha1.Source{Helm: &v1alpha1.HelmSource{
-		Chart: "oci://" + r.Host() + "/" + repository, Version: version, ReleaseName: "a", Namespace: "a", Insecure: new(true),
+		Chart: "oci://" + r.Host() + "/" + repository, Version: version, ReleaseName: "a", Namespace: "a", CARef: testCA,
 	}}
 }
 
 func TestFilesAsOrasPushesThem(t *testing.T) {
 	t.Parallel()
-	registry := ocitest.New(t, ocitest.Options{})
+	registry := ocitest.New(t, ocitest.Options{TLS: true})
 	files := []ocitest.File{{Title: "README.md", MediaType: orasType, Content: []byte("# Calico")}}
 	for i := range 40 {
 		text := fmt.Sprintf("kind: A%02d", i)
 		files = append(files, ocitest.File{Title: text[6:] + ".yaml", MediaType: orasType, Content: []byte(text)})
 	}
 	registry.Push(t, "many", ocitest.NewArtifact(files...), "v1")
-	parts := resolved(t, newResolver(t), plainSource(registry, "many", "v1"))
+	parts := resolved(t, newResolver(t), tagged(registry, "many", "v1"))
 	if len(parts) != 40 || content(t, parts[39]) != "kind: A39" {
 		t.Errorf("want the 40 manifests, got %d parts", len(parts))
 	}
@@ -59,7 +63,7 @@ func TestFilesAsOrasPushesThem(t *testing.T) {
 
 func TestASourceOfTheWrongKindNamesTheRightOne(t *testing.T) {
 	t.Parallel()
-	registry := ocitest.New(t, ocitest.Options{})
+	registry := ocitest.New(t, ocitest.Options{TLS: true})
 	registry.Push(t, "chart", ocitest.NewArtifact(
 		ocitest.File{MediaType: "application/vnd.cncf.helm.chart.provenance.v1.prov", Content: []byte("signed")},
 		ocitest.File{Title: "a-1.0.0.tgz", MediaType: chartType, Content: []byte("chart")},
@@ -71,11 +75,11 @@ func TestASourceOfTheWrongKindNamesTheRightOne(t *testing.T) {
 		want  string
 	}{
 		"a chart in an oci source": {
-			plainSource(registry, "chart", "1.0.0"),
+			tagged(registry, "chart", "1.0.0"),
 			"/chart:1.0.0: it is a Helm chart: use a helm source with chart: oci://" + registry.Host() + "/chart ",
 		},
 		"files in a helm source": {
-			plainChart(registry, "files", "1.0.0"), "/files 1.0.0: the artifact has no layer of the media type " + chartType +
+			chartOf(registry, "files", "1.0.0"), "/files 1.0.0: the artifact has no layer of the media type " + chartType +
 				", so it is no Helm chart: use an oci source",
 		},
 	}
@@ -129,11 +133,11 @@ func TestPartsHaveTheArtifactThatTheirSourceStandsFor(t *testing.T) {
 	packed := chartArchive(t)
 	chart := ocitest.NewArtifact(ocitest.File{MediaType: chartType, Content: packed})
 	index := ocitest.NewIndex(files.Digest())
-	registry := ocitest.New(t, ocitest.Options{})
+	registry := ocitest.New(t, ocitest.Options{TLS: true})
 	registry.Push(t, "files", files, "1.2.0", "1.3.0_1", "2.0.0")
 	registry.Push(t, "files", index, "index")
 	registry.Push(t, "chart", chart, "1.0.0_1")
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	web := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/index.yaml") {
 			_, _ = fmt.Fprintf(w, "entries: {a: [{version: 1.0.0+1, urls: [a.tgz], digest: %s}]}", digest.FromBytes(packed).Encoded())
 			return
@@ -142,23 +146,23 @@ func TestPartsHaveTheArtifactThatTheirSourceStandsFor(t *testing.T) {
 	}))
 	t.Cleanup(web.Close)
 	repository := registry.Host() + "/files"
-	constrained, pinned := plainSource(registry, "files", ""), plainSource(registry, "files", "")
+	constrained, pinned := tagged(registry, "files", ""), tagged(registry, "files", "")
 	constrained.OCI.SemVer, pinned.OCI.Digest = "^1", v1alpha1.Digest(files.Digest())
-	fromWeb := plainChart(registry, "chart", "1.0.0+1")
-	fromWeb.Helm.Chart, fromWeb.Helm.Insecure = web.URL+"/charts/a", nil
+	fromWeb := chartOf(registry, "chart", "1.0.0+1")
+	fromWeb.Helm.Chart = web.URL + "/charts/a"
 	tests := map[string]struct {
 		given     v1alpha1.Source
 		wantParts int
 		want      source.Artifact
 	}{
-		"a tag":        {plainSource(registry, "files", "1.2.0"), 2, source.Artifact{Reference: repository, Tag: "1.2.0", Digest: files.Digest()}},
+		"a tag":        {tagged(registry, "files", "1.2.0"), 2, source.Artifact{Reference: repository, Tag: "1.2.0", Digest: files.Digest()}},
 		"a constraint": {constrained, 2, source.Artifact{Reference: repository, Tag: "1.3.0_1", Digest: files.Digest()}},
 		"a digest":     {pinned, 2, source.Artifact{Reference: repository, Digest: files.Digest()}},
 		"the tag of an index": {
-			plainSource(registry, "files", "index"), 2, source.Artifact{Reference: repository, Tag: "index", Digest: index.Digest()},
+			tagged(registry, "files", "index"), 2, source.Artifact{Reference: repository, Tag: "index", Digest: index.Digest()},
 		},
 		"a chart in a registry": {
-			plainChart(registry, "chart", "1.0.0+1"), 1,
+			chartOf(registry, "chart", "1.0.0+1"), 1,
 			source.Artifact{Reference: "oci://" + registry.Host() + "/chart", Tag: "1.0.0_1", Digest: chart.Digest()},
 		},
 		"a chart in a repository": {
@@ -189,7 +193,7 @@ func TestPartsHaveTheArtifactThatTheirSourceStandsFor(t *testing.T) {
 // TestALargeBlobIsNoManifest names a blob that another source has brought as an artifact.
 func TestALargeBlobIsNoManifest(t *testing.T) { //nolint:paralleltest // it counts what is allocated
 	blob := make([]byte, 32<<20)
-	registry := ocitest.New(t, ocitest.Options{})
+	registry := ocitest.New(t, ocitest.Options{TLS: true})
 	registry.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
 		_, _ = w.Write(blob)
 		return true
@@ -199,7 +203,7 @@ func TestALargeBlobIsNoManifest(t *testing.T) { //nolint:paralleltest // it coun
 	if _, err := r.Store.Commit(t.Context(), d, bytes.NewReader(blob), int64(len(blob))); err != nil {
 		t.Fatal(err)
 	}
-	src := plainSource(registry, "a", "")
+	src := tagged(registry, "a", "")
 	src.OCI.Digest = v1alpha1.Digest(d)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -71,7 +71,7 @@ func (r *Resolver) chartInRegistry(
 		resolver: r, namespace: namespace, secretRef: src.SecretRef, caRef: src.CARef, verify: src.Verify,
 		ref: oci.Reference{
 			Repository: repository, Tag: strings.ReplaceAll(src.Version, "+", "_"),
-			Insecure: src.Insecure != nil && *src.Insecure,
+			Insecure: isTrue(src.Insecure),
 		},
 	}
 	found, err := from.find(ctx)

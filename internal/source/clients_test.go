@@ -140,8 +140,9 @@ func (c *clients) deliver(t *testing.T, r *source.Resolver) {
 	}
 	one := forty[:1]
 	plain := func(repository, tag string, changes ...func(*v1alpha1.OCISource)) v1alpha1.Source {
-		return c.source(repository, tag, append(changes, asLogin("", ""), func(src *v1alpha1.OCISource) {
+		return c.source(repository, "", append(changes, asLogin("", ""), func(src *v1alpha1.OCISource) {
 			src.Repository, src.Insecure = c.plain+"/"+repository, new(true)
+			src.Digest = v1alpha1.Digest(c.run("crane", "digest", "--insecure", src.Repository+":"+tag))
 		})...)
 	}
 	newest := c.source("versions", "", func(src *v1alpha1.OCISource) { src.SemVer = "^1" })
@@ -178,7 +179,7 @@ func (c *clients) deliver(t *testing.T, r *source.Resolver) {
 			if slices.Sort(got); !cmp.Equal(test.want, got) {
 				t.Errorf("want %q, got %q", test.want, got)
 			}
-			if at := parts[0].Artifact; at.Digest.String() != c.run("crane", "digest", "--insecure",
+			if at := parts[0].Artifact; at.Tag != "" && at.Digest.String() != c.run("crane", "digest", "--insecure",
 				strings.TrimPrefix(at.Reference, "oci://")+":"+at.Tag) {
 				t.Errorf("want the digest that crane says, got %v", at)
 			}
@@ -217,10 +218,10 @@ func (c *clients) refuse(t *testing.T, r *source.Resolver) {
 		},
 		"TLS to a registry without it": {
 			v1alpha1.Source{OCI: &v1alpha1.OCISource{Repository: c.plain + "/files", Tag: "one"}},
-			"the server speaks no TLS: set insecure: true in the source",
+			"the server speaks no TLS: set insecure: true and a digest in the source",
 		},
 		"plain HTTP to a registry with TLS": {
-			v1alpha1.Source{OCI: &v1alpha1.OCISource{Repository: c.secure + "/files", Tag: "one", Insecure: new(true)}},
+			v1alpha1.Source{OCI: &v1alpha1.OCISource{Repository: c.secure + "/files", Digest: v1alpha1.Digest(one), Insecure: new(true)}},
 			"it may speak TLS: remove insecure from the source",
 		},
 	}

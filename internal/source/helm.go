@@ -63,7 +63,7 @@ func (r *Resolver) helm(ctx context.Context, query Query) ([]Part, error) {
 			return nil, fault.Wrap(from, err)
 		}
 	}
-	if src.CreateNamespace != nil && *src.CreateNamespace {
+	if isTrue(src.CreateNamespace) {
 		return []Part{part, namespacePart(src, from)}, nil
 	}
 	return []Part{part}, nil

@@ -12,14 +12,14 @@ import (
 
 func TestAKustomizationIsThatOfTheLayersThatAreArchives(t *testing.T) {
 	t.Parallel()
-	registry := ocitest.New(t, ocitest.Options{})
+	registry := ocitest.New(t, ocitest.Options{TLS: true})
 	plain := ocitest.File{MediaType: "application/yaml", Content: []byte("kind: A")}
 	packed := ocitest.File{MediaType: "application/vnd.cncf.flux.content.v1.tar+gzip", Content: []byte("packed")}
 	registry.Push(t, "both", ocitest.NewArtifact(plain, packed), "v1")
 	registry.Push(t, "plain", ocitest.NewArtifact(plain), "v1")
 	r := newResolver(t)
 	src := v1alpha1.Source{OCI: &v1alpha1.OCISource{
-		Repository: registry.Host() + "/both", Tag: "v1", Insecure: new(true),
+		Repository: registry.Host() + "/both", Tag: "v1", CARef: testCA,
 		Kustomize: &v1alpha1.Kustomize{},
 	}}
 	parts := resolved(t, r, src)

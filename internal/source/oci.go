@@ -38,7 +38,7 @@ func (r *Resolver) artifact(namespace string, src v1alpha1.OCISource) artifact {
 func referenceOf(src v1alpha1.OCISource) oci.Reference {
 	return oci.Reference{
 		Repository: src.Repository, Tag: src.Tag, Digest: string(src.Digest), SemVer: src.SemVer,
-		Insecure: src.Insecure != nil && *src.Insecure,
+		Insecure: isTrue(src.Insecure),
 	}
 }
 

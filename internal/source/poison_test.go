@@ -63,7 +63,7 @@ func poison(t *testing.T, folder, before, after string) {
 func TestWhoSignedIsNotReadFromAPoisonedVolume(t *testing.T) {
 	t.Parallel()
 	key := signaturetest.NewKey(t)
-	registry := ocitest.New(t, ocitest.Options{Referrers: true})
+	registry := ocitest.New(t, ocitest.Options{TLS: true, Referrers: true})
 	registry.Push(t, "app", signedArtifact(), "v1")
 	registry.Push(t, "app", key.Bundle(t, signedArtifact().Digest()))
 	dir := t.TempDir()

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -153,6 +154,13 @@ func TestTheMessageAboutAnAuthorityNamesItsSecret(t *testing.T) {
 	}
 }
 
+// plainSource is an artifact of a registry that is asked without TLS.
+func plainSource(r *ocitest.Registry) v1alpha1.Source {
+	return v1alpha1.Source{OCI: &v1alpha1.OCISource{
+		Repository: r.Host() + "/app", Digest: v1alpha1.Digest(digest.FromString("any")), Insecure: new(true),
+	}}
+}
+
 func TestTheMessageAboutTLSNamesTheField(t *testing.T) {
 	t.Parallel()
 	secure, plain := ocitest.New(t, ocitest.Options{TLS: true}), ocitest.New(t, ocitest.Options{})
@@ -170,16 +178,16 @@ func TestTheMessageAboutTLSNamesTheField(t *testing.T) {
 		wantReason, want string
 	}{
 		"TLS to a registry without it": {
-			private(plain, "", ""), retry, failed, "the server speaks no TLS: set insecure: true in the source",
+			private(plain, "", ""), retry, failed, "the server speaks no TLS: set insecure: true and a digest in the source",
 		},
 		"plain HTTP to a registry with TLS": {
-			plainSource(secure, "app", "v1"), retry, failed, "400 Bad Request: it may speak TLS: remove insecure from the source",
+			plainSource(secure), retry, failed, "400 Bad Request: it may speak TLS: remove insecure from the source",
 		},
 		"plain HTTP to a registry that closes the connection": {
-			plainSource(closing, "app", "v1"), retry, failed, "the server closed the connection without an answer: it may speak TLS: remove insecure from the source",
+			plainSource(closing), retry, failed, "the server closed the connection without an answer: it may speak TLS: remove insecure from the source",
 		},
 		"plain HTTP to a registry that leads to TLS": {
-			plainSource(redirecting, "app", "v1"), fault.ClassStall, v1alpha1.SourceDeniedReason,
+			plainSource(redirecting), fault.ClassStall, v1alpha1.SourceDeniedReason,
 			"redirected to another scheme, https://registry.example.com: remove insecure from the source",
 		},
 	}

@@ -54,6 +54,9 @@ func (r *Resolver) Resolve(ctx context.Context, query Query) ([]Part, error) {
 	if err := r.unsigned(query.Source); err != nil {
 		return nil, err
 	}
+	if err := checkPlain(query.Source); err != nil {
+		return nil, fault.Wrap(r.Describe(query.Source), err)
+	}
 	switch src := query.Source; {
 	case src.OCI != nil:
 		return r.oci(ctx, query.Namespace, *src.OCI)

@@ -1,8 +1,10 @@
 package source_test
 
 import (
+	"encoding/pem"
 	"errors"
 	"io"
+	"net/http/httptest"
 	"net/netip"
 	"slices"
 	"strings"
@@ -54,11 +56,21 @@ func newResolver(t *testing.T, objects ...client.Object) *source.Resolver {
 	if err := errors.Join(corev1.AddToScheme(scheme), clusterv1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
+	objects = append(objects, testAuthority(t))
 	management := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
 	return newFrom(t, source.Config{
 		Sources: sources, Registries: registries, Kubernetes: "v1.36", Store: kept,
 		Objects: management, Renderings: rendered.Secrets{Reader: management, Creator: management},
 	})
+}
+
+// testAuthority is the Secret that testCA names.
+func testAuthority(t *testing.T) *corev1.Secret {
+	t.Helper()
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	return secretNamed(testCA.Name, corev1.SecretTypeOpaque, map[string]string{"ca.crt": string(ca)})
 }
 
 func newFrom(t *testing.T, cfg source.Config) *source.Resolver {
@@ -230,7 +242,7 @@ func TestWhatCannotBeResolvedSaysWhy(t *testing.T) {
 
 func TestAnArtifactIsAPartForEachLayer(t *testing.T) {
 	t.Parallel()
-	registry := ocitest.New(t, ocitest.Options{})
+	registry := ocitest.New(t, ocitest.Options{TLS: true})
 	registry.Push(t, "bundles/plain", ocitest.NewArtifact(
 		ocitest.File{MediaType: "application/yaml", Content: []byte("kind: A")},
 		ocitest.File{MediaType: "application/octet-stream", Title: "b.yaml", Content: []byte("kind: B")},
@@ -256,7 +268,7 @@ func TestAnArtifactIsAPartForEachLayer(t *testing.T) {
 			t.Parallel()
 			r := newResolver(t)
 			tc.given.Repository = registry.Host() + "/" + tc.given.Repository
-			tc.given.Insecure = new(true)
+			tc.given.CARef = testCA
 			var got []string
 			for _, part := range resolved(t, r, v1alpha1.Source{OCI: &tc.given}) {
 				got = append(got, string(part.Format))
@@ -271,11 +283,11 @@ func TestAnArtifactIsAPartForEachLayer(t *testing.T) {
 
 func TestResolvingAgainDownloadsNothing(t *testing.T) {
 	t.Parallel()
-	registry := ocitest.New(t, ocitest.Options{})
+	registry := ocitest.New(t, ocitest.Options{TLS: true})
 	registry.Push(t, "bundles/own", ocitest.NewBundle(ocitest.Phase{Name: "crds", Manifests: []byte("kind: C")}), "v1")
 	r := newResolver(t)
 	src := v1alpha1.Source{OCI: &v1alpha1.OCISource{
-		Repository: registry.Host() + "/bundles/own", Tag: "v1", Insecure: new(true),
+		Repository: registry.Host() + "/bundles/own", Tag: "v1", CARef: testCA,
 	}}
 	resolved(t, r, src)
 	before := len(registry.Requests())

@@ -68,7 +68,7 @@ func trustedRoot(t *testing.T) *corev1.ConfigMap {
 // signedSource is the artifact with the tag v1 at a registry under a policy.
 func signedSource(r *ocitest.Registry, v *v1alpha1.Verify) v1alpha1.Source {
 	return v1alpha1.Source{OCI: &v1alpha1.OCISource{
-		Repository: r.Host() + "/app", Tag: "v1", Insecure: new(true), Verify: v,
+		Repository: r.Host() + "/app", Tag: "v1", CARef: testCA, Verify: v,
 	}}
 }
 
@@ -112,7 +112,7 @@ func TestASignedArtifactSaysWhoSignedIt(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			registry := ocitest.New(t, ocitest.Options{Referrers: test.referrers})
+			registry := ocitest.New(t, ocitest.Options{TLS: true, Referrers: test.referrers})
 			registry.Push(t, "app", signed, "v1")
 			test.given(repository{t, registry})
 			r := newResolver(t, keysSecret(other, key))
@@ -123,6 +123,72 @@ func TestASignedArtifactSaysWhoSignedIt(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAttestationsOfOthersDoNotHideASignature(t *testing.T) {
+	t.Parallel()
+	key, hostile := signaturetest.NewKey(t), signaturetest.NewKey(t)
+	subject := signedArtifact().Digest()
+	pretended := map[string]string{"dev.sigstore.bundle.predicateType": "https://sigstore.dev/cosign/sign/v1"}
+	flood := hostile.Attestations(t, subject, 1_000, nil)
+	forged := hostile.Attestations(t, subject, 1_000, pretended)
+	bundle := key.Bundle(t, subject)
+	tests := map[string]struct {
+		options ocitest.Options
+		given   []ocitest.Artifact
+		sign    func(repository)
+	}{
+		"a bundle behind attestations": {
+			ocitest.Options{TLS: true, Referrers: true}, flood, func(r repository) { r.push(bundle) },
+		},
+		"a bundle behind attestations on many pages": {
+			ocitest.Options{TLS: true, Referrers: true, ReferrersPage: 50}, flood, func(r repository) { r.push(bundle) },
+		},
+		"a bundle behind attestations that claim to be signatures": {
+			ocitest.Options{TLS: true, Referrers: true}, forged, func(r repository) { r.push(bundle) },
+		},
+		"a bundle that only the tag lists": {
+			ocitest.Options{TLS: true, Referrers: true}, flood[:20], func(r repository) {
+				bare := key.Unreferring(r.T, subject)
+				r.push(bare)
+				r.push(signaturetest.List(r.T, bare), signaturetest.ListTag(subject))
+			},
+		},
+		"simple signing beside more attestations than are looked at": {
+			ocitest.Options{TLS: true, Referrers: true}, append(forged, flood[:100]...), func(r repository) {
+				r.push(key.Simple(r.T, subject), signaturetest.SimpleTag(subject))
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			registry := ocitest.New(t, test.options)
+			registry.Push(t, "app", signedArtifact(), "v1")
+			for _, attestation := range test.given {
+				registry.Push(t, "app", attestation)
+			}
+			test.sign(repository{t, registry})
+			parts := resolved(t, newResolver(t, keysSecret(key)), signedSource(registry, withKeys()))
+			if len(parts) != 1 || parts[0].VerifiedBy != key.Name() {
+				t.Errorf("want one part of %s, got %+v", key.Name(), parts)
+			}
+		})
+	}
+}
+
+func TestMoreAttestationsThanAreLookedAtAreReported(t *testing.T) {
+	t.Parallel()
+	key := signaturetest.NewKey(t)
+	registry := ocitest.New(t, ocitest.Options{TLS: true, Referrers: true})
+	registry.Push(t, "app", signedArtifact(), "v1")
+	for _, attestation := range key.Attestations(t, signedArtifact().Digest(), 1_025, nil) {
+		registry.Push(t, "app", attestation)
+	}
+	_, err := newResolver(t, keysSecret(key)).Resolve(t.Context(),
+		source.Query{Namespace: namespace, Source: signedSource(registry, withKeys())})
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason,
+		"more than 1024 attestations, and no signature among the first 1024")
 }
 
 func TestOfAnIndexTheIndexIsSigned(t *testing.T) {
@@ -139,7 +205,7 @@ func TestOfAnIndexTheIndexIsSigned(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			registry := ocitest.New(t, ocitest.Options{Referrers: true})
+			registry := ocitest.New(t, ocitest.Options{TLS: true, Referrers: true})
 			registry.Push(t, "app", inside)
 			registry.Push(t, "app", index, "v1")
 			registry.Push(t, "app", key.Bundle(t, test.subject))
@@ -155,7 +221,7 @@ func TestOfAnIndexTheIndexIsSigned(t *testing.T) {
 func TestASignatureIsVerifiedOncePerDigestAndPolicy(t *testing.T) {
 	t.Parallel()
 	key, other := signaturetest.NewKey(t), signaturetest.NewKey(t)
-	registry := ocitest.New(t, ocitest.Options{Referrers: true})
+	registry := ocitest.New(t, ocitest.Options{TLS: true, Referrers: true})
 	registry.Push(t, "app", signedArtifact(), "v1")
 	registry.Push(t, "app", key.Bundle(t, signedArtifact().Digest()))
 	first := newResolver(t, keysSecret(key))
@@ -288,7 +354,7 @@ func TestAnArtifactThatIsNotSignedAsItMust(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			registry := ocitest.New(t, ocitest.Options{Referrers: true})
+			registry := ocitest.New(t, ocitest.Options{TLS: true, Referrers: true})
 			registry.Push(t, "app", signedArtifact(), "v1")
 			if test.push != nil {
 				test.push(repository{t, registry})
@@ -335,8 +401,8 @@ func TestOnlyArtifactsOfARegistryCanBeSigned(t *testing.T) {
 			faulttest.Want(t, err, fault.ClassStall, v1alpha1.SignatureMissingReason, test.wantSays)
 		})
 	}
-	artifact := signedSource(ocitest.New(t, ocitest.Options{}), nil)
-	if _, err := newResolver(t).Resolve(t.Context(), source.Query{Source: artifact}); fault.ClassOf(err) != fault.ClassRetry {
+	artifact := signedSource(ocitest.New(t, ocitest.Options{TLS: true}), nil)
+	if _, err := newResolver(t).Resolve(t.Context(), source.Query{Namespace: namespace, Source: artifact}); fault.ClassOf(err) != fault.ClassRetry {
 		t.Errorf("want an artifact looked for, got %v", err)
 	}
 	chart := v1alpha1.Source{Helm: &v1alpha1.HelmSource{Chart: "https://example.com/agent", Verify: withKeys()}}

@@ -54,6 +54,10 @@ type Client struct {
 	rest rest.Interface
 	// places are those of its large answers.
 	places []*semaphore.Weighted
+	// onSilence is called when a request was not answered in time.
+	onSilence func()
+	// pass is that of ForPass; nil for none.
+	pass *onePass
 
 	// The version and its age belong to the one read that reads has under way. silent
 	// is true while the server did not answer the last one.
@@ -65,9 +69,11 @@ type Client struct {
 
 // NewClient returns a client for the given configuration, or an error if it makes
 // no HTTP client. Its rate limits and its timeout are not used.
-func NewClient(cfg *rest.Config) (*Client, error) { return clientFor(cfg, newPlaces().of("")) }
+func NewClient(cfg *rest.Config) (*Client, error) {
+	return clientFor(cfg, newPlaces().of(""), func() {})
+}
 
-func clientFor(cfg *rest.Config, places []*semaphore.Weighted) (*Client, error) {
+func clientFor(cfg *rest.Config, places []*semaphore.Weighted, onSilence func()) (*Client, error) {
 	cfg = rest.CopyConfig(cfg)
 	cfg.QPS, cfg.RateLimiter = -1, nil
 	cfg.Timeout = 0
@@ -85,7 +91,7 @@ func clientFor(cfg *rest.Config, places []*semaphore.Weighted) (*Client, error) 
 	if err != nil {
 		return nil, fmt.Errorf("REST client: %w", err)
 	}
-	return &Client{rest: restClient, places: places}, nil
+	return &Client{rest: restClient, places: places, onSilence: onSilence}, nil
 }
 
 // Create sends body, the JSON of an object that did not exist, as a server-side
@@ -158,25 +164,6 @@ func (c *Client) Object(
 
 func (c *Client) get(ctx context.Context, accept string, into any, segments ...string) error {
 	return c.send(ctx, c.rest.Get().AbsPath(segments...).SetHeader("Accept", accept), into)
-}
-
-// send sends a request and decodes the answer, unless into is nil. Every request but
-// that of a watch is sent here.
-func (c *Client) send(ctx context.Context, request *rest.Request, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	ctx, free := withRoom(ctx, c.places)
-	defer free()
-	result := request.MaxRetries(0).Do(ctx)
-	// Only Result.Error reads the error of the server from the body: DoRaw and Raw do not.
-	if err := result.Error(); err != nil || into == nil {
-		return err
-	}
-	body, err := result.Raw()
-	if err != nil {
-		return err
-	}
-	return decode(body, into)
 }
 
 // path returns the segments of an object's path in the API.

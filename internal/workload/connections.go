@@ -35,6 +35,9 @@ type Connections struct {
 	// subscribers are called with a workload cluster whose version changed.
 	subscribers []func(client.ObjectKey)
 
+	places *places
+	silent silences
+
 	mu      sync.Mutex
 	clients map[client.ObjectKey]connection
 }
@@ -50,7 +53,7 @@ type connection struct {
 
 // NewConnections returns the connections of a ClusterCache.
 func NewConnections(configs restConfigs) *Connections {
-	return &Connections{configs: configs, clients: make(map[client.ObjectKey]connection)}
+	return &Connections{configs: configs, places: newPlaces(), clients: make(map[client.ObjectKey]connection)}
 }
 
 // Subscribe has changed called with a workload cluster for which Version found
@@ -77,7 +80,7 @@ func (c *Connections) Client(ctx context.Context, cluster client.ObjectKey) (*Cl
 	if known := c.clients[cluster]; known.cfg == cfg {
 		return known.client, nil
 	}
-	made, err := NewClient(cfg)
+	made, err := clientFor(cfg, c.places.of(cluster.Namespace), func() { c.silent.note(cluster) })
 	if err != nil {
 		return nil, fmt.Errorf("connection: %w", err)
 	}
@@ -137,6 +140,12 @@ func (c *Connections) note(
 	known.reading = known.reading.Add(version, time.Now())
 	c.clients[cluster] = known
 	return known.reading, before != "" && before != version
+}
+
+// Silence reports whether the API server of a workload cluster did not answer a request
+// in time within the last ten minutes, and whether that of one in its namespace did not.
+func (c *Connections) Silence(cluster client.ObjectKey) (own, neighbour bool) {
+	return c.silent.of(cluster)
 }
 
 // Forget drops the client of a workload cluster. Call it when the Cluster is gone.

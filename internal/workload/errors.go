@@ -156,7 +156,7 @@ func retryAfter(err error) time.Duration {
 
 // unanswered describes the error of a request that got no answer.
 func unanswered(err error) error {
-	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
+	if isUnanswered(err) {
 		return rollout.ErrUnanswered
 	}
 	if errors.Is(err, errTooLarge) {

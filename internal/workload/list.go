@@ -126,7 +126,7 @@ func (c *Client) SaveParent(ctx context.Context, parent *corev1.ConfigMap) (*cor
 		request = c.rest.Verb(http.MethodPut).AbsPath(append(segments, parent.Name)...)
 	}
 	stored := &corev1.ConfigMap{}
-	err = c.send(ctx, request.Param("fieldManager", inventory.FieldManager).
+	err = c.sendAnyway(ctx, request.Param("fieldManager", inventory.FieldManager).
 		SetHeader("Accept", acceptJSON).SetHeader("Content-Type", acceptJSON).Body(body), stored)
 	if isConflict(err, parent.ResourceVersion) {
 		return nil, changed(ref)

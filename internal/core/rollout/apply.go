@@ -85,12 +85,11 @@ func (p *pass) applyObject(ctx context.Context, object *plan.Object) (*metav1.Pa
 		return nil, fault.Wait(v1alpha1.ObjectTerminatingReason, goneRetry,
 			fmt.Errorf("%s is being deleted: it is applied when it is gone", ref))
 	}
-	// In memory twice: as it is on disk, and with its marks.
-	size := 2 * object.Length
-	if err := p.Budget.Acquire(ctx, size); err != nil {
+	free, err := p.takeBudget(ctx, object)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ref, err)
 	}
-	defer p.Budget.Release(size)
+	defer free()
 	body, err := p.body(object, f.decision)
 	if err != nil {
 		return nil, err
@@ -99,6 +98,27 @@ func (p *pass) applyObject(ctx context.Context, object *plan.Object) (*metav1.Pa
 		return nil, err
 	}
 	return p.send(ctx, located{resource, ref}, object, body)
+}
+
+// passBudget is how much of the budget one pass takes, unless an object is larger: so
+// that no cluster holds the budget of all while it does not answer.
+const passBudget = 3 << 20
+
+// takeBudget waits until an object may be in memory, and returns what ends that.
+func (p *pass) takeBudget(ctx context.Context, object *plan.Object) (free func(), err error) {
+	size := 2 * object.Length // as it is on disk, and with its marks
+	share := min(size, passBudget)
+	if err := p.budget.Acquire(ctx, share); err != nil {
+		return nil, err
+	}
+	if err := p.Budget.Acquire(ctx, size); err != nil {
+		p.budget.Release(share)
+		return nil, err
+	}
+	return func() {
+		p.Budget.Release(size)
+		p.budget.Release(share)
+	}, nil
 }
 
 // located is where an object is.

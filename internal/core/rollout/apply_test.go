@@ -95,6 +95,54 @@ func TestASilentServerEndsThePass(t *testing.T) {
 	}
 }
 
+// TestAClusterThatDoesNotAnswerLeavesTheBudgetToOthers is about what a pass holds while
+// none of its writes is answered.
+func TestAClusterThatDoesNotAnswerLeavesTheBudgetToOthers(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		length int64 // of each object
+		want   int64 // of the budget that a pass takes
+	}{
+		"small objects":                     {1 << 10, parallel << 11},
+		"large objects":                     {1 << 20, 2 << 20},
+		"one that is larger than its share": {2 << 20, 4 << 20},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const budget = 64 << 20
+				r := rolloutOf(newMemory(t), releaseOf(t, "one", secrets(1)))
+				r.Budget = semaphore.NewWeighted(budget)
+				p, ctx, object := newPass(t.Context(), r), t.Context(), &plan.Object{}
+				object.Length = tc.length
+				answered := make(chan struct{})
+				for range parallel {
+					go func() {
+						free, err := p.takeBudget(ctx, object)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						<-answered
+						free()
+					}()
+				}
+				synctest.Wait()
+				if !r.Budget.TryAcquire(budget-tc.want) || r.Budget.TryAcquire(1) {
+					t.Errorf("want the pass to hold %d of the budget", tc.want)
+				}
+				r.Budget.Release(budget - tc.want)
+				close(answered)
+				synctest.Wait()
+				if !r.Budget.TryAcquire(budget) || !p.budget.TryAcquire(passBudget) {
+					t.Error("want all of it given back")
+				}
+			})
+		})
+	}
+}
+
 func TestBytesThatCannotBeReadAreNotApplied(t *testing.T) {
 	t.Parallel()
 	cluster := newMemory(t)

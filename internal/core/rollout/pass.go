@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -21,6 +22,8 @@ type pass struct {
 	sender
 
 	mapper *mapper
+	// budget is the part of Budget that this pass may take.
+	budget *semaphore.Weighted
 	// plan is that of the event: of an installation or an upgrade.
 	plan *plan.Plan
 
@@ -53,6 +56,7 @@ func newPass(slice context.Context, r Rollout) *pass {
 		Rollout:   r,
 		sender:    sender{slice: slice, guard: r.Guard},
 		mapper:    newMapper(r.Cluster, r.Release.Plan),
+		budget:    semaphore.NewWeighted(passBudget),
 		plan:      r.Release.Plan,
 		kept:      make(map[*plan.Object]bool),
 		applied:   make(map[*plan.Object]bool),

@@ -137,7 +137,7 @@ const (
 	sliceTime = 20 * time.Second
 
 	// saveTime bounds saving what a pass did, whatever ended it.
-	saveTime = 10 * time.Second
+	saveTime = 5 * time.Second
 )
 
 // Run makes one pass.

@@ -509,12 +509,12 @@ func TestAddressesThatAreDenied(t *testing.T) {
 
 func TestTheOldestSessionIsForgotten(t *testing.T) {
 	t.Parallel()
-	r := ocitest.New(t, ocitest.Options{})
-	r.Push(t, "a", artifact(), "1")
+	r := ocitest.New(t, ocitest.Options{TLS: true})
+	r.Push(t, "bundles/calico", artifact(), "1.0.0")
 	c := client(t, oci.Config{})
 	for i := range 70 {
-		creds := oci.Credentials{Logins: []oci.Login{{Prefix: r.Host(), Username: fmt.Sprint(i), Password: "x"}}}
-		if _, err := c.Resolve(t.Context(), plainRef(r, "a", "1"), creds); err != nil {
+		creds := credentials(t, r, map[string]string{"username": fmt.Sprint(i), "password": "x"})
+		if _, err := c.Resolve(t.Context(), tlsRef(r), creds); err != nil {
 			t.Fatal(err)
 		}
 	}

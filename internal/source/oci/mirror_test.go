@@ -43,7 +43,7 @@ func TestMirrorsAreTriedInOrderBeforeTheRegistry(t *testing.T) {
 			t.Parallel()
 			var all [3]*ocitest.Registry
 			for i, repository := range []string{"first/calico", "second/deep/calico", "bundles/calico"} {
-				all[i] = ocitest.New(t, ocitest.Options{})
+				all[i] = ocitest.New(t, ocitest.Options{TLS: true})
 				if status := tc.given[i]; status != 0 {
 					all[i].Intercept(serving(status, everything))
 				}
@@ -51,11 +51,11 @@ func TestMirrorsAreTriedInOrderBeforeTheRegistry(t *testing.T) {
 			}
 			c := client(t, oci.Config{Mirrors: mirrors(
 				oci.Mirror{Prefix: all[2].Host(), Endpoints: []string{"http://192.0.2.1"}},
-				oci.Mirror{Prefix: all[2].Host() + "/bundles", Endpoints: []string{
+				oci.Mirror{Prefix: all[2].Host() + "/bundles", CA: string(all[2].CA()), Endpoints: []string{
 					all[0].Server.URL + "/first/", all[1].Server.URL + "/second/deep",
 				}},
 			)})
-			got, err := pull(t, c, plainRef(all[2], "bundles/calico", "1.0.0"), oci.Credentials{})
+			got, err := pull(t, c, tlsRef(all[2]), credentials(t, all[2], nil))
 			wantPulled(t, got, err)
 			for i, r := range all {
 				if served := count(r.Requests(), "GET"); i == tc.want && served < 2 || i > tc.want && len(r.Requests()) > 0 {
@@ -63,6 +63,42 @@ func TestMirrorsAreTriedInOrderBeforeTheRegistry(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAMirrorWithoutTLSIsAskedOnlyForWhatHasADigest(t *testing.T) {
+	t.Parallel()
+	r, mirror := ocitest.New(t, ocitest.Options{TLS: true}), ocitest.New(t, ocitest.Options{})
+	other := ocitest.NewArtifact(ocitest.File{MediaType: yamlType, Content: []byte("kind: Evil")})
+	r.Push(t, "bundles/calico", artifact(), "1.0.0")
+	mirror.Push(t, "bundles/calico", artifact())
+	mirror.Push(t, "bundles/calico", other, "1.0.0", "1.1.0")
+	c := client(t, oci.Config{Mirrors: mirrors(oci.Mirror{Prefix: r.Host(), Endpoints: []string{mirror.Server.URL}})})
+	got, err := pull(t, c, tlsRef(r), credentials(t, r, nil))
+	wantPulled(t, got, err)
+	newest := oci.Reference{Repository: r.Host() + "/bundles/calico", SemVer: "^1"}
+	if tag, err := c.Newest(t.Context(), newest, credentials(t, r, nil)); tag != "1.0.0" {
+		t.Errorf("want the tag of the registry, got %q, %v", tag, err)
+	}
+	if asked := mirror.Requests(); count(asked, "HEAD") > 0 || count(asked, "GET /v2/bundles/calico/tags") > 0 || len(asked) != 2 {
+		t.Errorf("want the manifest and the layer of the mirror, got %q", asked)
+	}
+}
+
+func TestWithoutTLSNoCredentialsAreSent(t *testing.T) {
+	t.Parallel()
+	r := ocitest.New(t, ocitest.Options{Username: "jane", Password: "hunter2"})
+	r.Push(t, "a", artifact(), "1")
+	var seen strings.Builder
+	r.Intercept(func(_ http.ResponseWriter, req *http.Request) bool {
+		seen.WriteString(req.Header.Get("Authorization"))
+		return false
+	})
+	creds := oci.Credentials{Logins: []oci.Login{{Prefix: r.Host(), Username: "jane", Password: "hunter2"}}}
+	_, err := pull(t, client(t, oci.Config{}), plainRef(r, "a", "1"), creds)
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "requires credentials (401 Unauthorized), and none are sent without TLS")
+	if seen.Len() > 0 {
+		t.Errorf("want no login without TLS, got %q", seen.String())
 	}
 }
 
@@ -110,10 +146,12 @@ func TestAMirrorGetsNoCredentialsOfTheRegistry(t *testing.T) {
 
 func TestTheErrorIsThatOfTheRegistryAndTellsOfItsMirrors(t *testing.T) {
 	t.Parallel()
-	r, mirror := ocitest.New(t, ocitest.Options{}), ocitest.New(t, ocitest.Options{})
+	r, mirror := ocitest.New(t, ocitest.Options{}), ocitest.New(t, ocitest.Options{TLS: true})
 	r.Intercept(serving(http.StatusTooManyRequests, everything))
 	mirror.Intercept(serving(http.StatusNotFound, everything))
-	c := client(t, oci.Config{Mirrors: mirrors(oci.Mirror{Prefix: r.Host(), Endpoints: []string{mirror.Server.URL}})})
+	c := client(t, oci.Config{Mirrors: mirrors(
+		oci.Mirror{Prefix: r.Host(), Endpoints: []string{mirror.Server.URL}, CA: string(mirror.CA())},
+	)})
 	_, err := pull(t, c, plainRef(r, "a", "1"), oci.Credentials{})
 	faulttest.Want(t, err, fault.ClassWait, v1alpha1.ThrottledReason, fmt.Sprintf(
 		"%s/a:1: the server answered 429 Too Many Requests (mirror %s/a: not found (404 Not Found))",
@@ -210,7 +248,7 @@ func TestTheMessageAboutAMirrorNamesItsFile(t *testing.T) {
 		"https://" + plain.Host():  "the server speaks no TLS: begin the endpoint in --registry-mirrors with http://",
 	} {
 		c := client(t, oci.Config{Mirrors: mirrors(oci.Mirror{Prefix: "registry.invalid", Endpoints: []string{endpoint}})})
-		_, err := c.Resolve(t.Context(), oci.Reference{Repository: "registry.invalid/a", Tag: "1"}, oci.Credentials{})
+		_, err := c.Manifest(t.Context(), oci.Reference{Repository: "registry.invalid/a"}, someDigest(), oci.Credentials{})
 		faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "mirror "+endpoint, want)
 	}
 }

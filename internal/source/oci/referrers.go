@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -18,8 +19,15 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
 )
 
+// Bounds of a list of referrers. Whoever may push to the repository can make it
+// long; an entry takes about 300 bytes.
+const (
+	maxReferrersBytes = 8 << 20
+	maxReferrersPages = 100
+)
+
 // Referrers returns what refers to the artifact with digest d and is of the given
-// type, by the first page of the registry's list. A registry that does not know
+// type, by the pages of the registry's list. A registry that does not know
 // the API is asked for the fallback tag. Without any referrer it
 // returns none. Some that are of another type may be among them.
 //
@@ -49,52 +57,116 @@ func (c *Client) Referrers(
 func (r *repository) referrers(
 	ctx context.Context, d digest.Digest, artifactType string,
 ) ([]ocispec.Descriptor, error) {
-	listed, err := r.listReferrers(ctx, d, artifactType)
-	if err != nil {
-		return nil, err
+	found, known, err := r.listReferrers(ctx, d, artifactType)
+	if err == nil && !known {
+		found, err = r.taggedReferrers(ctx, d, artifactType)
 	}
-	if listed == nil {
-		tag := d.Algorithm().String() + "-" + d.Encoded()
-		if listed, err = r.getManifest(ctx, tag); err != nil {
-			return nil, err
-		}
-	}
-	var index ocispec.Index
-	if err := decode(listed, &index); err != nil {
-		return nil, fault.Wrap("referrers", err)
-	}
-	// Registries need not filter, and some know the type of the config only.
-	found := slices.DeleteFunc(index.Manifests, func(referrer ocispec.Descriptor) bool {
-		return referrer.ArtifactType != artifactType && referrer.ArtifactType != ocispec.MediaTypeEmptyJSON
-	})
-	if len(found) == 0 {
+	if err == nil && len(found) == 0 {
 		return nil, missing("it has no referrers of the type " + artifactType)
 	}
-	return found, nil
+	return found, err
 }
 
-// listReferrers returns the answer of the referrers API, nil where it is not known.
-func (r *repository) listReferrers(ctx context.Context, d digest.Digest, artifactType string) ([]byte, error) {
-	req, err := r.request(ctx, "referrers", d.String())
+// taggedReferrers returns the referrers of the fallback tag.
+func (r *repository) taggedReferrers(
+	ctx context.Context, d digest.Digest, artifactType string,
+) ([]ocispec.Descriptor, error) {
+	content, err := r.getManifest(ctx, d.Algorithm().String()+"-"+d.Encoded())
 	if err != nil {
 		return nil, err
 	}
+	return referrersIn(content, artifactType)
+}
+
+// referrersIn returns the referrers of the given type in an index. Registries need
+// not filter, and some know the type of the config only.
+func referrersIn(content []byte, artifactType string) ([]ocispec.Descriptor, error) {
+	var index ocispec.Index
+	if err := decode(content, &index); err != nil {
+		return nil, fault.Wrap("referrers", err)
+	}
+	return slices.DeleteFunc(index.Manifests, func(referrer ocispec.Descriptor) bool {
+		return referrer.ArtifactType != artifactType && referrer.ArtifactType != ocispec.MediaTypeEmptyJSON
+	}), nil
+}
+
+// listReferrers returns what the referrers API lists. It is not known where it is
+// not answered.
+func (r *repository) listReferrers(
+	ctx context.Context, d digest.Digest, artifactType string,
+) (found []ocispec.Descriptor, known bool, err error) {
+	req, err := r.request(ctx, "referrers", d.String())
+	if err != nil {
+		return nil, false, err
+	}
 	req.URL.RawQuery = url.Values{"artifactType": {artifactType}}.Encode()
+	size := 0
+	for pages := 1; ; pages++ {
+		content, next, err := r.referrersPage(ctx, req.URL)
+		switch {
+		case err != nil:
+			return nil, false, fault.Wrap("referrers", err)
+		case content == nil && pages > 1:
+			return nil, true, artifactInvalid("the list of referrers has no page %d", pages)
+		case content == nil:
+			return nil, false, nil
+		}
+		page, err := referrersIn(content, artifactType)
+		if err != nil {
+			return nil, true, err
+		}
+		found = append(found, page...)
+		if next == nil {
+			return found, true, nil
+		}
+		if size += len(content); size > maxReferrersBytes || pages == maxReferrersPages {
+			return nil, true, fault.Stallf(v1alpha1.LimitExceededReason,
+				"what refers to it fills more than %d bytes or %d pages: remove what is not needed",
+				maxReferrersBytes, maxReferrersPages)
+		}
+		req.URL = next
+	}
+}
+
+// referrersPage returns a page of what refers to an artifact, and where the next
+// one is; nothing where the API is not known.
+func (r *repository) referrersPage(ctx context.Context, at *url.URL) (content []byte, next *url.URL, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), http.NoBody)
+	if err != nil {
+		return nil, nil, err
+	}
 	req.Header.Set("Accept", ocispec.MediaTypeImageIndex)
 	resp, err := r.Do(req)
 	if err != nil {
 		if unknownAPI(err) {
-			return nil, nil
+			return nil, nil, nil
 		}
-		return nil, fault.Wrap("referrers", err)
+		return nil, nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if mediaType != ocispec.MediaTypeImageIndex {
+		return nil, nil, nil
+	}
+	if next, err = nextPage(at, resp.Header.Get("Link")); err != nil {
+		return nil, nil, err
+	}
+	content, err = io.ReadAll(resp.Body)
+	return content, next, err
+}
+
+// nextPage returns where a Link header leads, nil without one. It has to be the
+// same registry: credentials are sent there.
+func nextPage(at *url.URL, link string) (*url.URL, error) {
+	if link == "" {
 		return nil, nil
 	}
-	content, err := io.ReadAll(resp.Body)
-	return content, fault.Wrap("referrers", err)
+	target, _, ok := strings.Cut(strings.TrimPrefix(link, "<"), ">")
+	next, err := at.Parse(target)
+	if !ok || err != nil || !httpclient.SameOrigin(at, next) {
+		return nil, artifactInvalid("the list of referrers goes on at an address that cannot be used")
+	}
+	return next, nil
 }
 
 // unknownAPI reports whether a registry answered as those do that do not know

@@ -125,6 +125,74 @@ func TestReferrers(t *testing.T) {
 	}
 }
 
+func TestReferrersOnManyPages(t *testing.T) {
+	t.Parallel()
+	subject := artifact().Digest()
+	r := ocitest.New(t, ocitest.Options{Referrers: true, ReferrersPage: 10})
+	for _, attestation := range signaturetest.NewKey(t).Attestations(t, subject, 95, nil) {
+		r.Push(t, "app", attestation)
+	}
+	found, err := client(t, oci.Config{}).Referrers(
+		t.Context(), plainRef(r, "app", ""), subject, signature.BundleType, oci.Credentials{})
+	if err != nil || len(found) != 95 {
+		t.Errorf("want all 95, got %d, %v", len(found), err)
+	}
+}
+
+func TestPagesOfReferrersThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	const index = `{"schemaVersion":2,"manifests":[]}`
+	page := func(link, content string) func(http.ResponseWriter, *http.Request) bool {
+		return func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Content-Type", "application/vnd.oci.image.index.v1+json")
+			w.Header().Set("Link", link)
+			_, _ = w.Write([]byte(content))
+			return true
+		}
+	}
+	tests := map[string]struct {
+		given      func(http.ResponseWriter, *http.Request) bool
+		wantReason string
+		wantText   string
+	}{
+		"pages without an end": {
+			page(`</v2/app/referrers/x>; rel="next"`, index), v1alpha1.LimitExceededReason, "100 pages",
+		},
+		"pages that are too large together": {
+			page(`</v2/app/referrers/x>; rel="next"`, index+strings.Repeat(" ", 1<<20)),
+			v1alpha1.LimitExceededReason, "8388608 bytes",
+		},
+		"a next page elsewhere": {
+			page(`<http://192.0.2.1/hunter2>; rel="next"`, index), v1alpha1.ArtifactInvalidReason, "cannot be used",
+		},
+		"a link that is none": {page("hunter2", index), v1alpha1.ArtifactInvalidReason, "cannot be used"},
+		"a next page that is not there": {
+			func(w http.ResponseWriter, req *http.Request) bool {
+				if req.URL.Path == "/v2/app/referrers/x" {
+					w.WriteHeader(http.StatusNotFound)
+					return true
+				}
+				return page(`<x>; rel="next"`, index)(w, req)
+			}, v1alpha1.ArtifactInvalidReason, "has no page 2",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := ocitest.New(t, ocitest.Options{})
+			r.Intercept(test.given)
+			_, err := client(t, oci.Config{}).Referrers(t.Context(),
+				plainRef(r, "app", ""), artifact().Digest(), signature.BundleType, oci.Credentials{})
+			if fault.ReasonOf(err, "") != test.wantReason || !strings.Contains(err.Error(), test.wantText) {
+				t.Errorf("want %s and %q, got %v", test.wantReason, test.wantText, err)
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the error quotes the link: %v", err)
+			}
+		})
+	}
+}
+
 func TestAMirrorWithoutReferrersIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	subject := artifact().Digest()

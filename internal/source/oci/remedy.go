@@ -11,6 +11,8 @@ import (
 func (r *repository) refused(who string, code int) error {
 	status := httpclient.StatusText(code)
 	switch {
+	case r.endpoint.plain:
+		return statusFailed(code, fmt.Sprintf("%s requires credentials (%s), and none are sent without TLS", who, status))
 	case r.identity.login == (Login{}) && r.creds.Secret == "":
 		return statusFailed(code, fmt.Sprintf("%s requires credentials (%s), and there are none for it: "+
 			"name a Secret with them in secretRef, or check the repository", who, status))
@@ -37,7 +39,7 @@ func (r *repository) remedies() httpclient.Remedies {
 		}
 	}
 	remedies := httpclient.Remedies{
-		NoTLS: "set insecure: true in the source", TLS: "remove insecure from the source",
+		NoTLS: "set insecure: true and a digest in the source", TLS: "remove insecure from the source",
 		Authority: "name a Secret with its authority, key ca.crt, in caRef",
 	}
 	if r.creds.RootCAsSecret != "" {

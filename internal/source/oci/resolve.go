@@ -52,6 +52,9 @@ func (c *Client) Resolve(ctx context.Context, ref Reference, creds Credentials) 
 	ctx, stop := c.bounded(ctx)
 	defer stop()
 	return firstOf(ctx, c, ref, creds, func(ctx context.Context, r *repository) (digest.Digest, error) {
+		if err := r.mayChoose(); err != nil {
+			return "", err
+		}
 		return r.resolve(ctx, ref.Tag)
 	})
 }
@@ -72,8 +75,20 @@ func (c *Client) Newest(ctx context.Context, ref Reference, creds Credentials) (
 	ctx, stop := c.bounded(ctx)
 	defer stop()
 	return firstOf(ctx, c, ref, creds, func(ctx context.Context, r *repository) (string, error) {
+		if err := r.mayChoose(); err != nil {
+			return "", err
+		}
 		return r.newest(ctx, constraint)
 	})
+}
+
+// mayChoose returns an error for a mirror without TLS: anybody on the way could choose
+// what a tag is. That a source itself is without TLS is up to the caller.
+func (r *repository) mayChoose() error {
+	if r.endpoint.mirror && r.endpoint.plain {
+		return errors.New("without TLS it is asked only for what has a digest")
+	}
+	return nil
 }
 
 // resolve returns the digest under a tag. It asks for the header only, which

@@ -63,7 +63,10 @@ type repository struct {
 }
 
 func (c *Client) repository(e endpoint, creds Credentials) *repository {
-	i := identity{scheme: e.scheme(), host: e.ref.Host(), login: creds.loginFor(e.ref), roots: e.roots}
+	i := identity{scheme: e.scheme(), host: e.ref.Host(), roots: e.roots}
+	if !e.plain {
+		i.login = creds.loginFor(e.ref)
+	}
 	if !e.mirror {
 		i.roots, i.certificate = creds.RootCAs, creds.ClientCertificate
 	}

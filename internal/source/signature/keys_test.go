@@ -213,7 +213,7 @@ func TestSignaturesThatAreRefused(t *testing.T) {
 		}, missing},
 		"a huge bundle": {func(t inMemory) {
 			publishBundle(t, t.in, make([]byte, signature.MaxBytes+1), nil)
-		}, refusal{fault.ClassStall, v1alpha1.LimitExceededReason, []string{"1048577 bytes are more than the limit of 1048576"}}},
+		}, refusal{fault.ClassStall, v1alpha1.LimitExceededReason, []string{"131073 bytes are more than the limit of 131072"}}},
 		"a manifest with a missing layer": {func(t inMemory) {
 			layer := publishBundle(t, t.in, bundleJSON(t, key.message(t, "the artifact")), nil)
 			delete(t.in.content, layer.Digest.String())
@@ -240,6 +240,9 @@ func TestSignaturesThatAreRefused(t *testing.T) {
 		"a huge manifest": {func(t inMemory) {
 			t.in.content[sigTag()] = make([]byte, signature.MaxManifestBytes+1)
 		}, refusal{fault.ClassStall, v1alpha1.LimitExceededReason, []string{"4194305 bytes are more"}}},
+		"a manifest of many layers": {func(t inMemory) {
+			t.in.content[sigTag()] = []byte(`{"layers":[` + strings.Repeat("{},", 60_000) + `{}]}`)
+		}, refusal{fault.ClassStall, v1alpha1.LimitExceededReason, []string{"more than 50000 keys and values"}}},
 		"a manifest of other layers": {func(t inMemory) {
 			t.in.pushManifest(t, sigTag(), ocispec.Manifest{Layers: []ocispec.Descriptor{{MediaType: "text/plain"}}})
 		}, missing},
@@ -267,10 +270,10 @@ func TestALayerIsBoundedWhateverItsManifestSays(t *testing.T) {
 		asked int
 		says  string
 	}{
-		"a size that is honest is not fetched": {signature.MaxBytes + 1, 0, "1048577 bytes are more"},
+		"a size that is honest is not fetched": {signature.MaxBytes + 1, 0, "131073 bytes are more"},
 		"a size that is larger still":          {1 << 40, 0, "1099511627776 bytes are more"},
-		"a size that is a lie":                 {1, 1, "1048577 bytes are more"},
-		"a size that is negative":              {-1, 1, "1048577 bytes are more"},
+		"a size that is a lie":                 {1, 1, "131073 bytes are more"},
+		"a size that is negative":              {-1, 1, "131073 bytes are more"},
 	}
 	verifier := newVerifier(t, signature.Policy{Key: newSigner(t).pem(t)})
 	for name, test := range tests {
@@ -294,7 +297,7 @@ func TestOneGoodSignatureAmongSeveralSuffices(t *testing.T) {
 	key, other := newSigner(t), newSigner(t)
 	refused := fault.Retry(v1alpha1.FetchFailedReason, errors.New("the server answered 500"))
 	tests := map[string]func(inMemory){
-		"the last of 16 payloads": func(t inMemory) {
+		"the last of as many payloads as are looked at": func(t inMemory) {
 			layers := make([]simple, 0, signature.MaxSignatures)
 			for range signature.MaxSignatures - 1 {
 				layers = append(layers, other.simple(t, payload(artifact)))
@@ -341,7 +344,7 @@ func TestOneGoodSignatureAmongSeveralSuffices(t *testing.T) {
 	}
 }
 
-func TestNoMoreThan16SignaturesAreLookedAt(t *testing.T) {
+func TestNoMoreThanSoManySignaturesAreLookedAt(t *testing.T) {
 	t.Parallel()
 	key, other := newSigner(t), newSigner(t)
 	attestation := bundleJSON(t, key.statement(t, statement("https://slsa.dev/provenance/v1", artifact)))
@@ -349,19 +352,19 @@ func TestNoMoreThan16SignaturesAreLookedAt(t *testing.T) {
 		given func(inMemory)
 		says  string
 	}{
-		"17 payloads": {func(t inMemory) {
+		"a payload too many": {func(t inMemory) {
 			layers := make([]simple, 0, signature.MaxSignatures+1)
 			for n := range signature.MaxSignatures {
 				bad := other.simple(t, append(payload(artifact), strings.Repeat(" ", n)...))
 				layers = append(layers, bad)
 			}
 			publishSimple(t, t.in, append(layers, key.simple(t, payload(artifact)))...)
-		}, "more than 16 signatures, and none of the first 16 is good: "},
-		"17 attestations that do not say what they are": {func(t inMemory) {
+		}, "more than 1024 signatures and attestations, and none of the first 1024 is good: "},
+		"an attestation too many that does not say what it is": {func(t inMemory) {
 			for n := range signature.MaxSignatures + 1 {
 				publishBundle(t, t.in, append(attestation, strings.Repeat(" ", n)...), nil)
 			}
-		}, "more than 16 attestations, and no signature among them"},
+		}, "more than 1024 attestations, and no signature among the first 1024"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -397,7 +400,7 @@ func TestErrorsOfTheRegistryKeepTheirClass(t *testing.T) {
 			t.in.errs[layers[1].Digest.String()] = failed
 			t.in.content[layers[0].Digest.String()] = []byte("x")
 		}, retried},
-		"a layer that fails among more than 16": {func(t inMemory) {
+		"a layer that fails among too many": {func(t inMemory) {
 			layers := make([]simple, 0, signature.MaxSignatures+1)
 			for n := range signature.MaxSignatures + 1 {
 				layers = append(layers, other.simple(t, append(payload(artifact), strings.Repeat(" ", n)...)))

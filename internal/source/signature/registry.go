@@ -6,12 +6,14 @@ import (
 	"errors"
 	"io/fs"
 	"iter"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
@@ -45,16 +47,15 @@ type search struct {
 
 // signatures yields the signatures of the artifact, those in bundles first. An
 // error is about one signature, or about one of the two forms; others may follow.
+// Of each form at most MaxSignatures are looked at, so that many of one do not
+// hide the other: then it yields errTooMany.
 func (s search) signatures(ctx context.Context) iter.Seq2[*signed, error] {
 	return func(yield func(*signed, error) bool) {
-		for found, err := range s.bundles(ctx) {
-			if !yield(found, err) {
-				return
-			}
-		}
-		for found, err := range s.simple(ctx) {
-			if !yield(found, err) {
-				return
+		for _, form := range []iter.Seq2[*signed, error]{s.bundles(ctx), s.simple(ctx)} {
+			for found, err := range form {
+				if !yield(found, err) {
+					return
+				}
 			}
 		}
 	}
@@ -63,17 +64,22 @@ func (s search) signatures(ctx context.Context) iter.Seq2[*signed, error] {
 // bundles yields the sigstore bundles that refer to the artifact.
 func (s search) bundles(ctx context.Context) iter.Seq2[*signed, error] {
 	return func(yield func(*signed, error) bool) {
-		referrers, err := s.referrers(ctx)
-		if err != nil {
-			yield(nil, fault.Wrap("referrers", err))
-			return
-		}
-		for _, referrer := range referrers {
-			// Other statements are skipped unread. A wrong annotation can only hide a signature.
-			if predicate := referrer.Annotations[predicateAnnotation]; predicate != "" && predicate != signPredicate {
+		seen := map[digest.Digest]bool{}
+		for referrer, err := range s.referrers(ctx) {
+			switch {
+			case err != nil:
+				if !yield(nil, fault.Wrap("referrers", err)) {
+					return
+				}
 				continue
+			case seen[referrer.Digest]:
+				continue
+			case len(seen) == MaxSignatures:
+				yield(nil, errTooMany)
+				return
 			}
-			found, err := s.bundle(ctx, referrer.Digest)
+			seen[referrer.Digest] = true
+			found, err := s.bundle(ctx, referrer)
 			if !yield(found, fault.Wrap("bundle "+text.Line(referrer.Digest.String(), maxText), err)) {
 				return
 			}
@@ -81,36 +87,66 @@ func (s search) bundles(ctx context.Context) iter.Seq2[*signed, error] {
 	}
 }
 
-// referrers returns the bundles that refer to the artifact, or those that
-// the tag lists which replaces the referrers API where there are none. See
+// referrers yields the bundles that may be signatures: those that the registry
+// lists, and then those that the tag lists which replaces the referrers API where
+// there is none. Who signed may have known the tag only. See
 // https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema
-func (s search) referrers(ctx context.Context) ([]ocispec.Descriptor, error) {
-	found, err := s.registry.Referrers(ctx, s.repository, s.digest, BundleType)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	if len(found) > 0 {
-		return found, nil
-	}
-	var index ocispec.Index
-	if err := s.manifest(ctx, s.tag(""), &index); err != nil {
-		return nil, unlessMissing(err)
-	}
-	for _, referrer := range index.Manifests {
-		if referrer.ArtifactType == BundleType {
-			found = append(found, referrer)
+func (s search) referrers(ctx context.Context) iter.Seq2[ocispec.Descriptor, error] {
+	return func(yield func(ocispec.Descriptor, error) bool) {
+		for _, list := range []func(context.Context) ([]ocispec.Descriptor, error){s.listed, s.tagged} {
+			found, err := list(ctx)
+			if unlessMissing(err) != nil && !yield(ocispec.Descriptor{}, err) {
+				return
+			}
+			for _, referrer := range candidates(found) {
+				if !yield(referrer, nil) {
+					return
+				}
+			}
 		}
 	}
-	return found, nil
 }
 
-// bundle returns the signature in the bundle whose manifest has digest d.
-func (s search) bundle(ctx context.Context, d digest.Digest) (*signed, error) {
-	if d.Validate() != nil {
+// listed returns the bundles that the registry lists.
+func (s search) listed(ctx context.Context) ([]ocispec.Descriptor, error) {
+	return s.registry.Referrers(ctx, s.repository, s.digest, BundleType)
+}
+
+// tagged returns the bundles that the tag lists.
+func (s search) tagged(ctx context.Context) ([]ocispec.Descriptor, error) {
+	var index ocispec.Index
+	err := s.manifest(ctx, s.tag(""), MaxManifestBytes, &index)
+	return slices.DeleteFunc(index.Manifests, func(referrer ocispec.Descriptor) bool {
+		return referrer.ArtifactType != BundleType
+	}), err
+}
+
+// candidates returns what may be a signature, and first what says that it is one:
+// others may have added any number of attestations. Those that say what they are
+// stay unread. A wrong annotation can only hide a signature.
+func candidates(referrers []ocispec.Descriptor) []ocispec.Descriptor {
+	var says, silent []ocispec.Descriptor
+	for _, referrer := range referrers {
+		switch referrer.Annotations[predicateAnnotation] {
+		case signPredicate:
+			says = append(says, referrer)
+		case "":
+			silent = append(silent, referrer)
+		}
+	}
+	return append(says, silent...)
+}
+
+// bundle returns the signature in the bundle whose manifest is given.
+func (s search) bundle(ctx context.Context, referrer ocispec.Descriptor) (*signed, error) {
+	if referrer.Digest.Validate() != nil {
 		return nil, invalidf("its digest is not one")
 	}
+	if referrer.Size > MaxBytes {
+		return nil, overLimit("its manifest", referrer.Size, MaxBytes)
+	}
 	var manifest ocispec.Manifest
-	if err := s.manifest(ctx, d.String(), &manifest); err != nil {
+	if err := s.manifest(ctx, referrer.Digest.String(), MaxBytes, &manifest); err != nil {
 		return nil, ifMissing(err, "its manifest is not in the registry")
 	}
 	if len(manifest.Layers) != 1 || manifest.Layers[0].MediaType != BundleType {
@@ -127,15 +163,20 @@ func (s search) bundle(ctx context.Context, d digest.Digest) (*signed, error) {
 func (s search) simple(ctx context.Context) iter.Seq2[*signed, error] {
 	return func(yield func(*signed, error) bool) {
 		var manifest ocispec.Manifest
-		if err := s.manifest(ctx, s.tag(".sig"), &manifest); err != nil {
+		if err := s.manifest(ctx, s.tag(".sig"), MaxManifestBytes, &manifest); err != nil {
 			if err := unlessMissing(err); err != nil {
 				yield(nil, fault.Wrap("tag "+s.tag(".sig"), err))
 			}
 			return
 		}
+		seen := 0
 		for _, layer := range manifest.Layers {
 			if layer.MediaType != simpleSigningType {
 				continue
+			}
+			if seen++; seen > MaxSignatures {
+				yield(nil, errTooMany)
+				return
 			}
 			found, err := s.simpleLayer(ctx, layer)
 			if !yield(found, fault.Wrap("signature "+text.Line(layer.Digest.String(), maxText), err)) {
@@ -158,13 +199,16 @@ func (s search) tag(suffix string) string {
 	return s.digest.Algorithm().String() + "-" + s.digest.Encoded() + suffix
 }
 
-func (s search) manifest(ctx context.Context, ref string, into any) error {
+func (s search) manifest(ctx context.Context, ref string, limit int, into any) error {
 	raw, err := s.registry.Manifest(ctx, s.repository, ref)
 	if err != nil {
 		return err
 	}
-	if len(raw) > MaxManifestBytes {
-		return overLimit("its manifest", int64(len(raw)), MaxManifestBytes)
+	if len(raw) > limit {
+		return overLimit("its manifest", int64(len(raw)), int64(limit))
+	}
+	if manifest.CountNodes(raw, maxNodes) > maxNodes {
+		return fault.Stallf(v1alpha1.LimitExceededReason, "its manifest has more than %d keys and values", maxNodes)
 	}
 	if err := json.Unmarshal(raw, into); err != nil {
 		return invalidf("its manifest is not JSON of a manifest")

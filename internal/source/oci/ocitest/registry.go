@@ -2,8 +2,10 @@ package ocitest
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -13,11 +15,13 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/registry"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // Options configure what a Registry asks of its clients. The zero value is plain HTTP
@@ -42,6 +46,9 @@ type Options struct {
 
 	// Referrers is true for a registry that knows the referrers API.
 	Referrers bool
+
+	// ReferrersPage, if not zero, is how many referrers the API lists in a page.
+	ReferrersPage int
 }
 
 // Registry is a registry in the process.
@@ -147,12 +154,31 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case intercept != nil && intercept(w, req):
 	case req.URL.Path == "/token":
 		r.issue(w, req)
+	case r.lets(req) && r.opts.ReferrersPage > 0 && strings.Contains(req.URL.Path, "/referrers/"):
+		r.page(w, req)
 	case r.lets(req):
 		r.inner.ServeHTTP(w, req)
 	default:
 		w.Header().Set("WWW-Authenticate", r.challenge())
 		w.WriteHeader(http.StatusUnauthorized)
 	}
+}
+
+// page answers with one page of referrers and a link to the next one.
+func (r *Registry) page(w http.ResponseWriter, req *http.Request) {
+	whole := httptest.NewRecorder()
+	r.inner.ServeHTTP(whole, req)
+	var index ocispec.Index
+	_ = json.Unmarshal(whole.Body.Bytes(), &index)
+	slices.SortFunc(index.Manifests, func(a, b ocispec.Descriptor) int { return cmp.Compare(a.Digest, b.Digest) })
+	from, _ := strconv.Atoi(req.FormValue("from"))
+	to := from + r.opts.ReferrersPage
+	if to < len(index.Manifests) {
+		w.Header().Set("Link", fmt.Sprintf(`<%s?from=%d>; rel="next"`, req.URL.Path, to))
+	}
+	index.Manifests = index.Manifests[min(from, len(index.Manifests)):min(to, len(index.Manifests))]
+	w.Header().Set("Content-Type", ocispec.MediaTypeImageIndex)
+	_ = json.NewEncoder(w).Encode(index)
 }
 
 // lets reports whether a request carries the required authorization.

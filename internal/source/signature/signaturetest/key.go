@@ -61,8 +61,44 @@ func (k Key) Name() string { return "key " + digest.FromBytes(k.public).String()
 // that refers to it, as cosign 3 makes it.
 func (k Key) Bundle(t testing.TB, d digest.Digest) ocitest.Artifact {
 	t.Helper()
+	return k.bundle(t, d, signPredicate, 0, nil)
+}
+
+// Unreferring returns the signature that Bundle returns without a subject, so that
+// no registry lists it as a referrer.
+func (k Key) Unreferring(t testing.TB, d digest.Digest) ocitest.Artifact {
+	t.Helper()
+	made := k.Bundle(t, d)
+	var manifest ocispec.Manifest
+	if err := json.Unmarshal(made.Manifest, &manifest); err != nil {
+		t.Fatal(err)
+	}
+	manifest.Subject = nil
+	made.Manifest = toJSON(t, manifest)
+	return made
+}
+
+// Attestations returns so many statements of the key about something else than that
+// the artifact with digest d is signed. Nothing tells them from signatures before
+// they are read, and their annotations may say that they are some.
+func (k Key) Attestations(
+	t testing.TB, d digest.Digest, n int, annotations map[string]string,
+) []ocitest.Artifact {
+	t.Helper()
+	made := make([]ocitest.Artifact, n)
+	for i := range made {
+		made[i] = k.bundle(t, d, "https://slsa.dev/provenance/v1", i, annotations)
+	}
+	return made
+}
+
+// bundle returns a statement about d that refers to it.
+func (k Key) bundle(
+	t testing.TB, d digest.Digest, predicate string, n int, annotations map[string]string,
+) ocitest.Artifact {
+	t.Helper()
 	statement := fmt.Appendf(nil, `{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":%q}}],`+
-		`"predicateType":%q,"predicate":{}}`, d.Encoded(), signPredicate)
+		`"predicateType":%q,"predicate":{"n":%d}}`, d.Encoded(), predicate, n)
 	bundle := toJSON(t, map[string]any{
 		"mediaType":            signature.BundleType,
 		"verificationMaterial": map[string]any{"publicKey": map[string]any{"hint": "any"}},
@@ -75,6 +111,7 @@ func (k Key) Bundle(t testing.TB, d digest.Digest) ocitest.Artifact {
 		ArtifactType: signature.BundleType,
 		Subject:      &ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: d, Size: 1},
 		Layers:       []ocispec.Descriptor{{MediaType: signature.BundleType}},
+		Annotations:  annotations,
 	}, bundle)
 }
 
