@@ -82,6 +82,7 @@ var lateral = []struct{ from, to string }{
 	{"internal/library", "internal/source"},                 // has sources resolved, and unpacks their parts
 	{"internal/library", "internal/store"},                  // keeps indexes and objects beside the downloads
 	{"internal/source", "internal/store"},                   // has the store do every download
+	{"internal/source/child", "internal/source/slots"},      // each namespace has one child at a time
 	{"internal/source/fetch", "internal/source/httpclient"}, // redirects, stalled bodies and statuses are those of all HTTP clients
 	{"internal/source/oci", "internal/source/httpclient"},   // as above
 }
