@@ -17,6 +17,7 @@ import (
 var version = "v0.0.0-dev"
 
 func main() {
+	app.RunChild()
 	opts, err := parseOptions(os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)

@@ -76,7 +76,7 @@ func TestAKustomizationIsWhatKubectlMakesOfIt(t *testing.T) {
 	for _, folder := range built {
 		want, err := w.Kubectl(t.Context(), "", "kustomize", filepath.Join(dir, folder))
 		s.Expect(err).NotTo(HaveOccurred())
-		got, err := kustomize.Build(kustomize.Files{Content: content}, folder, kustomize.DefaultLimits())
+		got, err := kustomize.Build(kustomize.Files{Content: content}, folder, kustomize.DefaultOutput)
 		s.Expect(err).NotTo(HaveOccurred())
 		s.Expect(s.objectsOf(string(got))).To(Equal(s.objectsOf(want)), folder)
 		source := s.web.publish("all.tar.gz", packed)

@@ -9,6 +9,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/child"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/rendered"
@@ -30,6 +31,10 @@ func newLibrary(
 		return nil, nil, err
 	}
 	registries, err := newRegistries(opts, files)
+	if err != nil {
+		return nil, nil, err
+	}
+	children, err := child.New(child.DefaultConfig())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -55,6 +60,7 @@ func newLibrary(
 		MaxBytes: opts.Limits.Bytes,
 		Limits:   opts.Limits.Manifest,
 		Archives: archives,
+		Children: children,
 		Clock:    clock.RealClock{},
 	})
 	if err != nil {

@@ -79,12 +79,14 @@ var layers = []layer{
 // lateral are all imports between edges, and between packages side by side in one
 // wing. The importer is that package alone; what it imports may also be below "to".
 var lateral = []struct{ from, to string }{
-	{"internal/library", "internal/source"},                 // has sources resolved, and unpacks their parts
-	{"internal/library", "internal/store"},                  // keeps indexes and objects beside the downloads
-	{"internal/source", "internal/store"},                   // has the store do every download
-	{"internal/source/child", "internal/source/slots"},      // each namespace has one child at a time
-	{"internal/source/fetch", "internal/source/httpclient"}, // redirects, stalled bodies and statuses are those of all HTTP clients
-	{"internal/source/oci", "internal/source/httpclient"},   // as above
+	{"internal/library", "internal/source"},                  // has sources resolved, and unpacks their parts
+	{"internal/library", "internal/store"},                   // keeps indexes and objects beside the downloads
+	{"internal/source", "internal/store"},                    // has the store do every download
+	{"internal/source/child", "internal/source/slots"},       // each namespace has one child at a time
+	{"internal/source/kustomize", "internal/source/child"},   // what strangers wrote is worked on in a child process
+	{"internal/source/kustomize", "internal/source/archive"}, // the child unpacks, too
+	{"internal/source/fetch", "internal/source/httpclient"},  // redirects, stalled bodies and statuses are those of all HTTP clients
+	{"internal/source/oci", "internal/source/httpclient"},    // as above
 }
 
 // controllerEdges are the edges that controllers may import. Sources and the

@@ -67,7 +67,7 @@ type reading struct {
 // objects iterates over the objects of all files.
 func (r *reading) objects(packed io.ReadSeeker) iter.Seq2[manifest.Object, error] {
 	return func(yield func(manifest.Object, error) bool) {
-		for file, err := range r.files(packed, r.part) {
+		for file, err := range r.files(r.ctx, packed, r.part) {
 			if err != nil {
 				yield(manifest.Object{}, fault.Wrap(r.part.Name, err))
 				return

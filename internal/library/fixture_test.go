@@ -22,9 +22,16 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/child"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/kustomize"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
+
+func TestMain(m *testing.M) {
+	child.Main(kustomize.BuildTask)
+	os.Exit(m.Run())
+}
 
 // patience bounds what a test waits for.
 const patience = 30 * time.Second
@@ -209,8 +216,13 @@ func newLibrary(t testing.TB, dir string, sources opener, changes ...func(*Confi
 		news:  make(chan types.NamespacedName, 1000),
 	}
 	l.shelf, _ = sources.(*shelf)
+	children, err := child.New(child.DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
 	cfg := Config{
-		Store: kept, Sources: shelfResolver{opener: sources, tags: l.tags}, Interval: time.Minute, MaxBytes: 1 << 30,
+		Children: children,
+		Store:    kept, Sources: shelfResolver{opener: sources, tags: l.tags}, Interval: time.Minute, MaxBytes: 1 << 30,
 		Limits: manifest.DefaultLimits(), Archives: archive.DefaultLimits(), Clock: l.clock,
 	}
 	for _, change := range changes {

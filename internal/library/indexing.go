@@ -11,6 +11,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/child"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/slots"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
@@ -21,6 +22,7 @@ type indexing struct {
 	maxBytes int64
 	limits   manifest.Limits
 	archives archive.Limits
+	children *child.Runner
 	// downloads and builds are taken one after the other: what is indexed waits for
 	// no server.
 	downloads, builds *slots.Slots
@@ -30,6 +32,7 @@ type indexing struct {
 func newIndexing(ctx context.Context, cfg Config, notify func(types.NamespacedName)) *indexing {
 	x := &indexing{
 		store: cfg.Store, maxBytes: cfg.MaxBytes, limits: cfg.Limits, archives: cfg.Archives,
+		children:  cfg.Children,
 		downloads: slots.New(downloadsEach, downloadsAll), builds: slots.New(buildsEach, buildsAll),
 	}
 	x.jobs = newJobs(ctx, jobsConfig[source.Part, struct{}]{

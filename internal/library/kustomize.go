@@ -2,6 +2,7 @@ package library
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"iter"
 	"path"
@@ -10,16 +11,13 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/child"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/kustomize"
 )
 
-// maxTreeBytes bounds the files of an archive with a kustomization: they are in memory
-// while it is built.
-const maxTreeBytes = 64 << 20
-
 // files iterates over the files of a part with manifests: those that were packed, or
 // what the kustomization among them is built to.
-func (x *indexing) files(packed io.ReadSeeker, part source.Part) iter.Seq2[archive.File, error] {
+func (x *indexing) files(ctx context.Context, packed io.ReadSeeker, part source.Part) iter.Seq2[archive.File, error] {
 	folder, err := x.kustomization(packed, part)
 	if err == nil && folder == "" {
 		return archive.Files(packed, part.Format, part.Files, x.archives, x.scratch)
@@ -27,7 +25,7 @@ func (x *indexing) files(packed io.ReadSeeker, part source.Part) iter.Seq2[archi
 	return func(yield func(archive.File, error) bool) {
 		var built []byte
 		if err == nil {
-			built, err = x.kustomized(packed, part, folder)
+			built, err = x.kustomized(ctx, packed, part, folder)
 		}
 		if err != nil {
 			yield(archive.File{}, err)
@@ -57,12 +55,12 @@ func (x *indexing) kustomization(packed io.ReadSeeker, part source.Part) (string
 	return ".", err
 }
 
-// kustomized returns the objects of a kustomization.
-func (x *indexing) kustomized(packed io.Reader, part source.Part, folder string) ([]byte, error) {
-	tree, err := archive.ReadTree(packed, part.Format, x.archives, maxTreeBytes, x.scratch)
-	if err != nil {
-		return nil, err
-	}
-	files := kustomize.Files{Content: tree.Files, Links: tree.Links}
-	return kustomize.Build(files, folder, kustomize.DefaultLimits())
+// kustomized returns the objects of a kustomization, which a child process builds.
+func (x *indexing) kustomized(ctx context.Context, packed io.Reader, part source.Part, folder string) ([]byte, error) {
+	var built bytes.Buffer
+	_, err := kustomize.BuildTask.Run(ctx, x.children, child.Call[kustomize.Request]{
+		Namespace: part.Origin.Namespace, Body: packed, Output: &built,
+		In: kustomize.Request{Folder: folder, Format: part.Format, Limits: x.archives},
+	})
+	return built.Bytes(), err
 }

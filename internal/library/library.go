@@ -13,6 +13,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/child"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/slots"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
@@ -45,6 +46,8 @@ type Config struct {
 	Limits manifest.Limits
 	// Archives bounds what is unpacked.
 	Archives archive.Limits
+	// Children builds kustomizations.
+	Children *child.Runner
 	// Clock tells when a job is due again.
 	Clock clock.PassiveClock
 }
@@ -87,8 +90,8 @@ func New(ctx context.Context, cfg Config) (*Library, error) {
 
 func (c Config) validate() error {
 	switch {
-	case c.Store == nil, c.Sources == nil, c.Clock == nil:
-		return errors.New("library: Store, Sources and Clock are required")
+	case c.Store == nil, c.Sources == nil, c.Children == nil, c.Clock == nil:
+		return errors.New("library: Store, Sources, Children and Clock are required")
 	case c.Interval <= 0:
 		return errors.New("library: Interval must be positive")
 	case c.MaxBytes <= 0:

@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"sync"
 
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
-	"sigs.k8s.io/kustomize/kyaml/openapi"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -40,69 +38,45 @@ type Files struct {
 	Links map[string]bool
 }
 
-// Limits bounds a build. Crossing a limit is a Stall with the reason LimitExceeded.
-type Limits struct {
-	// Reads is how often a file is read: a base that several kustomizations name
-	// is read for each of them.
-	Reads int
-	// ReadBytes bounds what is read, in bytes.
-	ReadBytes int64
-	// Output bounds the YAML of all objects, in bytes.
-	Output int64
-}
-
-// DefaultLimits returns 4096 reads of 256 MiB together, and 64 MiB of output.
-func DefaultLimits() Limits { return Limits{Reads: 4096, ReadBytes: 256 << 20, Output: 64 << 20} }
-
-// building is held while the library works: it has its schema in a global variable, and
-// leaves that of one kustomization there for the next.
-var building sync.Mutex
+// DefaultOutput bounds the YAML of all objects, in bytes: 64 MiB.
+const DefaultOutput = 64 << 20
 
 // Build returns the objects of the kustomization in a folder of the archive, "." for
-// its root, as YAML. An error that is not about a limit is a Stall with the reason
-// KustomizationInvalid, and names the folder or the kustomization.
-func Build(files Files, folder string, limits Limits) ([]byte, error) {
+// its root, as YAML of at most maxBytes. An error that is not about that is a Stall with the
+// reason KustomizationInvalid, and names the folder or the kustomization.
+//
+// Nothing bounds the memory and the time that it needs, and an alias in itself makes the
+// stack overflow. The library has its schema in a global variable, and leaves that of one
+// kustomization there for the next. So those of strangers are built with BuildTask.
+func Build(files Files, folder string, maxBytes int64) ([]byte, error) {
 	folder = path.Clean(folder)
 	if !files.hasKustomization(folder) {
 		return nil, files.missing(folder)
 	}
-	box, err := newSandbox(files, limits)
+	box, err := newSandbox(files)
 	if err != nil {
 		return nil, err
 	}
-	building.Lock()
-	defer building.Unlock()
-	openapi.ResetOpenAPI()
-	built, err := run(box, folder)
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(box, rooted(folder))
 	if box.refusal != nil {
 		return nil, box.refusal // the library takes it for a file that is not there
 	}
 	if err != nil {
 		return nil, invalid(folder, "%s", text.Line(err.Error(), maxErrorText))
 	}
-	return box.write(built, folder)
+	return written(built, folder, maxBytes)
 }
 
-// run has the library build a kustomization.
-func run(box *sandbox, folder string) (built resmap.ResMap, err error) {
-	defer func() {
-		if problem := recover(); problem != nil {
-			err = fmt.Errorf("the library of kustomize panicked: %v", problem)
-		}
-	}()
-	return krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(box, rooted(folder))
-}
-
-// write returns the objects as a stream of YAML documents.
-func (s *sandbox) write(built resmap.ResMap, folder string) ([]byte, error) {
+// written returns the objects as a stream of YAML documents.
+func written(built resmap.ResMap, folder string, maxBytes int64) ([]byte, error) {
 	var out []byte
 	for _, object := range built.Resources() {
 		document, err := object.AsYAML()
 		if err != nil {
 			return nil, invalid(folder, "%s", text.Line(err.Error(), maxErrorText))
 		}
-		if int64(len(out)+len(document)) > s.limits.Output {
-			return nil, exceeded(folder, "its objects are more than the limit of %d bytes", s.limits.Output)
+		if int64(len(out)+len(document)) > maxBytes {
+			return nil, exceeded(folder, "its objects are more than the limit of %d bytes", maxBytes)
 		}
 		out = append(append(out, "---\n"...), document...)
 	}

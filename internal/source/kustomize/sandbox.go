@@ -16,20 +16,17 @@ import (
 type sandbox struct {
 	tree
 
-	links  map[string]bool
-	limits Limits
-	reads  int
-	bytes  int64
+	links map[string]bool
 	// refusal is the first reason not to go on. After it nothing is read.
 	refusal error
 }
 
-func newSandbox(files Files, limits Limits) (*sandbox, error) {
+func newSandbox(files Files) (*sandbox, error) {
 	all, err := newTree(files.Content)
 	if err != nil {
 		return nil, err
 	}
-	return &sandbox{tree: all, links: files.Links, limits: limits}, nil
+	return &sandbox{tree: all, links: files.Links}, nil
 }
 
 // ReadFile returns a file of the archive, if it may be used.
@@ -41,25 +38,12 @@ func (s *sandbox) ReadFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := strings.TrimPrefix(name, filesys.Separator)
-	s.reads++
-	s.bytes += int64(len(content))
-	switch {
-	case s.reads > s.limits.Reads:
-		s.refusal = exceeded(file, "files are read more often than the limit of %d times", s.limits.Reads)
-	case s.bytes > s.limits.ReadBytes:
-		s.refusal = exceeded(file, "more is read than the limit of %d bytes", s.limits.ReadBytes)
-	default:
-		s.refusal = s.check(file, content)
-	}
+	s.refusal = s.check(strings.TrimPrefix(name, filesys.Separator), content)
 	return content, s.refusal
 }
 
 // check returns why a file may not be used.
 func (s *sandbox) check(file string, content []byte) error {
-	if err := checkAliases(content); err != nil {
-		return invalid(file, "%s", err)
-	}
 	if !slices.Contains(fileNames, path.Base(file)) {
 		return nil
 	}

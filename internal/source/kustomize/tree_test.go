@@ -16,7 +16,7 @@ func TestFilesMayHaveAnyName(t *testing.T) {
 			"edge site/a (1).yaml", configMap, name, "anything",
 			"the base+all/kustomization.yaml", "configMapGenerator: [{name: b, files: ['k=größe..txt']}]\n",
 			"the base+all/größe..txt", "text")
-		got, err := Build(files, "edge site", DefaultLimits())
+		got, err := build(files, "edge site")
 		if err != nil || !strings.Contains(string(got), "name: x-a") || !strings.Contains(string(got), "k: text") {
 			t.Errorf("%s: want the objects, got %s, %v", name, got, err)
 		}
@@ -25,6 +25,6 @@ func TestFilesMayHaveAnyName(t *testing.T) {
 
 func TestAFileThatIsAFolderTooIsRefused(t *testing.T) {
 	t.Parallel()
-	_, err := Build(filesOf("kustomization.yaml", "resources: [a]", "a", configMap, "a/b.yaml", configMap), ".", DefaultLimits())
+	_, err := build(filesOf("kustomization.yaml", "resources: [a]", "a", configMap, "a/b.yaml", configMap), ".")
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.KustomizationInvalidReason, `"a" is a file and a folder`)
 }
