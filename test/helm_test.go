@@ -155,6 +155,10 @@ func TestABadChartIsAClearConditionAndNothingIsApplied(t *testing.T) {
 			archive(map[string]string{"agent/templates/ca.yaml": `{{ (genCA "webhook" 365).Cert }}`}),
 			"False ChartInvalid: .*genCA gives another result.*randomFunctions: PerCluster",
 		},
+		"a template prints a dict that contains itself": {
+			archive(map[string]string{"agent/templates/dict.yaml": `{{ $d := dict }}{{ $_ := set $d "d" $d }}{{ $d }}`}),
+			"False ChartInvalid: .*rendering: it crashes the library",
+		},
 		"values are of the wrong type": {
 			archive(map[string]string{
 				"agent/values.schema.json": `{"type":"object","properties":{"name":{"type":"integer"}}}`,

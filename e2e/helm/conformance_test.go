@@ -143,7 +143,7 @@ func (g given) byManager(t *testing.T, archive []byte) string {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	_, err = helm.Render(t.Context(), bytes.NewReader(archive), &out, helm.Options{
+	_, err = helm.Render(bytes.NewReader(archive), &out, helm.Options{
 		ReleaseName: releaseName, Namespace: namespace, Values: merged, KubeVersion: kubernetes,
 		APIVersions: g.apiVersions(t), IncludeCRDs: true,
 	}, helm.DefaultLimits())

@@ -43,7 +43,7 @@ func newLibrary(
 		return nil, nil, err
 	}
 	resolver, err := source.New(source.Config{
-		Sources: files, Registries: registries, Objects: objects, Kubernetes: kubernetes, Store: cached,
+		Sources: files, Registries: registries, Objects: objects, Kubernetes: kubernetes, Store: cached, Children: children,
 		Renderings:        rendered.Secrets{Reader: objects, Creator: secrets},
 		RequireSignatures: opts.Sources.RequireSignatures,
 	})

@@ -82,8 +82,15 @@ var lateral = []struct{ from, to string }{
 	{"internal/library", "internal/source"},                  // has sources resolved, and unpacks their parts
 	{"internal/library", "internal/store"},                   // keeps indexes and objects beside the downloads
 	{"internal/source", "internal/store"},                    // has the store do every download
+	{"internal/library", "internal/source"},                  // has sources resolved, and unpacks their parts
+	{"internal/library", "internal/store"},                   // keeps indexes and objects beside the downloads
+	{"internal/source", "internal/store"},                    // has the store do every download
 	{"internal/source/child", "internal/source/slots"},       // each namespace has one child at a time
 	{"internal/source/kustomize", "internal/source/child"},   // what strangers wrote is worked on in a child process
+	{"internal/source/kustomize", "internal/source/archive"}, // the child unpacks, too
+	{"internal/source/helm", "internal/source/child"},        // as above
+	{"internal/source/fetch", "internal/source/httpclient"},  // redirects, stalled bodies and statuses are those of all HTTP clients
+	{"internal/source/oci", "internal/source/httpclient"},    // as above
 	{"internal/source/kustomize", "internal/source/archive"}, // the child unpacks, too
 	{"internal/source/fetch", "internal/source/httpclient"},  // redirects, stalled bodies and statuses are those of all HTTP clients
 	{"internal/source/oci", "internal/source/httpclient"},    // as above

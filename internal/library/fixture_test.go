@@ -24,12 +24,13 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/child"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/helm"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/kustomize"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
 func TestMain(m *testing.M) {
-	child.Main(kustomize.BuildTask)
+	child.Main(helm.RenderTask, helm.ValuesTask, kustomize.BuildTask)
 	os.Exit(m.Run())
 }
 

@@ -241,7 +241,7 @@ func withRealSources(t *testing.T, objects ...client.Object) func(*Config) {
 		real, err := source.New(source.Config{
 			Sources: sources, Registries: registries, Objects: management,
 			Renderings: rendered.Secrets{Reader: management, Creator: management},
-			Kubernetes: "v1.36", Store: cfg.Store,
+			Kubernetes: "v1.36", Store: cfg.Store, Children: cfg.Children,
 		})
 		if err != nil {
 			t.Fatal(err)

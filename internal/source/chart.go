@@ -24,6 +24,8 @@ type chart struct {
 	fetch  store.OpenFunc
 	// place is that of a Part.
 	place string
+	// namespace that it is rendered for.
+	namespace string
 	// signer is who signed it, if it has to be signed.
 	signer string
 	// at is where it was found: of a chart in a registry its artifact.
@@ -36,6 +38,7 @@ func (r *Resolver) chart(ctx context.Context, namespace string, src v1alpha1.Hel
 	if err != nil {
 		return chart{}, err
 	}
+	found.namespace = namespace
 	if found.at.Digest == "" {
 		found.at = Artifact{Reference: chartAddress(src), Tag: src.Version, Digest: found.digest}
 	}

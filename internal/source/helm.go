@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/child"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/helm"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
@@ -91,7 +93,7 @@ func (r *Resolver) renderOptions(ctx context.Context, query Query) (helm.Options
 }
 
 // values merges the values of a source.
-func (r *Resolver) values(ctx context.Context, query Query) (map[string]any, []string, error) {
+func (r *Resolver) values(ctx context.Context, query Query) (json.RawMessage, []string, error) {
 	src := query.Source.Helm
 	documents := make([]helm.Document, len(src.ValuesFrom))
 	for i, from := range src.ValuesFrom {
@@ -105,7 +107,14 @@ func (r *Resolver) values(ctx context.Context, query Query) (map[string]any, []s
 	if src.Values != nil {
 		inline = src.Values.Raw
 	}
-	return helm.Values(documents, inline)
+	if len(documents) == 0 {
+		return helm.Values(nil, inline) // JSON is as small as it looks
+	}
+	var merged bytes.Buffer
+	warnings, err := helm.ValuesTask.Run(ctx, r.Children, child.Call[helm.ValuesRequest]{
+		Namespace: query.Namespace, In: helm.ValuesRequest{Documents: documents, Inline: inline}, Output: &merged,
+	})
+	return merged.Bytes(), warnings, err
 }
 
 // value reads the values that a reference names.
@@ -224,7 +233,9 @@ func (r *Resolver) output(ctx context.Context, c chart, opts helm.Options) (io.R
 	if err != nil {
 		return nil, nil, err
 	}
-	warnings, err := helm.Render(ctx, archive, output, opts, helm.DefaultLimits())
+	warnings, err := helm.RenderTask.Run(ctx, r.Children, child.Call[helm.RenderRequest]{
+		Namespace: c.namespace, In: helm.RenderRequest{Options: opts, Limits: helm.DefaultLimits()}, Body: archive, Output: output,
+	})
 	if err == nil {
 		_, err = output.Seek(0, io.SeekStart)
 	}

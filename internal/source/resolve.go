@@ -10,6 +10,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/child"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/rendered"
@@ -31,6 +32,8 @@ type Config struct {
 	Kubernetes string
 	// Store keeps what it takes to resolve a source again without a download.
 	Store *store.Store
+	// Children renders charts.
+	Children *child.Runner
 	// RequireSignatures refuses every source that is not verified.
 	RequireSignatures bool
 }
@@ -43,8 +46,8 @@ type Resolver struct {
 // New returns a Resolver, or an error when a required field of cfg is missing.
 func New(cfg Config) (*Resolver, error) {
 	if cfg.Sources == nil || cfg.Registries == nil || cfg.Objects == nil || cfg.Kubernetes == "" || cfg.Store == nil ||
-		cfg.Renderings.Reader == nil || cfg.Renderings.Creator == nil {
-		return nil, errors.New("sources: Sources, Registries, Objects, Renderings, Kubernetes and Store are required")
+		cfg.Renderings.Reader == nil || cfg.Renderings.Creator == nil || cfg.Children == nil {
+		return nil, errors.New("sources: Sources, Registries, Objects, Renderings, Kubernetes, Store and Children are required")
 	}
 	return &Resolver{Config: cfg}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -23,7 +24,9 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/child"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/helm"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci/ocitest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/rendered"
@@ -31,6 +34,11 @@ import (
 )
 
 const namespace = "default"
+
+func TestMain(m *testing.M) {
+	child.Main(helm.RenderTask, helm.ValuesTask)
+	os.Exit(m.Run())
+}
 
 // newResolver returns a Resolver over a cluster that holds the objects.
 func newResolver(t *testing.T, objects ...client.Object) *source.Resolver {
@@ -58,8 +66,12 @@ func newResolver(t *testing.T, objects ...client.Object) *source.Resolver {
 	}
 	objects = append(objects, testAuthority(t))
 	management := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
+	children, err := child.New(child.DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
 	return newFrom(t, source.Config{
-		Sources: sources, Registries: registries, Kubernetes: "v1.36", Store: kept,
+		Sources: sources, Children: children, Registries: registries, Kubernetes: "v1.36", Store: kept,
 		Objects: management, Renderings: rendered.Secrets{Reader: management, Creator: management},
 	})
 }
@@ -90,6 +102,7 @@ func TestAResolverNeedsWhatItResolvesWith(t *testing.T) {
 		"objects":               func(cfg *source.Config) { cfg.Objects = nil },
 		"a Kubernetes version":  func(cfg *source.Config) { cfg.Kubernetes = "" },
 		"a store":               func(cfg *source.Config) { cfg.Store = nil },
+		"children":              func(cfg *source.Config) { cfg.Children = nil },
 		"renderings":            func(cfg *source.Config) { cfg.Renderings = rendered.Secrets{} },
 	}
 	for name, without := range tests {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"cmp"
 	"compress/gzip"
-	"context"
 	"errors"
 	"io"
 	"path"
@@ -28,7 +27,7 @@ const maxNameBytes = 1024
 const maxNesting = 8
 
 // load reads a chart with its dependencies.
-func load(ctx context.Context, r io.Reader, limits Limits) (*chartv2.Chart, error) {
+func load(r io.Reader, limits Limits) (*chartv2.Chart, error) {
 	packed, err := io.ReadAll(io.LimitReader(r, limits.ArchiveBytes+1))
 	if err != nil {
 		return nil, err
@@ -37,15 +36,11 @@ func load(ctx context.Context, r io.Reader, limits Limits) (*chartv2.Chart, erro
 		return nil, tooLarge("chart archive: larger than the limit of %d bytes", limits.ArchiveBytes)
 	}
 	u := unpacking{left: limits.UnpackedBytes, entriesLeft: limits.Files, limits: limits}
-	files, err := u.unpack(ctx, "chart archive", packed, 0)
+	files, err := u.unpack("chart archive", packed, 0)
 	if err != nil {
 		return nil, err
 	}
-	var loaded *chartv2.Chart
-	err = guard(func() error {
-		loaded, err = loader.LoadFiles(files)
-		return err
-	})
+	loaded, err := loader.LoadFiles(files)
 	if err != nil {
 		return nil, invalid("chart archive: %s", text.Line(err.Error(), maxText))
 	}
@@ -86,12 +81,12 @@ type unpacking struct {
 
 // unpack returns the files of an archive, those of the archives of dependencies
 // in place of these.
-func (u *unpacking) unpack(ctx context.Context, name string, packed []byte, depth int,
+func (u *unpacking) unpack(name string, packed []byte, depth int,
 ) ([]*archive.BufferedFile, error) {
 	if depth > maxNesting {
 		return nil, tooLarge("%s: dependencies lie more than %d deep in each other", name, maxNesting)
 	}
-	if err := u.scan(ctx, name, packed); err != nil {
+	if err := u.scan(name, packed); err != nil {
 		return nil, err
 	}
 	files, err := archive.LoadArchiveFiles(bytes.NewReader(packed))
@@ -104,7 +99,7 @@ func (u *unpacking) unpack(ctx context.Context, name string, packed []byte, dept
 			all = append(all, file)
 			continue
 		}
-		inner, err := u.unpack(ctx, name+": "+text.Quote(file.Name, maxText), file.Data, depth+1)
+		inner, err := u.unpack(name+": "+text.Quote(file.Name, maxText), file.Data, depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -134,16 +129,13 @@ func isDependency(name string) bool {
 }
 
 // scan reads an archive to its end and keeps nothing.
-func (u *unpacking) scan(ctx context.Context, name string, packed []byte) error {
+func (u *unpacking) scan(name string, packed []byte) error {
 	zip, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return invalid("%s: it is no gzip file", name)
 	}
 	counted := &countedReader{r: zip, left: u.left + int64(u.entriesLeft)*headerBytes}
 	for entries := tar.NewReader(counted); ; {
-		if err := stopped(ctx); err != nil {
-			return err
-		}
 		header, err := entries.Next()
 		if errors.Is(err, io.EOF) {
 			return nil

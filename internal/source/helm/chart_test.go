@@ -52,7 +52,7 @@ func TestBrokenArchives(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := helm.Render(t.Context(), bytes.NewReader(test.given), io.Discard, options(nil), helm.DefaultLimits())
+			_, err := helm.Render(bytes.NewReader(test.given), io.Discard, options(nil), helm.DefaultLimits())
 			wantTerminal(t, err, v1alpha1.ChartInvalidReason, test.names...)
 		})
 	}

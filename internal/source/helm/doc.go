@@ -1,9 +1,10 @@
 // Package helm renders Helm charts with Helm's own library.
 //
-//	archive -> scan, load -> dependencies -> schema -> templates -> crds/, manifests -> YAML stream
-//	           archive.go    dependencies.go schema.go render.go    output.go
+//	valuesFrom, values -> ValuesTask: Values -> Options        index.yaml -> ChartURL
 //
-//	valuesFrom, values -> Values -> Options        index.yaml -> ChartURL
+//	archive -> RenderTask: Render
+//	   scan, load -> dependencies -> schema -> templates -> crds/, manifests -> YAML stream
+//	   archive.go    dependencies.go schema.go render.go    output.go
 //
 // It does what "helm template --include-crds" does, which the charts of e2e/helm show,
 // with these differences:
@@ -35,10 +36,7 @@
 // required is repeated if it is a literal in the chart, and left out if it was
 // put together.
 //
-// Archive, files, loops, and output are bounded. A chart is held in memory while
-// it is rendered. The template engine cannot be stopped: ctx is looked at between
-// the steps and in the functions that make long loops or run another template. Those are
-// our own, because Helm's tpl has no bound: a value that calls itself would end the
-// process. A chart can still make a large text with the template action, or with
-// indent: who may write a Bundle is trusted with the manager's memory as far as that.
+// Archive, files, and output are bounded. What else a chart needs, memory and time, and
+// what it does to the stack, is bounded where it is rendered: by RenderTask in a child
+// process, and so are the values, by ValuesTask.
 package helm

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"compress/gzip"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -75,9 +76,18 @@ func tarred(t testing.TB, headers []tar.Header, content func(name string) string
 // options are those of a release web in the namespace shop.
 func options(values map[string]any) helm.Options {
 	return helm.Options{
-		ReleaseName: "web", Namespace: "shop", Values: values, KubeVersion: "v1.36", IncludeCRDs: true,
+		ReleaseName: "web", Namespace: "shop", Values: asJSON(values), KubeVersion: "v1.36", IncludeCRDs: true,
 		Hooks: v1alpha1.ApplyHooks,
 	}
+}
+
+// asJSON returns values as Values does.
+func asJSON(values map[string]any) json.RawMessage {
+	text, err := json.Marshal(values)
+	if err != nil {
+		panic(err)
+	}
+	return text
 }
 
 // complete returns the limits with the defaults of those that a test leaves out.
@@ -87,7 +97,6 @@ func complete(limits helm.Limits) helm.Limits {
 	limits.UnpackedBytes = cmp.Or(limits.UnpackedBytes, defaults.UnpackedBytes)
 	limits.Files = cmp.Or(limits.Files, defaults.Files)
 	limits.OutputBytes = cmp.Or(limits.OutputBytes, defaults.OutputBytes)
-	limits.LoopSteps = cmp.Or(limits.LoopSteps, defaults.LoopSteps)
 	return limits
 }
 
@@ -95,7 +104,7 @@ func complete(limits helm.Limits) helm.Limits {
 func render(t testing.TB, chart files, opts helm.Options) (string, error) {
 	t.Helper()
 	var out strings.Builder
-	_, err := helm.Render(t.Context(), bytes.NewReader(packed(t, chart)), &out, opts, helm.DefaultLimits())
+	_, err := helm.Render(bytes.NewReader(packed(t, chart)), &out, opts, helm.DefaultLimits())
 	return out.String(), err
 }
 

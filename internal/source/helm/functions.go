@@ -1,12 +1,9 @@
 package helm
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"text/template"
 	"time"
 
@@ -25,48 +22,26 @@ type failure struct {
 
 // calls are the functions that take the place of Helm's in one rendering.
 type calls struct {
-	ctx    context.Context //nolint:containedctx // the engine passes none to a function
-	limits Limits
 	// failure is the last one. A template cannot go on after an error.
 	failure *failure
-
-	// root holds the templates of the chart for include and tpl; see parse.
-	root *template.Template
-	// open counts by name the templates that are in the middle of being included.
-	open map[string]int
-	// tpls counts the calls of tpl that are in the middle of each other.
-	tpls int
-
 	// random is what becomes of the functions that vary.
 	random Random
 	// placeholders are what those give in place of what varies.
 	placeholders *placeholders
-	// varied counts the calls of functions that vary.
-	varied int
 }
 
-var (
-	errNoDate     = errors.New("takes the time of the day for what is no date" + wayOut)
-	errLoop       = errors.New("makes more than what a limit allows")
-	errNotGreater = errors.New("is called with a count below 0")
-)
+var errNoDate = errors.New("takes the time of the day for what is no date" + wayOut)
 
 // functions returns the functions that differ from Helm's.
 func (c *calls) functions() template.FuncMap {
 	all := template.FuncMap{
-		"fail":      c.fail,
-		"required":  c.required,
-		"keys":      sortedKeys,
-		"values":    sortedValues,
-		"repeat":    c.repeat,
-		"until":     c.until,
-		"untilStep": c.untilStep,
-		"seq":       c.seq,
+		"fail":     c.fail,
+		"required": c.required,
+		"keys":     sortedKeys,
+		"values":   sortedValues,
 	}
 	maps.Copy(all, c.dates())
 	maps.Copy(all, c.varyingFunctions())
-	all["include"] = func(name string, data any) (string, error) { return c.includeIn(c.root)(name, data) }
-	all["tpl"] = func(text string, data any) (string, error) { return c.tplIn(c.root)(text, data) }
 	return all
 }
 
@@ -118,71 +93,6 @@ func sortedValues(mapping map[string]any) []any {
 		all = append(all, mapping[key])
 	}
 	return all
-}
-
-func (c *calls) repeat(count int, text string) (string, error) {
-	if count < 0 {
-		return "", c.failed("repeat", errNotGreater)
-	}
-	if int64(count) > c.limits.OutputBytes || int64(count)*int64(len(text)) > c.limits.OutputBytes {
-		return "", c.failed("repeat", errLoop)
-	}
-	return strings.Repeat(text, count), nil
-}
-
-func (c *calls) until(count int) ([]int, error) {
-	step := 1
-	if count < 0 {
-		step = -1
-	}
-	return c.list("until", 0, count, step)
-}
-
-func (c *calls) untilStep(start, stop, step int) ([]int, error) {
-	return c.list("untilStep", start, stop, step)
-}
-
-// list returns the numbers from start up or down to, and without, stop.
-func (c *calls) list(function string, start, stop, step int) ([]int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return nil, c.failed(function, err)
-	}
-	numbers := []int{}
-	if step == 0 || (step > 0) != (stop > start) {
-		return numbers, nil
-	}
-	for n := start; (step > 0 && n < stop) || (step < 0 && n > stop); n += step {
-		if len(numbers) == c.limits.LoopSteps {
-			return nil, c.failed(function, errLoop)
-		}
-		numbers = append(numbers, n)
-	}
-	return numbers, nil
-}
-
-// seq gives numbers as a text, as the command of that name does: from 1 or the
-// first to the last one, by the one between them.
-func (c *calls) seq(params ...int) (string, error) {
-	start, step, end := 1, 1, 0
-	switch len(params) {
-	case 1:
-		end = params[0]
-	case 2:
-		start, end = params[0], params[1]
-	case 3:
-		start, step, end = params[0], params[1], params[2]
-	default:
-		return "", nil
-	}
-	beyond := end + 1
-	if end < start {
-		beyond = end - 1
-		if len(params) < 3 {
-			step = -1
-		}
-	}
-	numbers, err := c.list("seq", start, beyond, step)
-	return strings.Trim(fmt.Sprint(numbers), "[]"), err
 }
 
 // dateIn returns the function that writes a date in the zone of the process.

@@ -1,7 +1,7 @@
 package helm
 
 import (
-	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,8 +19,9 @@ type Options struct {
 	// Namespace is .Release.Namespace in the templates.
 	Namespace string
 
-	// Values are put over the defaults of the chart; see Values.
-	Values map[string]any
+	// Values are put over the defaults of the chart: a mapping as Values returns it, or
+	// nothing.
+	Values json.RawMessage
 
 	// KubeVersion is the version of Kubernetes, such as v1.36 or v1.36.2. What is
 	// below the minor version does not count.
@@ -59,17 +60,12 @@ type Limits struct {
 
 	// OutputBytes bounds what is written.
 	OutputBytes int64
-
-	// LoopSteps bounds the length of the lists of until, untilStep and seq.
-	LoopSteps int
 }
 
 // DefaultLimits returns the limits of charts: 100 MiB packed and unpacked, 10,000
-// files, 64 MiB of output, and 100,000 steps of a loop.
+// files, and 64 MiB of output.
 func DefaultLimits() Limits {
-	return Limits{
-		ArchiveBytes: 100 << 20, UnpackedBytes: maxUnpackedBytes, Files: 10_000, OutputBytes: 64 << 20, LoopSteps: 100_000,
-	}
+	return Limits{ArchiveBytes: 100 << 20, UnpackedBytes: maxUnpackedBytes, Files: 10_000, OutputBytes: 64 << 20}
 }
 
 // maxUnpackedBytes is the limit of Helm's loader for an archive, unpacked.
@@ -78,8 +74,10 @@ const maxUnpackedBytes = 100 << 20
 // Render renders the chart and writes YAML documents to w: first those of the
 // crds folders if they are wanted, then those of the templates in the order in
 // which Helm installs kinds. Each follows a line with the name of its file.
-// Nothing is written when an error is found before. The package comment describes
-// when ctx is checked.
+// Nothing is written when an error is found before.
+//
+// Nothing bounds the memory and the time that it needs, and a chart can make it panic or
+// its stack overflow: the charts of strangers are rendered with RenderTask.
 //
 // The warnings are what should be looked at though Helm takes it: APIs that templates
 // ask for in vain, and keys that stand more than once. They are the same for the same
@@ -88,9 +86,7 @@ const maxUnpackedBytes = 100 << 20
 // Errors are Stalls with the reasons ChartInvalid, LimitExceeded, and
 // ConstraintInvalid for a KubeVersion that cannot be parsed; those of the reader
 // and of the writer are returned as they are.
-func Render(
-	ctx context.Context, chart io.Reader, w io.Writer, opts Options, limits Limits,
-) (warnings []string, err error) {
+func Render(chart io.Reader, w io.Writer, opts Options, limits Limits) (warnings []string, err error) {
 	if err := limits.validate(); err != nil {
 		return nil, err
 	}
@@ -98,37 +94,23 @@ func Render(
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := load(ctx, chart, limits)
+	loaded, err := load(chart, limits)
 	if err != nil {
 		return nil, err
 	}
-	err = guard(func() error {
-		r := rendering{chart: loaded, opts: opts, capabilities: capabilities, limits: limits}
-		warnings, err = r.render(ctx, w)
-		return err
-	})
+	r := rendering{chart: loaded, opts: opts, capabilities: capabilities, limits: limits}
+	warnings, err = r.render(w)
 	return warnings, fault.Wrap("chart "+text.Line(loaded.Name(), maxText), err)
 }
 
 func (l Limits) validate() error {
-	if min(l.ArchiveBytes, l.UnpackedBytes, l.OutputBytes, int64(l.Files), int64(l.LoopSteps)) <= 0 {
+	if min(l.ArchiveBytes, l.UnpackedBytes, l.OutputBytes, int64(l.Files)) <= 0 {
 		return errors.New("chart: a limit is not positive")
 	}
 	if l.UnpackedBytes > maxUnpackedBytes {
 		return fmt.Errorf("chart: the limit of %d bytes unpacked is more than Helm's own of %d", l.UnpackedBytes, maxUnpackedBytes)
 	}
 	return nil
-}
-
-// guard calls do and returns a panic of Helm's library as an error. The panic's
-// text is not repeated: it may hold a value.
-func guard(do func() error) (err error) {
-	defer func() {
-		if recover() != nil {
-			err = invalid("helm's library panics")
-		}
-	}()
-	return do()
 }
 
 // invalid returns an error about the chart.
@@ -139,12 +121,4 @@ func invalid(format string, args ...any) error {
 // tooLarge returns an error about a limit.
 func tooLarge(format string, args ...any) error {
 	return fault.Stallf(v1alpha1.LimitExceededReason, format, args...)
-}
-
-// stopped returns why ctx ended, or nil.
-func stopped(ctx context.Context) error {
-	if ctx.Err() == nil {
-		return nil
-	}
-	return fault.Retry(v1alpha1.FetchFailedReason, fmt.Errorf("rendering was stopped: %w", context.Cause(ctx)))
 }

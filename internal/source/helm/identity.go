@@ -16,18 +16,17 @@ const identityForm = "helm-4.2/4"
 // Identity returns a sha256 over everything that the output of Render depends on:
 // the digest of the chart archive, the values, the minor version of Kubernetes, the
 // API versions, and the other options. It fails only for a KubeVersion that cannot
-// be parsed and for values that are not those of JSON, which Values does not return.
+// be parsed and for values that are no JSON, which Values does not return.
 func Identity(chart digest.Digest, opts Options) (string, error) {
 	version, err := minorVersion(opts.KubeVersion)
 	if err != nil {
 		return "", err
 	}
-	// Mappings are encoded in the order of their keys.
 	canonical, err := json.Marshal(struct {
 		Form, Chart, ReleaseName, Namespace, KubeVersion string
 		IncludeCRDs, RefuseHooks                         bool
 		APIVersions                                      []string `json:",omitempty"`
-		Values                                           map[string]any
+		Values                                           json.RawMessage
 		Random                                           Random `json:",omitempty"`
 	}{
 		identityForm, chart.String(), opts.ReleaseName, opts.Namespace, version,
@@ -39,7 +38,7 @@ func Identity(chart digest.Digest, opts Options) (string, error) {
 	return digest.FromBytes(canonical).String(), nil
 }
 
-var errNotJSON = invalid("values: a value is of a type that JSON does not have")
+var errNotJSON = invalid("values: not JSON")
 
 // clusterForm begins what ClusterIdentity hashes. Nothing but the end of this format
 // may change it: every Cluster would get other certificates.
@@ -55,7 +54,7 @@ func ClusterIdentity(chart digest.Digest, opts Options) (string, error) {
 		Form, Chart, ReleaseName, Namespace string
 		IncludeCRDs, RefuseHooks            bool
 		APIVersions                         []string
-		Values                              map[string]any
+		Values                              json.RawMessage
 	}{
 		clusterForm, chart.String(), opts.ReleaseName, opts.Namespace,
 		opts.IncludeCRDs, opts.Hooks == v1alpha1.RefuseHooks, distinct(opts.APIVersions), orEmpty(opts.Values),
@@ -72,9 +71,9 @@ func distinct(texts []string) []string {
 }
 
 // orEmpty returns values, or an empty mapping: they render alike.
-func orEmpty(values map[string]any) map[string]any {
-	if values == nil {
-		return map[string]any{}
+func orEmpty(values json.RawMessage) json.RawMessage {
+	if len(values) == 0 {
+		return json.RawMessage("{}")
 	}
 	return values
 }

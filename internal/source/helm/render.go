@@ -1,7 +1,7 @@
 package helm
 
 import (
-	"context"
+	"encoding/json"
 	"io"
 	"maps"
 	"path"
@@ -31,8 +31,8 @@ type rendering struct {
 }
 
 // render writes the chart and returns what should be looked at.
-func (r *rendering) render(ctx context.Context, w io.Writer) ([]string, error) {
-	documents, err := r.documents(ctx)
+func (r *rendering) render(w io.Writer) ([]string, error) {
+	documents, err := r.documents()
 	if err != nil {
 		return nil, err
 	}
@@ -40,14 +40,11 @@ func (r *rendering) render(ctx context.Context, w io.Writer) ([]string, error) {
 	if err := markHooks(documents); err != nil {
 		return nil, err
 	}
-	if err := stopped(ctx); err != nil {
-		return nil, err
-	}
 	return warnings, write(w, documents, r.limits.OutputBytes)
 }
 
 // documents returns what the chart delivers, in order.
-func (r *rendering) documents(ctx context.Context) ([]document, error) {
+func (r *rendering) documents() ([]document, error) {
 	if err := r.checkKubeVersion(); err != nil {
 		return nil, err
 	}
@@ -55,10 +52,7 @@ func (r *rendering) documents(ctx context.Context) ([]document, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := stopped(ctx); err != nil {
-		return nil, err
-	}
-	files, err := r.execute(ctx, values)
+	files, err := r.execute(values)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +85,10 @@ func (r *rendering) checkKubeVersion() error {
 
 // values returns what the templates see.
 func (r *rendering) values() (common.Values, error) {
-	given := orEmpty(r.opts.Values)
+	given := map[string]any{}
+	if err := json.Unmarshal(orEmpty(r.opts.Values), &given); err != nil {
+		return nil, errNotJSON
+	}
 	if err := processDependencies(r.chart, given); err != nil {
 		return nil, err
 	}
@@ -120,15 +117,11 @@ func (r *rendering) values() (common.Values, error) {
 }
 
 // execute runs the templates and returns what they write by their paths.
-func (r *rendering) execute(ctx context.Context, values common.Values) (map[string]string, error) {
+func (r *rendering) execute(values common.Values) (map[string]string, error) {
 	templates := templatesOf(r.chart)
-	calls := &calls{ctx: ctx, limits: r.limits, random: r.opts.Random, placeholders: newPlaceholders()}
-	calls.parse(templates)
+	calls := &calls{random: r.opts.Random, placeholders: newPlaceholders()}
 	e := engine.Engine{CustomTemplateFuncs: calls.functions()}
 	files, err := e.Render(r.chart, values)
-	if stop := stopped(ctx); err != nil && stop != nil {
-		return nil, stop
-	}
 	if err != nil {
 		return nil, templateFailed(err, calls.failure, templates)
 	}

@@ -2,16 +2,13 @@ package helm_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -300,7 +297,7 @@ func TestLimits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var out strings.Builder
-			_, err := helm.Render(t.Context(), bytes.NewReader(packed(t, test.chart)), &out, options(nil), complete(test.limits))
+			_, err := helm.Render(bytes.NewReader(packed(t, test.chart)), &out, options(nil), complete(test.limits))
 			if name == "what is nested" {
 				test.names[0] = "charts/a.tgz"
 			}
@@ -312,7 +309,7 @@ func TestLimits(t *testing.T) {
 	}
 	t.Run("what is under them", func(t *testing.T) {
 		t.Parallel()
-		_, err := helm.Render(t.Context(), bytes.NewReader(packed(t, large)), io.Discard, options(nil),
+		_, err := helm.Render(bytes.NewReader(packed(t, large)), io.Discard, options(nil),
 			complete(helm.Limits{ArchiveBytes: 1000, UnpackedBytes: 1000, Files: 2, OutputBytes: 5000}))
 		if err != nil {
 			t.Error(err)
@@ -326,58 +323,8 @@ func TestLimits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			chart := bytes.NewReader(packed(t, large))
-			if _, err := helm.Render(t.Context(), chart, io.Discard, options(nil), limits); err == nil {
+			if _, err := helm.Render(chart, io.Discard, options(nil), limits); err == nil {
 				t.Error("want an error, got none")
-			}
-		})
-	}
-}
-
-func TestLoopsAreBounded(t *testing.T) {
-	t.Parallel()
-	for name, call := range map[string]string{
-		"until":         `{{ until 100001 | len }}`,
-		"untilStep":     `{{ untilStep 0 9223372036854775807 1 | len }}`,
-		"seq":           `{{ seq 1 100002 }}`,
-		"repeat":        `{{ repeat 1000000000 "xxxxxxxxxxxxxxxxxxxx" }}`,
-		"repeat number": `{{ repeat -1 "x" }}`,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			_, err := render(t, files{"templates/x.yaml": call}.with(nil), options(nil))
-			function, _, _ := strings.Cut(name, " ")
-			wantTerminal(t, err, v1alpha1.ChartInvalidReason, "web/templates/x.yaml:1", "the function "+function+" ")
-		})
-	}
-	if got := data(t, `{{ until 100000 | len }}`, options(nil)); got != "100000" {
-		t.Errorf("want 100000, got %s", got)
-	}
-}
-
-func TestRenderingStopsWithItsContext(t *testing.T) {
-	t.Parallel()
-	errStop := errors.New("the manager ends")
-	silent := `{{ define "n0" }}{{ end }}`
-	for i := range 40 {
-		silent += fmt.Sprintf(`{{ define "n%d" }}{{ include "n%d" . }}{{ include "n%[2]d" . }}{{ end }}`, i+1, i)
-	}
-	for name, given := range map[string]string{
-		"in loops":    `{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}`,
-		"in includes": silent + `{{ include "n40" . }}`,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			chart := packed(t, files{"templates/x.yaml": given}.with(nil))
-			ctx, cancel := context.WithCancelCause(t.Context())
-			done := make(chan error, 1)
-			go func() {
-				_, err := helm.Render(ctx, bytes.NewReader(chart), io.Discard, options(nil), helm.DefaultLimits())
-				done <- err
-			}()
-			time.AfterFunc(50*time.Millisecond, func() { cancel(errStop) })
-			err := <-done
-			if !errors.Is(err, errStop) || fault.ClassOf(err) != fault.ClassRetry {
-				t.Errorf("want it to be tried again because %v, got %v", errStop, err)
 			}
 		})
 	}
@@ -386,14 +333,14 @@ func TestRenderingStopsWithItsContext(t *testing.T) {
 func TestErrorsOfReaderAndWriter(t *testing.T) {
 	t.Parallel()
 	errDisk := fault.Retry(v1alpha1.StoreFailedReason, errors.New("disk"))
-	_, err := helm.Render(t.Context(), iotest.ErrReader(errDisk), io.Discard, options(nil), helm.DefaultLimits())
+	_, err := helm.Render(iotest.ErrReader(errDisk), io.Discard, options(nil), helm.DefaultLimits())
 	if fault.ReasonOf(err, "") != v1alpha1.StoreFailedReason {
 		t.Errorf("want that of the reader, got %v", err)
 	}
 	r, w := io.Pipe()
 	r.CloseWithError(errDisk)
 	chart := packed(t, files{"templates/x.yaml": configMap}.with(nil))
-	_, err = helm.Render(t.Context(), bytes.NewReader(chart), w, options(nil), helm.DefaultLimits())
+	_, err = helm.Render(bytes.NewReader(chart), w, options(nil), helm.DefaultLimits())
 	if fault.ReasonOf(err, "") != v1alpha1.StoreFailedReason {
 		t.Errorf("want that of the writer, got %v", err)
 	}

@@ -20,6 +20,9 @@ import (
 // maxValuesBytes bounds one source of values: more than a ConfigMap can hold.
 const maxValuesBytes = 3 << 20
 
+// maxMergedBytes bounds all values together, as JSON.
+const maxMergedBytes = 8 << 20
+
 // Document is a text with values and where it is from.
 type Document struct {
 	// Name of the document in messages, such as
@@ -30,18 +33,21 @@ type Document struct {
 }
 
 // Values returns the values of the documents, the later over the earlier, and of
-// inline, which is JSON, over them, as Helm merges several -f and one --set-json.
-// Mappings are merged, everything else is replaced. A null stays: it removes a default
-// of the chart when that is rendered. What is empty has no values.
+// inline, which is JSON, over them, as Helm merges several -f and one --set-json: as JSON
+// with sorted keys. Mappings are merged, everything else is replaced. A null stays: it
+// removes a default of the chart when that is rendered. What is empty has no values.
 //
 // The warnings name keys that stand more than once in a mapping of a document: the
 // last one counts, as with Helm.
 //
 // Errors are Stalls and name the document and the line, and never a value:
 // ReferenceInvalid for a document, SourceInvalid for inline, LimitExceeded for one
-// over 3 MiB.
-func Values(documents []Document, inline []byte) (merged map[string]any, warnings []string, err error) {
-	merged = map[string]any{}
+// over 3 MiB, and for more than 8 MiB together.
+//
+// Nothing bounds the memory and the time that aliases in a document take: those of
+// strangers are read with ValuesTask.
+func Values(documents []Document, inline []byte) (values json.RawMessage, warnings []string, err error) {
+	merged := map[string]any{}
 	for _, document := range documents {
 		if len(document.YAML) > maxValuesBytes {
 			return nil, nil, tooLarge("%s: larger than the limit of %d bytes", document.Name, maxValuesBytes)
@@ -55,11 +61,15 @@ func Values(documents []Document, inline []byte) (merged map[string]any, warning
 		}
 		merged = loader.MergeMaps(merged, values)
 	}
-	values, err := parseInline(inline)
+	own, err := parseInline(inline)
 	if err != nil {
 		return nil, nil, err
 	}
-	return loader.MergeMaps(merged, values), warnings, nil
+	values, err = json.Marshal(loader.MergeMaps(merged, own))
+	if len(values) > maxMergedBytes {
+		return nil, nil, tooLarge("values: larger than the limit of %d bytes together", maxMergedBytes)
+	}
+	return values, warnings, err
 }
 
 // parseInline returns the values of a mapping in JSON.

@@ -53,7 +53,7 @@ func TestValues(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
+			if diff := cmp.Diff(string(asJSON(test.want)), string(got)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -132,7 +132,9 @@ func TestValuesOverTheDefaultsOfAChart(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // what is given is not changed by a rendering
-		got, err := render(t, chart, options(given))
+		opts := options(nil)
+		opts.Values = given
+		got, err := render(t, chart, opts)
 		if want := `all: '{"a":{"c":2,"g":4},"d":[3]}'`; err != nil || !strings.Contains(got, want) {
 			t.Errorf("want %s, got %v:\n%s", want, err, got)
 		}
@@ -141,9 +143,11 @@ func TestValuesOverTheDefaultsOfAChart(t *testing.T) {
 
 const chartDigest = digest.Digest("sha256:192f8b2d934ef24b62e86b7e1a6e1762d1c8af26a916f78057bc13fa5ed60f71")
 
+var identityValues = map[string]any{"b": []any{1.0, "x", nil}, "a": map[string]any{"z": true, "y": 0.5}}
+
 func identity(t *testing.T, chart digest.Digest, change func(*helm.Options)) string {
 	t.Helper()
-	opts := options(map[string]any{"b": []any{1.0, "x", nil}, "a": map[string]any{"z": true, "y": 0.5}})
+	opts := options(identityValues)
 	change(&opts)
 	got, err := helm.Identity(chart, opts)
 	if err != nil {
@@ -177,9 +181,11 @@ func TestIdentity(t *testing.T) {
 		"refusing hooks":        func(o *helm.Options) { o.Hooks = v1alpha1.RefuseHooks },
 		"an API version":        func(o *helm.Options) { o.APIVersions = []string{"a/v1"} },
 		"API versions":          func(o *helm.Options) { o.APIVersions = []string{"a/v1", "a/v1/B"} },
-		"another value":         func(o *helm.Options) { o.Values["a"] = "x" },
-		"a null":                func(o *helm.Options) { o.Values["c"] = nil },
-		"no values":             func(o *helm.Options) { o.Values = nil },
+		"another value":         func(o *helm.Options) { o.Values = asJSON(map[string]any{"b": []any{1.0, "x", nil}, "a": "x"}) },
+		"a null": func(o *helm.Options) {
+			o.Values = asJSON(map[string]any{"b": identityValues["b"], "a": identityValues["a"], "c": nil})
+		},
+		"no values": func(o *helm.Options) { o.Values = nil },
 	} {
 		got := identity(t, chartDigest, change)
 		if other, ok := seen[got]; ok {
@@ -187,7 +193,7 @@ func TestIdentity(t *testing.T) {
 		}
 		seen[got] = name
 	}
-	none := func(o *helm.Options) { o.Values = map[string]any{} }
+	none := func(o *helm.Options) { o.Values = asJSON(map[string]any{}) }
 	if identity(t, chartDigest, none) != identity(t, chartDigest, func(o *helm.Options) { o.Values = nil }) {
 		t.Error("no values and empty values differ")
 	}
@@ -202,7 +208,8 @@ func TestIdentity(t *testing.T) {
 
 func TestIdentityOfWhatCannotBeRendered(t *testing.T) {
 	t.Parallel()
-	opts := options(map[string]any{"a": func() {}})
+	opts := options(nil)
+	opts.Values = []byte(`{"a": hunter2`)
 	_, err := helm.Identity(chartDigest, opts)
 	wantTerminal(t, err, v1alpha1.ChartInvalidReason, "values")
 	opts = options(nil)

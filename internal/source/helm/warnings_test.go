@@ -15,7 +15,7 @@ import (
 func warnedOf(t *testing.T, chart files, opts helm.Options) (string, []string) {
 	t.Helper()
 	var out strings.Builder
-	warnings, err := helm.Render(t.Context(), bytes.NewReader(packed(t, chart)), &out, opts, helm.DefaultLimits())
+	warnings, err := helm.Render(bytes.NewReader(packed(t, chart)), &out, opts, helm.DefaultLimits())
 	if err != nil {
 		t.Fatal(err)
 	}
