@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"flag"
-	"fmt"
-	"net/netip"
 	"os"
 
 	"github.com/spf13/pflag"
@@ -23,8 +21,6 @@ type options struct {
 	logs        *logs.Options
 
 	showVersion bool
-	denyCIDRs   []string
-	allowCIDRs  []string
 	app         app.Options
 }
 
@@ -45,26 +41,7 @@ func parseOptions(args []string) (*options, error) {
 		}
 		return nil, err
 	}
-	var err error
-	if o.app.Sources.DenyCIDRs, err = parseCIDRs(o.denyCIDRs); err != nil {
-		return nil, fmt.Errorf("--source-deny-cidrs: %w", err)
-	}
-	if o.app.Sources.AllowCIDRs, err = parseCIDRs(o.allowCIDRs); err != nil {
-		return nil, fmt.Errorf("--source-allow-cidrs: %w", err)
-	}
 	return o, logsv1.ValidateAndApply(o.logs, nil)
-}
-
-func parseCIDRs(texts []string) ([]netip.Prefix, error) {
-	prefixes := make([]netip.Prefix, 0, len(texts))
-	for _, text := range texts {
-		prefix, err := netip.ParsePrefix(text)
-		if err != nil {
-			return nil, err
-		}
-		prefixes = append(prefixes, prefix)
-	}
-	return prefixes, nil
 }
 
 // addManagerFlags adds the flags that Cluster API's providers have in common.
@@ -114,11 +91,13 @@ func (o *options) addSourceFlags(fs *pflag.FlagSet) {
 			"0: four fifths of the volume.")
 	fs.StringVar(&s.BundleDir, "bundle-dir", s.BundleDir,
 		"Directory below which sources of the kind file are. Empty: there are none.")
-	fs.StringSliceVar(&o.denyCIDRs, "source-deny-cidrs", nil,
+	fs.Var((*cidrs)(&s.DenyCIDRs), "source-deny-cidrs",
 		"Addresses that nothing is fetched from, beside loopback, link-local and the metadata services of clouds.")
-	fs.StringSliceVar(&o.allowCIDRs, "source-allow-cidrs", nil,
+	fs.Var((*cidrs)(&s.AllowCIDRs), "source-allow-cidrs",
 		"Exceptions to what is denied without --source-deny-cidrs, for tests and for registries on the same host: "+
 			"every Bundle may name what is there.")
+	fs.Var((*cidrs)(&s.TokenCIDRs), "registry-token-cidrs",
+		"Private addresses that the token server of a registry may have, unless it is on the registry's own host.")
 	fs.StringVar(&s.MirrorsFile, "registry-mirrors", s.MirrorsFile,
 		"File with mirrors of registries, read again when it changes. Empty: there are none.")
 	fs.BoolVar(&s.RequireSignatures, "require-signatures", s.RequireSignatures,

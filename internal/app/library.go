@@ -89,6 +89,7 @@ func newFetcher(opts Options) (*fetch.Sources, error) {
 func newRegistries(opts Options, files *fetch.Sources) (*oci.Client, error) {
 	cfg := oci.DefaultConfig()
 	cfg.UserAgent, cfg.Dial, cfg.Proxy = userAgent(opts), files.DialContext, files.Proxy
+	cfg.TokenCIDRs = opts.Sources.TokenCIDRs
 	cfg.MaxRedirects, cfg.DownloadTimeout = opts.Sources.MaxRedirects, opts.Sources.DownloadTimeout
 	cfg.ConnectTimeout, cfg.StallTimeout = opts.Sources.ConnectTimeout, opts.Sources.StallTimeout
 	cfg.MinThroughput = opts.Sources.MinThroughput

@@ -71,6 +71,9 @@ type SourceOptions struct {
 	// DenyCIDRs are addresses that nothing is fetched from, beside loopback, link-local
 	// and the metadata services of clouds, of which AllowCIDRs are excepted.
 	DenyCIDRs, AllowCIDRs []netip.Prefix
+
+	// TokenCIDRs are private addresses that the token servers of registries may have.
+	TokenCIDRs []netip.Prefix
 	// MirrorsFile has the mirrors of registries; empty for none.
 	MirrorsFile string
 	// RequireSignatures refuses every source that is not an artifact of a registry

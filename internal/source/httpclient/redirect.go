@@ -42,22 +42,32 @@ func (r Redirects) Follow(
 		if err != nil {
 			return nil, nil, AtRedirect(first, u, Sanitize(ctx, err))
 		}
-		if !redirected(resp) {
+		if !IsRedirect(resp) {
 			return resp, u, nil
 		}
 		_ = resp.Body.Close()
-		if redirects == r.Max {
-			return nil, nil, fault.Stallf(v1alpha1.LimitExceededReason, "more than %d redirects", r.Max)
-		}
-		if u, err = r.next(u, resp.Header.Get("Location")); err != nil {
+		if u, err = r.next(u, resp, redirects); err != nil {
 			return nil, nil, err
 		}
 	}
 }
 
+// Check returns an error, as Follow does, when resp, the answer to a request to from, is a
+// redirect that may not be followed behind so many others.
+func (r Redirects) Check(resp *http.Response, from *url.URL, followed int) error {
+	if !IsRedirect(resp) {
+		return nil
+	}
+	_, err := r.next(from, resp, followed)
+	return err
+}
+
 // next returns where a redirect from one URL leads.
-func (r Redirects) next(from *url.URL, location string) (*url.URL, error) {
-	to, err := from.Parse(location)
+func (r Redirects) next(from *url.URL, resp *http.Response, followed int) (*url.URL, error) {
+	if followed >= r.Max {
+		return nil, fault.Stallf(v1alpha1.LimitExceededReason, "more than %d redirects", r.Max)
+	}
+	to, err := from.Parse(resp.Header.Get("Location"))
 	if err != nil || to.Host == "" {
 		return nil, fault.Retry(v1alpha1.FetchFailedReason, errors.New("redirected to an invalid url"))
 	}
@@ -78,7 +88,8 @@ func (r Redirects) denied(why string, to *url.URL) error {
 	return fault.Stall(v1alpha1.SourceDeniedReason, errors.New(text))
 }
 
-func redirected(resp *http.Response) bool {
+// IsRedirect reports whether an answer leads to another URL.
+func IsRedirect(resp *http.Response) bool {
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
 		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:

@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -203,40 +204,86 @@ func TestCredentialsThatStopWorkingAndOthersThatWork(t *testing.T) {
 
 func TestTokenServersThatAreNotUsed(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct {
-		given      string
-		wantClass  fault.Class
-		wantReason string
-		wantText   string
-	}{
-		"one without TLS": {
-			`Bearer realm="http://192.0.2.1/hunter2"`, fault.ClassStall, v1alpha1.SourceDeniedReason,
-			"a token server without TLS, http://192.0.2.1",
-		},
-		"one with a user": {
-			`Bearer realm="https://u:hunter2@192.0.2.1/"`, fault.ClassRetry, v1alpha1.FetchFailedReason, "not a URL",
-		},
-		"none":       {`Bearer service="hunter2"`, fault.ClassRetry, v1alpha1.FetchFailedReason, "not a URL"},
-		"no host":    {`Bearer realm="/token"`, fault.ClassRetry, v1alpha1.FetchFailedReason, "not a URL"},
-		"not a URL":  {`Bearer realm="https://%zz hunter2"`, fault.ClassRetry, v1alpha1.FetchFailedReason, "not a URL"},
-		"a file":     {`Bearer realm="file:///etc/passwd"`, fault.ClassRetry, v1alpha1.FetchFailedReason, "not a URL"},
-		"no scheme":  {"", fault.ClassRetry, v1alpha1.FetchFailedReason, "refused the credentials"},
-		"another":    {`Negotiate`, fault.ClassRetry, v1alpha1.FetchFailedReason, "refused the credentials"},
-		"half a one": {`Bearer realm="https://192`, fault.ClassRetry, v1alpha1.FetchFailedReason, "not a URL"},
+	// What the registry itself may send: its own addresses are not those of its token server.
+	beside := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		t.Error("want no request to a token server that is not used")
+	}))
+	t.Cleanup(beside.Close)
+	const denied = "the registry names a token server that is not used: it is no URL, it has no TLS, or it has a private address"
+	tests := map[string]string{
+		"one without TLS":                  `Bearer realm="http://192.0.2.1/hunter2"`,
+		"one with a user":                  `Bearer realm="https://u:hunter2@192.0.2.1/"`,
+		"none":                             `Bearer service="hunter2"`,
+		"no host":                          `Bearer realm="/token"`,
+		"not a URL":                        `Bearer realm="https://%zz hunter2"`,
+		"a file":                           `Bearer realm="file:///etc/passwd"`,
+		"half a one":                       `Bearer realm="https://192`,
+		"loopback by a name":               `Bearer realm="` + strings.Replace(beside.URL, "127.0.0.1", "localhost", 1) + `"`,
+		"loopback mapped to IPv6":          `Bearer realm="` + strings.Replace(beside.URL, "127.0.0.1", "[::ffff:127.0.0.1]", 1) + `"`,
+		"a service of the network":         `Bearer realm="https://10.96.0.1/api"`,
+		"a service of the network, NAT64":  `Bearer realm="https://[64:ff9b::a60:1]/api"`,
+		"another, of carriers":             `Bearer realm="https://100.64.0.1/"`,
+		"another, of IPv6":                 `Bearer realm="https://[fd12::1]/"`,
+		"the metadata of a cloud":          `Bearer realm="https://169.254.169.254/latest"`,
+		"the metadata of a cloud, of IPv6": `Bearer realm="https://[fd00:ec2::254]/latest"`,
 	}
-	for name, tc := range tests {
+	for name, given := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := ocitest.New(t, ocitest.Options{TLS: true})
-			r.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
-				w.Header().Set("WWW-Authenticate", tc.given)
-				w.WriteHeader(http.StatusUnauthorized)
-				return true
-			})
+			r := challenging(t, given)
 			creds := credentials(t, r, map[string]string{"username": "jane", "password": "hunter2"})
 			_, err := pull(t, client(t, oci.Config{}), tlsRef(r), creds)
-			faulttest.Want(t, err, tc.wantClass, tc.wantReason, tc.wantText)
+			faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceDeniedReason, denied)
 		})
+	}
+}
+
+// challenging is a registry that answers every request with a challenge.
+func challenging(t *testing.T, challenge string) *ocitest.Registry {
+	t.Helper()
+	r := ocitest.New(t, ocitest.Options{TLS: true})
+	r.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("WWW-Authenticate", challenge)
+		w.WriteHeader(http.StatusUnauthorized)
+		return true
+	})
+	return r
+}
+
+func TestChallengesThatAreNone(t *testing.T) {
+	t.Parallel()
+	for _, given := range []string{"", "Negotiate", `Digest realm="a"`} {
+		r := challenging(t, given)
+		creds := credentials(t, r, map[string]string{"username": "jane", "password": "hunter2"})
+		_, err := pull(t, client(t, oci.Config{}), tlsRef(r), creds)
+		faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "refused the credentials")
+	}
+}
+
+// TestAPrivateTokenServerIsUsedIfTheOperatorSaysSo has a registry under a public name and
+// its token server on a private address.
+func TestAPrivateTokenServerIsUsedIfTheOperatorSaysSo(t *testing.T) {
+	t.Parallel()
+	for cidr, want := range map[string]bool{"127.0.0.0/8": true, "127.0.0.1/32": true, "10.0.0.0/8": false, "127.0.0.2/32": false} {
+		r := ocitest.New(t, ocitest.Options{TLS: true, Bearer: true, Username: "jane", Password: "hunter2"})
+		r.Push(t, "bundles/calico", artifact(), "1.0.0")
+		creds := credentials(t, r, nil)
+		creds.Logins = []oci.Login{{Prefix: "example.com", Username: "jane", Password: "hunter2"}}
+		c := client(t, oci.Config{
+			TokenCIDRs: []netip.Prefix{netip.MustParsePrefix(cidr)},
+			Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, network, strings.Replace(address, "example.com:443", r.Host(), 1))
+			},
+		})
+		got, err := pull(t, c, oci.Reference{Repository: "example.com/bundles/calico", Tag: "1.0.0"}, creds)
+		if want {
+			wantPulled(t, got, err)
+			continue
+		}
+		faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceDeniedReason, "--registry-token-cidrs")
+		if n := count(r.Requests(), "GET /token"); n > 0 {
+			t.Errorf("%s: want no login sent to the token server, got %d requests", cidr, n)
+		}
 	}
 }
 
@@ -249,11 +296,11 @@ func TestAnswersOfATokenServerThatCannotBeUsed(t *testing.T) {
 		wantReason  string
 		wantText    string
 	}{
-		"not JSON":    {200, secret, fault.ClassRetry, v1alpha1.FetchFailedReason, "not JSON"},
+		"not JSON":    {200, secret, fault.ClassRetry, v1alpha1.FetchFailedReason, "no token"},
 		"no token":    {200, `{}`, fault.ClassRetry, v1alpha1.FetchFailedReason, "no token"},
 		"a bad token": {200, `{"token":"hunter2\r\nX: y"}`, fault.ClassRetry, v1alpha1.FetchFailedReason, "no token"},
 		"too much": {
-			200, strings.Repeat(" ", 200_000), fault.ClassRetry, v1alpha1.FetchFailedReason, "larger than the limit",
+			200, strings.Repeat(" ", 200_000), fault.ClassStall, v1alpha1.LimitExceededReason, "larger than the limit",
 		},
 		"an error":       {500, secret, fault.ClassRetry, v1alpha1.FetchFailedReason, "500 Internal Server Error"},
 		"leave me alone": {429, secret, fault.ClassWait, v1alpha1.ThrottledReason, "429 Too Many Requests"},

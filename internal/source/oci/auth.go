@@ -1,16 +1,16 @@
 package oci
 
 import (
-	"cmp"
+	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
+	"slices"
 	"strings"
+
+	"oras.land/oras-go/v2/registry/remote/auth"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -19,167 +19,165 @@ import (
 
 const (
 	// maxTokenAnswer bounds what a token server answers, in bytes.
-	maxTokenAnswer = 128 << 10
+	maxTokenAnswer = 32 << 10
 	// clientID names us to token servers that speak OAuth 2.
 	clientID = "cluster-api-addon-provider-bundle"
 )
 
-// challengeParameter is one parameter of a WWW-Authenticate header.
-var challengeParameter = regexp.MustCompile(`([a-zA-Z]+)="([^"]*)"`)
-
-// challenge is how a registry asks for authentication (RFC 9110 section 11.6.1).
-type challenge struct {
-	scheme                string
-	realm, service, scope string
+// attempt is one request of a repository. The library answers challenges and follows
+// redirects, and each of its requests comes through here: its own errors hold URLs, and
+// what registries and token servers wrote.
+type attempt struct {
+	*repository
+	// asked is the URL of the request.
+	asked *url.URL
+	// issuer is the token server that has answered, if one has.
+	issuer *url.URL
+	// failed is why the attempt failed, unless it is the library that refused it.
+	failed error
 }
 
-// challengeOf returns the challenge of a header. One for a bearer token goes
-// before another one.
-func challengeOf(header http.Header) challenge {
-	var best challenge
-	for _, value := range header.Values("WWW-Authenticate") {
-		scheme, parameters, _ := strings.Cut(strings.TrimSpace(value), " ")
-		c := challenge{scheme: strings.ToLower(scheme)}
-		for _, match := range challengeParameter.FindAllStringSubmatch(parameters, -1) {
-			switch strings.ToLower(match[1]) {
-			case "realm":
-				c.realm = match[2]
-			case "service":
-				c.service = match[2]
-			case "scope":
-				c.scope = match[2]
-			}
-		}
-		if best.scheme == "" || c.scheme == "bearer" {
-			best = c
-		}
+// authorized sends req, and again with credentials if the registry asks for them.
+func (r *repository) authorized(req *http.Request) (*http.Response, error) {
+	a := &attempt{repository: r, asked: req.URL}
+	client := &auth.Client{
+		Client: &http.Client{Transport: a, CheckRedirect: func(next *http.Request, _ []*http.Request) error {
+			next.Header.Del("Referer") // a URL may be signed
+			return nil
+		}},
+		Header: http.Header{"User-Agent": {r.cfg.UserAgent}},
+		Credential: func(context.Context, string) (auth.Credential, error) {
+			return r.identity.login.credential(), nil // a session is for one registry
+		},
+		Cache: r.tokens, ClientID: clientID, BlockedRealmPrefixes: r.blocked,
 	}
-	return best
+	resp, err := client.Do(req.WithContext(auth.AppendRepositoryScope(req.Context(), r.endpoint.ref, auth.ActionPull)))
+	if err == nil {
+		return resp, nil
+	}
+	return nil, a.explain()
 }
 
-// authorize returns the value of Authorization that answers a challenge, or ""
-// when there is nothing to answer with.
-//
-// It is not the flow of the library, which refuses token servers with private
-// addresses: that is where the registry of an isolated network has its own.
-// Addresses are refused by Config.Dial, for token servers as for all others.
-func (r *repository) authorize(ctx context.Context, c challenge) (string, error) {
-	login := r.identity.login
+// explain returns why the attempt failed.
+func (a *attempt) explain() error {
 	switch {
-	case c.scheme == "basic" && login.Username != "":
-		return basic(login), nil
-	case c.scheme == "bearer" && login.RegistryToken != "":
-		return "Bearer " + login.RegistryToken, nil
-	case c.scheme == "bearer":
-		token, err := r.fetchToken(ctx, c)
-		if err != nil {
-			return "", err
-		}
-		return "Bearer " + token, nil
+	case a.failed != nil:
+		return a.failed
+	case a.issuer != nil:
+		return fault.Retry(v1alpha1.FetchFailedReason, fmt.Errorf("%s: the answer has no token that can be sent", tokenServer(a.issuer)))
 	}
-	return "", nil
+	return badRealm()
 }
 
-func basic(l Login) string { return httpclient.BasicAuth(l.Username, l.Password) }
+func badRealm() error {
+	return fault.Stallf(v1alpha1.SourceDeniedReason, "the registry names a token server that is not used: "+
+		"it is no URL, it has no TLS, or it has a private address that is not in --registry-token-cidrs")
+}
 
-// fetchToken asks the token server for a token to pull from the repository.
-func (r *repository) fetchToken(ctx context.Context, c challenge) (string, error) {
-	realm, err := r.realmOf(c)
-	if err != nil {
-		return "", err
+func tokenServer(u *url.URL) string { return "token server " + httpclient.Origin(u) }
+
+// credential returns the login as the library has it.
+func (l Login) credential() auth.Credential {
+	return auth.Credential{
+		Username: l.Username, Password: l.Password, RefreshToken: l.IdentityToken, AccessToken: l.RegistryToken,
 	}
-	who := "token server " + httpclient.Origin(realm)
-	req, authorization, err := r.tokenRequest(ctx, realm, c)
-	if err != nil {
-		return "", err
+}
+
+// RoundTrip sends a request of the library to the registry, to its token server, or to
+// where either leads.
+func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
+	first, followed := firstRequest(req)
+	var resp *http.Response
+	var err error
+	if *first == *a.asked {
+		resp, err = a.toRegistry(req, followed)
+	} else {
+		resp, err = a.toTokenServer(req, first, followed)
 	}
-	got, err := r.follow(req, authorization)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", who, err)
+		a.failed = httpclient.Failed(err)
 	}
-	defer func() { _ = got.Body.Close() }()
-	switch got.StatusCode {
+	return resp, err
+}
+
+// firstRequest returns the URL of the request that redirects led to req from, and how many.
+func firstRequest(req *http.Request) (first *url.URL, followed int) {
+	for ; req.Response != nil; followed++ {
+		req = req.Response.Request
+	}
+	return req.URL, followed
+}
+
+func (a *attempt) toRegistry(req *http.Request, followed int) (*http.Response, error) {
+	if _, token, _ := strings.Cut(req.Header.Get("Authorization"), " "); a.issuer != nil && !httpclient.IsHeaderText(token) {
+		return nil, fmt.Errorf("%s: the answer has no token that can be sent", tokenServer(a.issuer))
+	}
+	resp, err := a.send(req, a.asked, followed)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || !httpclient.SameOrigin(a.asked, req.URL) {
+		return resp, err
+	}
+	// The library looks at the first challenge only, and many send one for passwords too.
+	challenges := resp.Header.Values("WWW-Authenticate")
+	slices.SortStableFunc(challenges, func(x, _ string) int { return -len(schemeOf(x, "bearer")) })
+	if len(challenges) > 0 && schemeOf(challenges[0], "basic") != "" && a.identity.login.Username == "" {
+		_ = resp.Body.Close()
+		return nil, a.refused("the registry", resp.StatusCode)
+	}
+	return resp, nil
+}
+
+// schemeOf returns the scheme of a challenge if it is that one, else nothing.
+func schemeOf(challenge, scheme string) string {
+	if got, _, _ := strings.Cut(strings.TrimSpace(challenge), " "); strings.EqualFold(got, scheme) {
+		return got
+	}
+	return ""
+}
+
+// toTokenServer returns an answer only if it may be one with a token.
+func (a *attempt) toTokenServer(req *http.Request, first *url.URL, followed int) (*http.Response, error) {
+	if req.URL.Host == "" || req.URL.User != nil || !httpclient.IsHTTP(req.URL) {
+		return nil, badRealm()
+	}
+	resp, err := a.send(req, first, followed)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", tokenServer(first), err)
+	}
+	if httpclient.IsRedirect(resp) {
+		return resp, nil
+	}
+	defer func() { _ = resp.Body.Close() }()
+	switch resp.StatusCode {
 	case http.StatusOK:
-		token, err := readToken(got.Body)
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", who, httpclient.Sanitize(ctx, err))
-		}
-		return token, nil
+		a.issuer = first
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return "", r.refused("the "+who, got.StatusCode)
+		return nil, a.refused("the "+tokenServer(first), resp.StatusCode)
+	default:
+		return nil, fault.Wrap(tokenServer(first), statusFault(resp, a.now()))
 	}
-	return "", fault.Wrap(who, statusFault(got, r.now()))
-}
-
-// realmOf returns the URL of the token server that a challenge names. Behind a
-// registry with TLS it must have TLS too: it is sent the password.
-func (r *repository) realmOf(c challenge) (*url.URL, error) {
-	realm, err := url.Parse(c.realm)
-	if err != nil || realm.Host == "" || realm.User != nil || !httpclient.IsHTTP(realm) {
-		return nil, errors.New("the registry names a token server that is not a URL")
-	}
-	if realm.Scheme != "https" && r.identity.scheme == "https" {
-		return nil, fault.Stallf(v1alpha1.SourceDeniedReason,
-			"the registry names a token server without TLS, %s", httpclient.Origin(realm))
-	}
-	return realm, nil
-}
-
-// tokenRequest returns the request for a token, by OAuth 2 with an identity
-// token and else by the specification of distribution, and its Authorization.
-func (r *repository) tokenRequest(ctx context.Context, realm *url.URL, c challenge) (*http.Request, string, error) {
-	login, scope := r.identity.login, cmp.Or(c.scope, "repository:"+r.name+":pull")
-	if login.IdentityToken != "" {
-		form := url.Values{
-			"grant_type": {"refresh_token"}, "refresh_token": {login.IdentityToken},
-			"service": {c.service}, "scope": {scope}, "client_id": {clientID},
-		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, realm.String(), strings.NewReader(form.Encode()))
-		if err != nil {
-			return nil, "", errors.New("the registry names a token server that is not a URL")
-		}
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		return req, "", nil
-	}
-	query := realm.Query()
-	if c.service != "" {
-		query.Set("service", c.service)
-	}
-	for one := range strings.FieldsSeq(scope) {
-		query.Add("scope", one)
-	}
-	asked := *realm
-	asked.RawQuery = query.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, asked.String(), http.NoBody)
+	content, err := io.ReadAll(httpclient.Limit(resp.Body, 0, maxTokenAnswer))
 	if err != nil {
-		return nil, "", errors.New("the registry names a token server that is not a URL")
+		return nil, fmt.Errorf("%s: %w", tokenServer(first), httpclient.Sanitize(req.Context(), err))
 	}
-	if login.Username == "" {
-		return req, "", nil
-	}
-	return req, basic(login), nil
+	resp.Body = io.NopCloser(bytes.NewReader(content))
+	return resp, nil
 }
 
-// readToken returns the token of a token server's answer.
-func readToken(body io.Reader) (string, error) {
-	content, err := io.ReadAll(io.LimitReader(body, maxTokenAnswer+1))
+// send sends req, to which so many redirects led from first, and refuses an answer that is
+// a redirect which must not be followed.
+func (a *attempt) send(req *http.Request, first *url.URL, followed int) (*http.Response, error) {
+	redirects := httpclient.Redirects{Max: a.cfg.MaxRedirects}
+	if a.identity.scheme == "http" {
+		redirects.Advice = a.remedies().TLS
+	}
+	resp, err := a.transportTo(req.URL).RoundTrip(req)
 	if err != nil {
-		return "", err
+		err = httpclient.AtRedirect(first, req.URL, httpclient.Sanitize(req.Context(), err))
+		return nil, a.remedies().OfError(a.identity.scheme, err)
 	}
-	if len(content) > maxTokenAnswer {
-		return "", fmt.Errorf("the answer is larger than the limit of %d bytes", maxTokenAnswer)
+	if err := redirects.Check(resp, req.URL, followed); err != nil {
+		_ = resp.Body.Close()
+		return nil, a.remedies().OfError(a.identity.scheme, err)
 	}
-	var parsed struct {
-		Token       string `json:"token"`
-		AccessToken string `json:"access_token"`
-	}
-	// The error of the decoder may repeat a part of the content.
-	if json.Unmarshal(content, &parsed) != nil {
-		return "", errors.New("the answer is not JSON")
-	}
-	token := cmp.Or(parsed.AccessToken, parsed.Token)
-	if token == "" || !httpclient.IsHeaderText(token) {
-		return "", errors.New("the answer has no token that can be sent")
-	}
-	return token, nil
+	return resp, nil
 }

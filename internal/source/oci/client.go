@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"sync"
 	"time"
@@ -55,6 +56,11 @@ type Config struct {
 	// MaxRedirects bounds the redirects of one request. Zero allows none.
 	MaxRedirects int
 
+	// TokenCIDRs are private addresses that the token servers of registries may have
+	// (flag --registry-token-cidrs). One on the host of its registry, and one with a public
+	// address, needs none.
+	TokenCIDRs []netip.Prefix
+
 	// Mirrors returns the mirrors to use, at every call anew: see MirrorFile.
 	// An error fails the call. Nil means none.
 	Mirrors func() ([]Mirror, error)
@@ -85,6 +91,8 @@ func DefaultConfig() Config {
 type Client struct {
 	cfg Config
 	now func() time.Time
+	// blocked are addresses that token servers may not have.
+	blocked []netip.Prefix
 
 	mu       sync.Mutex
 	sessions []*session
@@ -97,7 +105,7 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("registries: %w", err)
 	}
-	return &Client{cfg: cfg, now: time.Now, failed: map[string]time.Time{}}, nil
+	return &Client{cfg: cfg, now: time.Now, blocked: blockedRealms(cfg.TokenCIDRs), failed: map[string]time.Time{}}, nil
 }
 
 func (c Config) validate() error {

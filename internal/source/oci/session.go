@@ -5,18 +5,15 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
 )
 
-const (
-	maxSessions = 64
-	maxTokens   = 1000
-)
+const maxSessions = 64
 
 // session is one identity at one registry: connections and tokens are never
 // shared between two.
@@ -29,8 +26,9 @@ type session struct {
 	// shown the client certificate.
 	own, others *http.Transport
 
-	mu     sync.Mutex
-	tokens map[string]string // the value of Authorization by repository
+	tokens *tokens
+	// blocked are addresses that token servers may not have.
+	blocked []netip.Prefix
 }
 
 // identity distinguishes sessions.
@@ -90,7 +88,9 @@ func (c *Client) session(i identity) *session {
 		c.sessions[0].others.CloseIdleConnections()
 		c.sessions = slices.Delete(c.sessions, 0, 1)
 	}
-	s := &session{cfg: &c.cfg, identity: i, now: c.now, own: newTransport(c.cfg, i), tokens: map[string]string{}}
+	s := &session{
+		cfg: &c.cfg, identity: i, now: c.now, own: newTransport(c.cfg, i), tokens: &tokens{}, blocked: c.blocked,
+	}
 	i.certificate = nil
 	s.others = newTransport(c.cfg, i)
 	c.sessions = append(c.sessions, s)
@@ -114,20 +114,4 @@ func (s *session) transportTo(u *url.URL) *http.Transport {
 		return s.own
 	}
 	return s.others
-}
-
-// token returns the value of Authorization that the repository took last.
-func (s *session) token(repository string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.tokens[repository]
-}
-
-func (s *session) keepToken(repository, value string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.tokens) >= maxTokens {
-		clear(s.tokens)
-	}
-	s.tokens[repository] = value
 }

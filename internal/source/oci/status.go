@@ -32,26 +32,26 @@ func hasStatus(err error, code int) bool {
 }
 
 // check returns what the status of an answer to a request to u means, nil for success.
-func (r *repository) check(u *url.URL, got answer) error {
-	code := got.StatusCode
+func (r *repository) check(u *url.URL, resp *http.Response) error {
+	code, from := resp.StatusCode, resp.Request.URL
 	denied := code == http.StatusUnauthorized || code == http.StatusForbidden
 	switch {
 	case code == http.StatusOK || code == http.StatusPartialContent:
 		return nil
-	case denied && httpclient.SameOrigin(u, got.from):
+	case denied && httpclient.SameOrigin(u, from):
 		return r.refused("the registry", code)
 	case code == http.StatusNotFound:
-		return httpclient.AtRedirect(u, got.from, missing("not found ("+httpclient.StatusText(code)+")"))
+		return httpclient.AtRedirect(u, from, missing("not found ("+httpclient.StatusText(code)+")"))
 	}
-	err := r.remedies().OfStatus(r.identity.scheme, code, statusFault(got, r.now()))
-	return httpclient.AtRedirect(u, got.from, err)
+	err := r.remedies().OfStatus(r.identity.scheme, code, statusFault(resp, r.now()))
+	return httpclient.AtRedirect(u, from, err)
 }
 
 // statusFault returns the error of a status that has no meaning of its own for
 // registries.
-func statusFault(got answer, now time.Time) error {
-	text := "the server answered " + httpclient.StatusText(got.StatusCode)
-	return httpclient.StatusError(got.Response, now, &statusError{code: got.StatusCode, text: text})
+func statusFault(resp *http.Response, now time.Time) error {
+	text := "the server answered " + httpclient.StatusText(resp.StatusCode)
+	return httpclient.StatusError(resp, now, &statusError{code: resp.StatusCode, text: text})
 }
 
 func statusFailed(code int, text string) error {

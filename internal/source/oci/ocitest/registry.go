@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -159,7 +160,7 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case r.lets(req):
 		r.inner.ServeHTTP(w, req)
 	default:
-		w.Header().Set("WWW-Authenticate", r.challenge())
+		w.Header().Set("WWW-Authenticate", r.challenge(req.URL.Path))
 		w.WriteHeader(http.StatusUnauthorized)
 	}
 }
@@ -196,11 +197,15 @@ func (r *Registry) knows(req *http.Request) bool {
 	return username == r.opts.Username && password == r.opts.Password
 }
 
-func (r *Registry) challenge() string {
+// repositoryOf matches the name of a repository in a path.
+var repositoryOf = regexp.MustCompile("^/v2/(.*)/(manifests|blobs|tags|referrers)/")
+
+func (r *Registry) challenge(path string) string {
 	if !r.opts.Bearer {
 		return `Basic realm="registry"`
 	}
-	return fmt.Sprintf(`Bearer realm="%s/token?of=test",service="registry",scope="repository:any:pull"`, r.Server.URL)
+	name := append(repositoryOf.FindStringSubmatch(path), "", "")[1]
+	return fmt.Sprintf(`Bearer realm="%s/token?of=test",service="registry",scope="repository:%s:pull"`, r.Server.URL, name)
 }
 
 // issue answers as a token server.
@@ -216,5 +221,5 @@ func (r *Registry) issue(w http.ResponseWriter, req *http.Request) {
 	defer r.mu.Unlock()
 	r.issued++
 	r.token = fmt.Sprintf("issued-%d", r.issued)
-	_, _ = fmt.Fprintf(w, `{"token":%q}`, r.token)
+	_, _ = fmt.Fprintf(w, `{"token":%q,"access_token":%q}`, r.token, r.token)
 }
