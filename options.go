@@ -89,6 +89,8 @@ func (o *options) addSourceFlags(fs *pflag.FlagSet) {
 		"Bytes of the cache directory, at most four fifths of its volume. What no Bundle names goes first; what "+
 			"Bundles name stays. Set it below the sizeLimit of an emptyDir, which the volume does not know of. "+
 			"0: four fifths of the volume.")
+	fs.IntVar(&o.app.Cache.NamespacePercent, "cache-namespace-max-percent", o.app.Cache.NamespacePercent,
+		"Per cent of the cache that the Bundles of one namespace may name. What several namespaces name counts for each.")
 	fs.StringVar(&s.BundleDir, "bundle-dir", s.BundleDir,
 		"Directory below which sources of the kind file are. Empty: there are none.")
 	fs.Var((*cidrs)(&s.DenyCIDRs), "source-deny-cidrs",

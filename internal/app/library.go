@@ -38,7 +38,9 @@ func newLibrary(
 	if err != nil {
 		return nil, nil, err
 	}
-	cached, err := store.Open(opts.Cache.Dir, store.Options{MaxBytes: opts.Cache.MaxBytes})
+	cached, err := store.Open(opts.Cache.Dir, store.Options{
+		MaxBytes: opts.Cache.MaxBytes, NamespacePercent: opts.Cache.NamespacePercent,
+	})
 	if err != nil {
 		return nil, nil, err
 	}

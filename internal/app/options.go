@@ -61,6 +61,8 @@ type CacheOptions struct {
 	Dir string
 	// MaxBytes bounds it, to at most four fifths of the volume; zero for those.
 	MaxBytes int64
+	// NamespacePercent is how much of it a namespace may hold.
+	NamespacePercent int
 }
 
 // SourceOptions configure where bundles may come from.
@@ -115,7 +117,7 @@ func DefaultOptions() Options {
 			KubeAPIBurst:  200,
 		},
 		Concurrency: Concurrency{Bundles: 10, Placements: 10, Sets: 10, ClusterBundles: 20, ClusterCache: 100},
-		Cache:       CacheOptions{Dir: "/var/cache/caapb", MaxBytes: 3 << 30},
+		Cache:       CacheOptions{Dir: "/var/cache/caapb", MaxBytes: 3 << 30, NamespacePercent: 50},
 		Sources: SourceOptions{
 			ResolveInterval: 10 * time.Minute,
 			MaxRedirects:    5,

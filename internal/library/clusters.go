@@ -10,6 +10,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/slots"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
 // Cluster is a Cluster in the namespace of a Bundle.
@@ -96,7 +97,7 @@ func (c *clusters) ask(ctx context.Context, wanted clusterPart) (source.Part, er
 		return source.Part{}, err
 	}
 	defer release()
-	return wanted.part.ForCluster(ctx, wanted.cluster)
+	return wanted.part.ForCluster(store.WithNamespace(ctx, wanted.bundle.Namespace), wanted.cluster)
 }
 
 // invalidate has what Clusters get of the sources of a namespace that depend on an object

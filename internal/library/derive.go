@@ -39,7 +39,7 @@ func (x *indexing) derive(ctx context.Context, part source.Part) error {
 	}
 	defer file.Close() //nolint:errcheck // only read
 	var index partIndex
-	err = x.store.Derive(kindOf(objectsKind, part), part.Digest, func(w io.Writer) error {
+	err = x.store.Derive(ctx, kindOf(objectsKind, part), part.Digest, func(w io.Writer) error {
 		reading := &reading{indexing: x, ctx: ctx, part: part}
 		index.Index, err = manifest.Build(w, reading.objects(file))
 		index.Unpacked, index.Name = reading.unpacked, part.Name
@@ -48,7 +48,7 @@ func (x *indexing) derive(ctx context.Context, part source.Part) error {
 	if err != nil {
 		return err
 	}
-	return x.store.Derive(kindOf(indexKind, part), part.Digest, func(w io.Writer) error {
+	return x.store.Derive(ctx, kindOf(indexKind, part), part.Digest, func(w io.Writer) error {
 		return json.NewEncoder(w).Encode(index)
 	})
 }

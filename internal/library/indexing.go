@@ -67,6 +67,7 @@ func (x *indexing) invalidate(namespace string, depends func(v1alpha1.Source) bo
 
 // fetch brings a part onto the disk, verified and indexed.
 func (x *indexing) fetch(ctx context.Context, part source.Part) error {
+	ctx = store.WithNamespace(ctx, part.Origin.Namespace)
 	defer x.store.Pin(part.Digest)()
 	if _, ok := x.store.Has(part.Digest); !ok {
 		if err := x.download(ctx, part); err != nil {

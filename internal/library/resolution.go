@@ -10,6 +10,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/slots"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
 // resolutions remembers the parts of sources and renews them.
@@ -65,7 +66,7 @@ func (r *resolutions) ask(ctx context.Context, query source.Query) ([]source.Par
 		return nil, err
 	}
 	defer release()
-	parts, err := r.sources.Resolve(ctx, query)
+	parts, err := r.sources.Resolve(store.WithNamespace(ctx, query.Namespace), query)
 	for i := range parts {
 		parts[i].Origin = query
 	}

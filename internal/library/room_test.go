@@ -1,9 +1,12 @@
 package library
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -14,8 +17,13 @@ import (
 // newLimited returns a library whose cache holds one of what large returns, and not two.
 func newLimited(t *testing.T) *library {
 	t.Helper()
+	return newLibraryWith(t, store.Options{MaxBytes: 120 << 10})
+}
+
+func newLibraryWith(t *testing.T, opts store.Options) *library {
+	t.Helper()
 	dir := t.TempDir()
-	kept, err := store.Open(dir, store.Options{MaxBytes: 120 << 10})
+	kept, err := store.Open(dir, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,5 +76,41 @@ func TestWhatABundleNamesIsNotEvictedForAnother(t *testing.T) {
 	}
 	if _, ok := l.store.Has(digestOf(first.Phases[0].Sources[0])); ok {
 		t.Error("want what nobody names to make room")
+	}
+}
+
+// The cache has room for four sources. A namespace that names ten once had each of them
+// downloaded again and again, and those of others evicted.
+func TestANamespaceThatNamesTooMuchDisturbsNobodyElse(t *testing.T) {
+	t.Parallel()
+	l := newLibraryWith(t, store.Options{MaxBytes: 4 * 100 << 10, NamespacePercent: 50})
+	victim := types.NamespacedName{Namespace: "victim", Name: "calico"}
+	theirs := of(l.large("victim"))
+	hostile := make([]v1alpha1.Release, 10)
+	for i := range hostile {
+		hostile[i] = of(l.large(fmt.Sprint("hostile-", i)))
+	}
+	refused := 0
+	for range 6 {
+		for i, r := range hostile {
+			_, err := l.settleFor(t, types.NamespacedName{Namespace: "hostile", Name: fmt.Sprint("bundle-", i)}, r)
+			if err != nil {
+				refused++
+				faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason,
+					"the share of namespace hostile in the cache, 204800 bytes (flag --cache-namespace-max-percent)")
+			}
+		}
+		if _, err := l.settleFor(t, victim, theirs); err != nil {
+			t.Errorf("want the Bundle of another namespace delivered, got %v", err)
+		}
+		l.clock.Step(stalledRetry)
+	}
+	if refused != 6*8 {
+		t.Errorf("want all but two refused each time, got %d", refused)
+	}
+	for url, n := range l.shelf.counts() {
+		if n != 1 {
+			t.Errorf("want everything downloaded once, got %s %d times", url, n)
+		}
 	}
 }

@@ -182,7 +182,7 @@ func (r *Resolver) rendered(ctx context.Context, c chart, opts helm.Options) (re
 	if err != nil {
 		return rendering{}, fmt.Errorf("rendered chart: %w", err)
 	}
-	return made, r.remember(renderedKind, digest.Digest(identity), string(text))
+	return made, r.remember(ctx, renderedKind, digest.Digest(identity), string(text))
 }
 
 // renderStored returns what a chart renders to whose archive is in the store.

@@ -49,7 +49,7 @@ func (a artifact) readDocument(ctx context.Context, d digest.Digest, creds oci.C
 	if _, err = a.resolver.Store.Commit(ctx, d, bytes.NewReader(content), int64(len(content))); err != nil {
 		return nil, err
 	}
-	return content, a.resolver.remember(readableKind, identity, a.ref.String())
+	return content, a.resolver.remember(ctx, readableKind, identity, a.ref.String())
 }
 
 // checkDocument asks the registry about a manifest that it gave before. About that of a

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"io"
 
 	"github.com/opencontainers/go-digest"
@@ -8,8 +9,8 @@ import (
 
 // remember stores a short text under a kind and the identity of what it was found
 // for, so that this process need not find it again.
-func (r *Resolver) remember(kind string, identity digest.Digest, text string) error {
-	return r.Store.Derive(kind, identity, func(w io.Writer) error {
+func (r *Resolver) remember(ctx context.Context, kind string, identity digest.Digest, text string) error {
+	return r.Store.Derive(ctx, kind, identity, func(w io.Writer) error {
 		_, err := io.WriteString(w, text)
 		return err
 	})

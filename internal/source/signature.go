@@ -83,7 +83,7 @@ func (a artifact) verified(ctx context.Context, d digest.Digest, creds oci.Crede
 	if err != nil {
 		return "", err
 	}
-	return result.By, a.resolver.remember(verifiedKind, identity, result.By)
+	return result.By, a.resolver.remember(ctx, verifiedKind, identity, result.By)
 }
 
 // policy reads the keys and the trusted root that a policy names.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ type content struct {
 //
 // The file can be read until this Store is closed: what it holds is remembered in
 // memory, where who can write to the volume cannot change it.
-func (s *Store) Derive(kind string, d digest.Digest, write func(io.Writer) error) error {
+func (s *Store) Derive(ctx context.Context, kind string, d digest.Digest, write func(io.Writer) error) error {
 	name, err := derivedPath(kind, d)
 	if err != nil {
 		return err
@@ -45,8 +46,9 @@ func (s *Store) Derive(kind string, d digest.Digest, write func(io.Writer) error
 	if err := s.root.MkdirAll(path.Dir(name), dirMode); err != nil {
 		return s.failed(op, err)
 	}
+	s.countFor(ctx, d)
 	written := summed{hash: sha256.New()}
-	err = s.place(growth{op: op, digest: d}, name, func(w io.Writer) error {
+	err = s.place(growth{op: op, digest: d, namespace: namespaceOf(ctx)}, name, func(w io.Writer) error {
 		written.w = w
 		buffered := bufio.NewWriterSize(&written, bufferSize)
 		if err := write(buffered); err != nil {

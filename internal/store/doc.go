@@ -24,7 +24,8 @@
 // sha256, and names that are not made of a digest: no path comes from outside.
 // The limit holds for everything in the directory, whatever it is for, and for files in
 // the making every 4 MiB. What Bundles name is not evicted: a cache that is too small
-// is an error, and not a download in a circle.
+// is an error, and not a download in a circle. A namespace has a share of the limit, and
+// over it only its own goes.
 //
 // What is on the volume is not believed: a blob is compared with its digest when it
 // is opened, and a derived file with what this process wrote, which it remembers in

@@ -17,6 +17,11 @@ type growth struct {
 	op string
 	// digest of the entry that it belongs to, which is spared; empty for none.
 	digest digest.Digest
+	// namespace that it is for; empty for none.
+	namespace string
+	// temp is the name of the file in the folder of temporary files; empty for one in
+	// another folder.
+	temp string
 	// replaces is the name of the file that goes away with it.
 	replaces string
 	// ahead are the bytes that are not on the disk yet.
@@ -30,31 +35,38 @@ func (s *Store) askRoom(g growth) error {
 	return s.makeRoom(g)
 }
 
-// makeRoom evicts what no Bundle names, the least recently used first, until what the
-// directory holds is within the limit. If that is not possible it evicts nothing and
-// returns an error. The caller holds publishing.
+// makeRoom evicts what no Bundle names, the least recently used first, until what a
+// namespace uses is within its share, and what the directory holds within the limit. If
+// that is not possible it returns an error. The caller holds publishing.
 func (s *Store) makeRoom(g growth) error {
 	held, err := s.holdings(g.replaces)
 	if err != nil {
 		return err
-	}
-	over := held.bytes + g.ahead - s.maxBytes
-	if over <= 0 {
-		return nil
 	}
 	// Held while files are removed: a caller that pins a blob and then finds it
 	// must not lose it.
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forgetExpired(s.now())
-	freed, err := s.free(held, over, func(e *entry) bool {
-		return e.digest != g.digest && s.pins[e.digest] == 0 && len(s.named[e.digest]) == 0
-	})
+	used := s.bytesByNamespace(held)
+	if err := s.keepShare(g, held, used); err != nil {
+		return err
+	}
+	over := held.bytes + g.ahead - s.maxBytes
+	if over <= 0 {
+		return nil
+	}
+	counts := s.isWithinShare(used)
+	freed, err := s.free(held, over, func(e *entry) bool { return s.isFree(g, e) && !s.isNamed(e.digest, counts) })
 	if err == nil && !freed {
 		err = s.noRoom(g.op)
 	}
 	return err
 }
+
+// isFree reports whether nobody works on an entry, so that g may have it evicted. It
+// needs mu.
+func (s *Store) isFree(g growth, e *entry) bool { return e.digest != g.digest && s.pins[e.digest] == 0 }
 
 // free removes the entries that it may, the least recently used first, until over bytes
 // are free. It reports false, and removes nothing, if they are not as many. The caller

@@ -112,7 +112,7 @@ func TestDeriveDoesNotEvictItsOwnBlob(t *testing.T) {
 	t.Parallel()
 	s := openWith(t, t.TempDir(), Options{MaxBytes: 10, Now: newClock().now})
 	commit(t, s, "aaaaaa")
-	err := s.Derive("index", digestOf("aaaaaa"), func(w io.Writer) error {
+	err := s.Derive(t.Context(), "index", digestOf("aaaaaa"), func(w io.Writer) error {
 		_, err := io.WriteString(w, "12345")
 		return err
 	})
@@ -245,7 +245,7 @@ func TestStoresOfOneDirectoryStayBelowTheLimit(t *testing.T) {
 				if _, err := s.Commit(t.Context(), d, strings.NewReader(content), 64); err != nil {
 					t.Errorf("Commit: %v", err)
 				}
-				if err := s.Derive("index", d, func(w io.Writer) error { return nil }); err != nil {
+				if err := s.Derive(t.Context(), "index", d, func(w io.Writer) error { return nil }); err != nil {
 					t.Errorf("Derive: %v", err)
 				}
 			}

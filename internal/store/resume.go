@@ -75,7 +75,8 @@ func (s *Store) resume(
 	if size, ok, err := s.present(want, limit); ok || err != nil {
 		return size, err
 	}
-	if err := s.fits(want); err != nil {
+	s.countFor(ctx, want)
+	if err := s.fits(ctx, want); err != nil {
 		return 0, err
 	}
 	_ = s.sweepPartials() // for the space alone: a fault of the disk shows below
@@ -83,7 +84,8 @@ func (s *Store) resume(
 	if errors.Is(err, errLocked) {
 		return s.commitFrom(ctx, want, open, limit)
 	}
-	d := &download{store: s, want: want, open: open, limit: limit, partial: p, op: "write blob " + want.String()}
+	d := &download{store: s, want: want, open: open, limit: limit, partial: p, op: "write blob " + want.String(),
+		namespace: namespaceOf(ctx)}
 	if err != nil {
 		return 0, s.failed(d.op, err)
 	}
@@ -114,12 +116,14 @@ func (s *Store) commitFrom(ctx context.Context, want digest.Digest, open OpenFun
 
 // download is one call of Resume.
 type download struct {
-	store   *Store
-	want    digest.Digest
-	op      string
-	open    OpenFunc
-	limit   int64
-	partial *partial
+	store *Store
+	want  digest.Digest
+	op    string
+	// namespace that it is for.
+	namespace string
+	open      OpenFunc
+	limit     int64
+	partial   *partial
 
 	size int64 // of what is on the disk
 	hash digest.Digester
@@ -159,7 +163,7 @@ func (d *download) publish() error {
 	return err
 }
 
-func (d *download) growth() growth { return growth{op: d.op, digest: d.want} }
+func (d *download) growth() growth { return growth{op: d.op, digest: d.want, namespace: d.namespace} }
 
 // attempt downloads what is missing, and reports whether that was only the end
 // of the file.

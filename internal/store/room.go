@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"io"
 	"math"
@@ -72,12 +73,14 @@ const maxShort = 1024
 
 // fits returns an error while a blob that did not fit in before still does not: it is
 // not downloaded to be dropped again.
-func (s *Store) fits(d digest.Digest) error {
+func (s *Store) fits(ctx context.Context, d digest.Digest) error {
 	size, ok := s.short.Get(d)
 	if !ok {
 		return nil
 	}
-	if err := s.askRoom(growth{op: "write blob " + d.String(), digest: d, ahead: size.(int64)}); err != nil {
+	if err := s.askRoom(growth{
+		op: "write blob " + d.String(), digest: d, namespace: namespaceOf(ctx), ahead: size.(int64),
+	}); err != nil {
 		return err
 	}
 	s.short.Remove(d)

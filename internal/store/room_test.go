@@ -118,7 +118,7 @@ func TestAFileInTheMakingEndsWhereTheRoomDoes(t *testing.T) {
 		},
 		"a derived file": func(t *testing.T, s *Store, r io.Reader) error {
 			t.Helper()
-			return s.Derive("index", digestOf("new"), func(w io.Writer) error {
+			return s.Derive(t.Context(), "index", digestOf("new"), func(w io.Writer) error {
 				_, err := io.CopyBuffer(struct{ io.Writer }{w}, r, make([]byte, bufferSize))
 				return err
 			})

@@ -43,6 +43,10 @@ type Options struct {
 	// limit is never more than four fifths of the volume, which zero stands for.
 	MaxBytes int64
 
+	// NamespacePercent is how much of the limit a namespace may hold (flag
+	// --cache-namespace-max-percent). Zero means all.
+	NamespacePercent int
+
 	// Now returns the time by which files are used and age. Nil means time.Now.
 	Now func() time.Time
 }
@@ -53,6 +57,8 @@ type Store struct {
 	dir      string
 	root     *os.Root
 	maxBytes int64
+	percent  int
+	share    int64 // of a namespace, in bytes
 	now      func() time.Time
 
 	// Replaced by tests that inject faults.
@@ -83,16 +89,19 @@ type Store struct {
 // Open returns the Store in dir. It creates what is missing, checks that
 // files can be written, and removes what killed processes left half written and
 // partial downloads that were not resumed for a day. An error has the reason
-// StoreFailed, unless MaxBytes is negative.
+// StoreFailed, unless an option is invalid.
 func Open(dir string, opts Options) (*Store, error) {
 	if opts.MaxBytes < 0 {
 		return nil, fmt.Errorf("cache directory %s: the limit of %d bytes is negative", dir, opts.MaxBytes)
+	}
+	if opts.NamespacePercent < 0 || opts.NamespacePercent > 100 {
+		return nil, fmt.Errorf("cache directory %s: a namespace cannot have %d %% of it", dir, opts.NamespacePercent)
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
 	s := &Store{
-		dir: dir, maxBytes: opts.MaxBytes, now: opts.Now,
+		dir: dir, maxBytes: opts.MaxBytes, percent: opts.NamespacePercent, now: opts.Now,
 		create: createTemp, openPartial: openPartial, askEvery: askEvery, block: blockSize, short: lru.New(maxShort),
 		locks: locks{released: map[key]chan struct{}{}},
 		pins:  map[digest.Digest]int{}, uses: map[digest.Digest]usage{}, made: map[string]content{},
@@ -118,6 +127,7 @@ func (s *Store) open() error {
 		return s.failed("ask for the size of the volume", err)
 	}
 	s.maxBytes = limitOf(s.maxBytes, size)
+	s.share = shareOf(s.maxBytes, s.percent)
 	for _, name := range []string{blobDir, tempDir, derivedDir, partialDir} {
 		if err := s.root.MkdirAll(name, dirMode); err != nil {
 			return s.failed("create "+name, err)

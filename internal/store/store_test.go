@@ -51,7 +51,7 @@ func TestNoPathComesFromADigest(t *testing.T) {
 				"Resume":      errResume,
 				"Open":        errOpen,
 				"OpenDerived": errDerived,
-				"Derive":      s.Derive("index", hostile, func(io.Writer) error { return nil }),
+				"Derive":      s.Derive(t.Context(), "index", hostile, func(io.Writer) error { return nil }),
 				"Remove":      s.Remove(hostile),
 			}
 			for call, err := range calls {
@@ -76,7 +76,7 @@ func TestNoPathComesFromAKind(t *testing.T) {
 		t.Run(fmt.Sprintf("kind %q", kind), func(t *testing.T) {
 			t.Parallel()
 			s := open(t, t.TempDir())
-			err := s.Derive(kind, d, func(io.Writer) error { return nil })
+			err := s.Derive(t.Context(), kind, d, func(io.Writer) error { return nil })
 			if fault.ReasonOf(err, "") != v1alpha1.InternalErrorReason {
 				t.Errorf("Derive: want %s, got %v", v1alpha1.InternalErrorReason, err)
 			}
@@ -225,7 +225,7 @@ func commit(t *testing.T, s *Store, content string) digest.Digest {
 
 func derive(t *testing.T, s *Store, kind string, d digest.Digest, content string) {
 	t.Helper()
-	err := s.Derive(kind, d, func(w io.Writer) error {
+	err := s.Derive(t.Context(), kind, d, func(w io.Writer) error {
 		_, err := io.WriteString(w, content)
 		return err
 	})

@@ -33,8 +33,10 @@ func (s *Store) Commit(ctx context.Context, want digest.Digest, r io.Reader, lim
 	if size, ok, err := s.present(want, limit); ok || err != nil {
 		return size, err
 	}
+	s.countFor(ctx, want)
 	in := s.bounded(ctx, r, 0, limit)
-	err = s.place(growth{op: "write blob " + want.String(), digest: want}, name, func(w io.Writer) error {
+	g := growth{op: "write blob " + want.String(), digest: want, namespace: namespaceOf(ctx)}
+	err = s.place(g, name, func(w io.Writer) error {
 		digester := want.Algorithm().Digester()
 		size, err = io.CopyBuffer(io.MultiWriter(w, digester.Hash()), in, make([]byte, bufferSize))
 		if err != nil {
@@ -55,7 +57,7 @@ func (s *Store) place(g growth, name string, write func(io.Writer) error) error 
 	if err != nil {
 		return s.failed(g.op, err)
 	}
-	g.replaces = name
+	g.temp, g.replaces = temp, name
 	out := &watched{w: f}
 	published := false
 	// Closed last: the lock must hold until the file has left the folder that

@@ -237,7 +237,7 @@ func TestADiskThatFailsIsReportedWithWhatToDo(t *testing.T) {
 			_, err := s.Commit(t.Context(), d, strings.NewReader("right"), 5)
 			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason, append(texts, "write blob "+d.String())...)
 			wantStable(t, err)
-			err = s.Derive("index", d, func(w io.Writer) error {
+			err = s.Derive(t.Context(), "index", d, func(w io.Writer) error {
 				_, err := io.WriteString(w, strings.Repeat("x", 2*bufferSize))
 				return err
 			})
@@ -255,7 +255,7 @@ func TestDeriveReportsADiskErrorThatItsWriterSwallows(t *testing.T) {
 		f, name, err := createTemp(root)
 		return &brokenFile{tempFile: f, write: syscall.ENOSPC}, name, err
 	}
-	err := s.Derive("index", digest.FromString("x"), func(w io.Writer) error {
+	err := s.Derive(t.Context(), "index", digest.FromString("x"), func(w io.Writer) error {
 		_, _ = io.WriteString(w, strings.Repeat("x", 2*bufferSize))
 		return nil
 	})
@@ -276,7 +276,7 @@ func TestDerive(t *testing.T) {
 	f, err = s.OpenDerived("index", d)
 	wantContent(t, f, err, "second")
 
-	err = s.Derive("index", d, func(w io.Writer) error {
+	err = s.Derive(t.Context(), "index", d, func(w io.Writer) error {
 		_, _ = io.WriteString(w, "half of the th")
 		return fault.Stall(v1alpha1.ManifestInvalidReason, errTorn)
 	})
@@ -295,7 +295,7 @@ func TestDeriveLeavesNothingWhenItsWriterPanics(t *testing.T) {
 				t.Error("want the panic to go on")
 			}
 		}()
-		_ = s.Derive("index", digest.FromString("x"), func(io.Writer) error { panic("bug") })
+		_ = s.Derive(t.Context(), "index", digest.FromString("x"), func(io.Writer) error { panic("bug") })
 	}()
 	wantFiles(t, s)
 }
