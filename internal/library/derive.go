@@ -73,7 +73,7 @@ func (r *reading) objects(packed io.ReadSeeker) iter.Seq2[manifest.Object, error
 				return
 			}
 			from := io.TeeReader(file.Reader, r)
-			for object, err := range manifest.Objects(from, placeOf(r.part, file), r.limits) {
+			for object, err := range manifest.AdmittedObjects(from, placeOf(r.part, file), r.limits, r.admit) {
 				if err == nil {
 					err = r.add(object)
 				}
@@ -83,6 +83,14 @@ func (r *reading) objects(packed io.ReadSeeker) iter.Seq2[manifest.Object, error
 			}
 		}
 	}
+}
+
+// admit waits until there is memory for a document beside those of other parts.
+func (r *reading) admit(bytes int64) (release func(), err error) {
+	if err := r.memory.Acquire(r.ctx, bytes); err != nil {
+		return nil, context.Cause(r.ctx)
+	}
+	return func() { r.memory.Release(bytes) }, nil
 }
 
 // Write counts the bytes that objects are read from.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"golang.org/x/sync/semaphore"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -26,7 +27,9 @@ type indexing struct {
 	// downloads and builds are taken one after the other: what is indexed waits for
 	// no server.
 	downloads, builds *slots.Slots
-	jobs              *jobs[source.Part, struct{}]
+	// memory is for the documents that are decoded: one of the largest, or many small ones.
+	memory *semaphore.Weighted
+	jobs   *jobs[source.Part, struct{}]
 }
 
 func newIndexing(ctx context.Context, cfg Config, notify func(types.NamespacedName)) *indexing {
@@ -34,6 +37,7 @@ func newIndexing(ctx context.Context, cfg Config, notify func(types.NamespacedNa
 		store: cfg.Store, maxBytes: cfg.MaxBytes, limits: cfg.Limits, archives: cfg.Archives,
 		children:  cfg.Children,
 		downloads: slots.New(downloadsEach, downloadsAll), builds: slots.New(buildsEach, buildsAll),
+		memory: semaphore.NewWeighted(cfg.Limits.Memory()),
 	}
 	x.jobs = newJobs(ctx, jobsConfig[source.Part, struct{}]{
 		work:   func(ctx context.Context, part source.Part) (struct{}, error) { return struct{}{}, x.fetch(ctx, part) },

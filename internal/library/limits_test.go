@@ -2,6 +2,8 @@ package library
 
 import (
 	"compress/gzip"
+	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -76,4 +78,25 @@ func TestTheNamesInAnIndexAreBounded(t *testing.T) {
 	l := newLibrary(t, t.TempDir(), newShelf())
 	_, err := l.settle(t, of(l.shelf.put("https://example.com/a", text.String())))
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "document 5", "names of images and versions")
+}
+
+func TestADocumentWaitsForMemory(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, t.TempDir(), newShelf())
+	src := l.shelf.put("https://example.com/a", configMap("a"))
+	l.mustOpen(t, of(src))
+	parts := l.releases.parts
+	if err := parts.memory.Acquire(t.Context(), parts.limits.Memory()); err != nil {
+		t.Fatal(err)
+	}
+	stopped := errors.New("stopped")
+	ctx, stop := context.WithCancelCause(t.Context())
+	stop(stopped)
+	if err := parts.derive(ctx, l.part(src)); !errors.Is(err, stopped) {
+		t.Errorf("want it to wait until it is stopped, got %v", err)
+	}
+	parts.memory.Release(parts.limits.Memory())
+	if err := parts.derive(t.Context(), l.part(src)); err != nil {
+		t.Error(err)
+	}
 }

@@ -2,12 +2,13 @@
 // compact JSON, and into the index that planning and applying need.
 //
 //	bytes -> lines -> documents -> values -> objects as JSON -> Build -> object file + Index
-//	          split.go   nodes.go  yaml.go   object.go          index.go
-//	                               json.go   encode.go
+//	          split.go   nodes.go  yaml.go   normal.go          index.go
+//	                               json.go   object.go, encode.go
 //
 // Objects reads YAML and JSON streams as kubectl splits them, one document at a
 // time: memory depends on the largest document and never on the stream. The nodes of a
-// document are counted in its text before it is decoded. Build
+// document are counted in its text before it is decoded, and of documents that are read
+// side by side each is decoded when there is memory for it. Build
 // copies each object's JSON to a writer, back to back, and returns an Index with
 // the place of each. The JSON is in a form of our own in which a label and
 // an annotation can be added without decoding; see Objects and Marked.

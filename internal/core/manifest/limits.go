@@ -23,6 +23,12 @@ func DefaultLimits() Limits {
 	return Limits{Object: 3 << 20, Objects: 10_000, Nesting: 100, Nodes: 200_000}
 }
 
+// Memory returns how many bytes of memory one document may take while it is decoded.
+func (l Limits) Memory() int64 { return memory(l.document(), l.Nodes) }
+
+// memory returns how many bytes of memory a document takes, about.
+func memory(bytes int64, nodes int) int64 { return 6*bytes + 500*int64(nodes) }
+
 // document returns the size in bytes that a document may have before it is
 // decoded.
 func (l Limits) document() int64 { return 4 * l.Object }

@@ -6,9 +6,57 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"strings"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/validation"
 )
+
+// What makes an object a member of an inventory belongs to the tool that applies,
+// not to the one that publishes.
+const (
+	// partOfLabel is that of an ApplySet (KEP-3659).
+	partOfLabel = "applyset.kubernetes.io/part-of"
+	// sha256Annotation ends the annotations of what was applied.
+	sha256Annotation = "addons.cluster.x-k8s.io/sha256"
+)
+
+// serverFields are the fields of metadata that only an API server writes, or that
+// name objects of the cluster that an export comes from.
+var serverFields = []string{
+	"creationTimestamp", "deletionTimestamp", "generation", "managedFields", "ownerReferences", "resourceVersion",
+	"selfLink", "uid",
+}
+
+// normalize makes an object what is applied, and returns its name.
+func normalize(tree map[string]any) (Ref, error) {
+	clean(tree)
+	if err := generateName(tree); err != nil {
+		return Ref{}, err
+	}
+	ref, err := refOf(tree)
+	if err != nil {
+		return Ref{}, err
+	}
+	cleanStrategy(ref, tree)
+	if err := mergeStringData(ref, tree); err != nil {
+		return Ref{}, fmt.Errorf("%s: %w", ref, err)
+	}
+	return ref, nil
+}
+
+// clean removes what does not belong to the published state of an object.
+func clean(tree map[string]any) {
+	delete(tree, "status")
+	metadata, _ := tree["metadata"].(map[string]any)
+	for _, field := range serverFields {
+		delete(metadata, field)
+	}
+	labels, _ := metadata["labels"].(map[string]any)
+	delete(labels, partOfLabel)
+	annotations, _ := metadata["annotations"].(map[string]any)
+	maps.DeleteFunc(annotations, func(key string, _ any) bool { return strings.HasSuffix(key, sha256Annotation) })
+}
 
 const (
 	// maxGenerated is how much of a generateName is kept, generatedDigits what comes

@@ -12,22 +12,6 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/validation"
 )
 
-// What makes an object a member of an inventory belongs to the tool that applies,
-// not to the one that publishes.
-const (
-	// partOfLabel is that of an ApplySet (KEP-3659).
-	partOfLabel = "applyset.kubernetes.io/part-of"
-	// sha256Annotation ends the annotations of what was applied.
-	sha256Annotation = "addons.cluster.x-k8s.io/sha256"
-)
-
-// serverFields are the fields of metadata that only an API server writes, or that
-// name objects of the cluster that an export comes from.
-var serverFields = []string{
-	"creationTimestamp", "deletionTimestamp", "generation", "managedFields", "ownerReferences", "resourceVersion",
-	"selfLink", "uid",
-}
-
 // Object is one Kubernetes object as it was published.
 type Object struct {
 	Ref
@@ -68,8 +52,14 @@ type Object struct {
 // data, and a generateName has become a name. Of duplicates in the list-maps and
 // sets of built-in kinds the last one is there; the warnings name them.
 func Objects(r io.Reader, source string, limits Limits) iter.Seq2[Object, error] {
+	return AdmittedObjects(r, source, limits, nil)
+}
+
+// AdmittedObjects is Objects for a stream that is read beside others: each of its documents
+// is decoded when it is admitted. An error of admit ends the sequence.
+func AdmittedObjects(r io.Reader, source string, limits Limits, admit Admit) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
-		s := &scanner{splitter: newSplitter(r, source, limits), encoder: encoder{limit: limits.Object}}
+		s := &scanner{splitter: newSplitter(r, source, limits, admit), encoder: encoder{limit: limits.Object}}
 		for {
 			more, err := s.document(yield)
 			if err != nil {
@@ -99,6 +89,7 @@ type item struct {
 // document yields the objects of the next document. It returns false at the
 // end of the stream and when no more are wanted.
 func (s *scanner) document(yield func(Object, error) bool) (bool, error) {
+	defer s.end()
 	c, err := s.next()
 	if errors.Is(err, io.EOF) {
 		return false, nil
@@ -107,10 +98,17 @@ func (s *scanner) document(yield func(Object, error) bool) (bool, error) {
 		return false, err
 	}
 	place := Place{Source: s.source, Document: s.documents, Line: c.line}
+	nodes, aliased := measure(c.text, s.limits.Nodes)
+	if !c.json && nodes > s.limits.Nodes {
+		return false, s.refused(place, errTooMany)
+	}
+	if err := s.room.decode(len(c.text), nodes, aliased); err != nil {
+		return false, err
+	}
 	if c.json {
 		return s.values(c, place, yield)
 	}
-	value, err := decodeYAML(c.text, c.line, s.limits)
+	value, err := decodeYAML(c.text, c.line, s.limits.Nesting)
 	if err != nil {
 		return false, s.refused(place, err)
 	}
@@ -241,23 +239,6 @@ func (s *scanner) object(it item) (Object, error) {
 	}, nil
 }
 
-// normalize makes an object what is applied, and returns its name.
-func normalize(tree map[string]any) (Ref, error) {
-	clean(tree)
-	if err := generateName(tree); err != nil {
-		return Ref{}, err
-	}
-	ref, err := refOf(tree)
-	if err != nil {
-		return Ref{}, err
-	}
-	cleanStrategy(ref, tree)
-	if err := mergeStringData(ref, tree); err != nil {
-		return Ref{}, fmt.Errorf("%s: %w", ref, err)
-	}
-	return ref, nil
-}
-
 // refused returns the error for a document or an object that cannot be taken.
 func (s *scanner) refused(place Place, err error) error {
 	switch {
@@ -269,19 +250,6 @@ func (s *scanner) refused(place Place, err error) error {
 		return exceeded(place, "the object is larger than %d bytes as JSON", s.limits.Object)
 	}
 	return invalid(place, "%s", err)
-}
-
-// clean removes what does not belong to the published state of an object.
-func clean(tree map[string]any) {
-	delete(tree, "status")
-	metadata, _ := tree["metadata"].(map[string]any)
-	for _, field := range serverFields {
-		delete(metadata, field)
-	}
-	labels, _ := metadata["labels"].(map[string]any)
-	delete(labels, partOfLabel)
-	annotations, _ := metadata["annotations"].(map[string]any)
-	maps.DeleteFunc(annotations, func(key string, _ any) bool { return strings.HasSuffix(key, sha256Annotation) })
 }
 
 // sortedKeys returns the keys of a mapping in order.

@@ -31,6 +31,7 @@ type chunk struct {
 type splitter struct {
 	lines  lineReader
 	limits Limits
+	room   *admission
 	// source is the name of the stream, for messages.
 	source string
 	// documents counts the documents that were returned.
@@ -38,12 +39,22 @@ type splitter struct {
 	text      []byte
 }
 
-func newSplitter(r io.Reader, source string, limits Limits) *splitter {
+func newSplitter(r io.Reader, source string, limits Limits, admit Admit) *splitter {
+	room := &admission{admit: admit, limits: limits}
 	return &splitter{
-		lines:  lineReader{r: bufio.NewReaderSize(r, lineBuffer), limit: limits.document()},
+		lines:  lineReader{r: bufio.NewReaderSize(r, lineBuffer), limit: limits.document(), room: room},
 		limits: limits,
+		room:   room,
 		source: source,
 	}
+}
+
+// end gives back the memory of the document that was read last.
+func (s *splitter) end() {
+	if cap(s.text) > bigText {
+		s.text, s.lines.long = nil, nil
+	}
+	s.room.end()
 }
 
 // next returns the next document that holds more than comments, or io.EOF.
@@ -66,14 +77,22 @@ func (s *splitter) next() (chunk, error) {
 			first = s.lines.number
 			brackets.start(line)
 		}
-		s.text = append(s.text, line...)
-		if int64(len(s.text)) > s.limits.document() {
-			return chunk{}, s.tooLarge(first)
+		if err := s.append(line, first); err != nil {
+			return chunk{}, err
 		}
 		if brackets.closedBy(line) && isJSON(s.text) {
 			return s.cut(first, true), nil
 		}
 	}
+}
+
+// append adds a line to the text of a document that begins with the given one.
+func (s *splitter) append(line []byte, first int) error {
+	s.text = append(s.text, line...)
+	if int64(len(s.text)) > s.limits.document() {
+		return s.tooLarge(first)
+	}
+	return s.room.read(len(s.text))
 }
 
 func (s *splitter) cut(first int, isJSON bool) chunk {
@@ -184,6 +203,7 @@ func (b *brackets) read(c byte) {
 type lineReader struct {
 	r     *bufio.Reader
 	limit int64
+	room  *admission
 	// number is the number of the line that was read last, from 1.
 	number int
 	long   []byte
@@ -214,6 +234,9 @@ func (l *lineReader) assemble(part []byte) ([]byte, error) {
 		l.long = append(l.long, part...)
 		if int64(len(l.long)) > l.limit {
 			return nil, errLineTooLong
+		}
+		if err := l.room.read(len(l.long)); err != nil {
+			return nil, err
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return l.long, err

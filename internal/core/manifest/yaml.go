@@ -22,10 +22,7 @@ var yamlLine = regexp.MustCompile(`\bline (\d+)`)
 // and sigs.k8s.io/yaml do, that is YAML 1.1, so 0400 is 256. Unlike them it
 // refuses a duplicated key of a mapping, except in documents with merge
 // keys, where overriding a key is what they are for.
-func decodeYAML(text []byte, line int, limits Limits) (any, error) {
-	if CountNodes(text, limits.Nodes) > limits.Nodes {
-		return nil, errTooMany
-	}
+func decodeYAML(text []byte, line, nesting int) (any, error) {
 	unmarshal := yaml.UnmarshalStrict
 	if bytes.Contains(text, []byte("<<")) {
 		unmarshal = yaml.Unmarshal
@@ -34,7 +31,7 @@ func decodeYAML(text []byte, line int, limits Limits) (any, error) {
 	if err := unmarshal(text, &value); err != nil {
 		return nil, yamlError(err, line)
 	}
-	return plain(value, 0, limits.Nesting)
+	return plain(value, 0, nesting)
 }
 
 // yamlError returns an error of the YAML library on one line, with the lines
