@@ -29,7 +29,7 @@ func measure(text []byte, limit int) (nodes int, aliased bool) {
 	if !utf8.Valid(text) || bytes.Contains(text, byteOrderMark) {
 		return countIndicators(text), true
 	}
-	s := &nodeScanner{text: text, count: 1, key: noKey}
+	s := &nodeScanner{text: text, count: 1, key: noKey, oddBreaks: hasOddBreaks(text)}
 	for s.count <= limit && s.skipToToken() {
 		if len(s.open) > 0 {
 			s.flowToken()
@@ -73,6 +73,8 @@ type nodeScanner struct {
 	// fresh is true if the next token in a flow collection begins an item.
 	fresh bool
 	count int
+	// oddBreaks is true if there are line breaks of other kinds than \n.
+	oddBreaks bool
 	// aliased is true if there was an alias.
 	aliased bool
 }
@@ -102,31 +104,17 @@ func (s *nodeScanner) newLine() {
 
 // skipLine moves to the end of the line.
 func (s *nodeScanner) skipLine() {
+	if !s.oddBreaks {
+		length := bytes.IndexByte(s.text[s.at:], '\n')
+		if length < 0 {
+			length = len(s.text) - s.at
+		}
+		s.at += length
+		return
+	}
 	for s.at < len(s.text) && s.breakAt(s.at) == 0 {
 		s.at++
 	}
-}
-
-// breakAt returns the length of the line break at i, 0 if there is none.
-func (s *nodeScanner) breakAt(i int) int {
-	switch s.text[i] {
-	case '\n', '\r':
-		return 1
-	case 0xc2:
-		if bytes.HasPrefix(s.text[i:], []byte("\u0085")) {
-			return 2
-		}
-	case 0xe2:
-		if bytes.HasPrefix(s.text[i:], []byte("\u2028")) || bytes.HasPrefix(s.text[i:], []byte("\u2029")) {
-			return 3
-		}
-	}
-	return 0
-}
-
-// blankAt reports whether at i is white space or the end.
-func (s *nodeScanner) blankAt(i int) bool {
-	return i >= len(s.text) || s.text[i] == ' ' || s.text[i] == '\t' || s.text[i] == 0 || s.breakAt(i) > 0
 }
 
 // blockToken reads a token outside of flow collections.
@@ -135,24 +123,44 @@ func (s *nodeScanner) blockToken() {
 	for s.indent() > column {
 		s.indents = s.indents[:len(s.indents)-1]
 	}
-	switch c := s.text[s.at]; {
-	case c == '-' && s.blankAt(s.at+1):
+	c := s.text[s.at]
+	isIndicator := s.blankAt(s.at + 1)
+	switch {
+	case column == 0 && s.beginsDocument():
+	case c == '-' && isIndicator:
 		s.begin(column, 1)
-	case c == '?' && s.blankAt(s.at+1):
+	case c == '?' && isIndicator:
 		s.begin(column, 2)
-	case c == ':' && s.blankAt(s.at+1):
-		if s.key != noKey {
-			column = s.key
-		}
-		s.begin(column, 2)
+	case c == ':' && isIndicator:
+		s.begin(s.keyColumn(column), 2)
 	case c == '|', c == '>':
 		s.blockScalar()
 	default:
-		if s.key == noKey {
-			s.key = column
-		}
+		s.key = s.keyColumn(column)
 		s.content()
 	}
+}
+
+// keyColumn returns the column where a key began on the line, or the given one.
+func (s *nodeScanner) keyColumn(column int) int {
+	if s.key == noKey {
+		return column
+	}
+	return s.key
+}
+
+// beginsDocument reads a directive, or the mark behind them: they may stand behind line
+// breaks that do not separate documents for others.
+func (s *nodeScanner) beginsDocument() bool {
+	if s.text[s.at] == '%' {
+		s.skipLine()
+		return true
+	}
+	if !bytes.HasPrefix(s.text[s.at:], []byte("---")) || !s.blankAt(s.at+3) {
+		return false
+	}
+	s.at += 3
+	return true
 }
 
 // begin reads an indicator before nodes of a block collection in a column.
@@ -202,7 +210,9 @@ func (s *nodeScanner) flowToken() {
 	case ',':
 		s.fresh = true
 		s.at++
-	case '?', ':':
+	case '?':
+		s.flowKey()
+	case ':':
 		s.item()
 		if s.open[len(s.open)-1] == '[' {
 			s.count += 2 // the item is a mapping of one pair
@@ -212,6 +222,18 @@ func (s *nodeScanner) flowToken() {
 		s.item()
 		s.content()
 	}
+}
+
+// flowKey reads the indicator of a key in a flow collection. In a sequence without a key
+// behind it, libyaml takes the end of the sequence for it: where others end is then open.
+func (s *nodeScanner) flowKey() {
+	if s.open[len(s.open)-1] == '[' {
+		s.count += countIndicators(s.text[s.at:])
+		s.at = len(s.text)
+		return
+	}
+	s.item()
+	s.at++
 }
 
 // item counts the item of a flow collection that a token begins: a node, or a pair.

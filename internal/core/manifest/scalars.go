@@ -1,7 +1,5 @@
 package manifest
 
-import "bytes"
-
 // content reads a scalar, a property of a node, or the beginning of a flow collection.
 func (s *nodeScanner) content() {
 	c := s.text[s.at]
@@ -50,34 +48,48 @@ func (s *nodeScanner) quoted(quote byte) {
 
 // plain skips the rest of a scalar without quotes, which may have several lines.
 func (s *nodeScanner) plain() {
-	for s.at < len(s.text) {
-		switch c := s.text[s.at]; {
-		case c == ' ' || c == '\t' || s.breakAt(s.at) > 0:
-			if s.plainEnds() {
-				return
-			}
-		case c == ':' && s.blankAt(s.at+1), len(s.open) > 0 && bytes.IndexByte([]byte(",?[]{}"), c) >= 0:
+	ends := blank | lineBreak | colon
+	if len(s.open) > 0 {
+		ends |= flowIndicator
+	}
+	for ; s.at < len(s.text); s.at++ {
+		class := classes[s.text[s.at]] & ends
+		if class == 0 {
+			continue
+		}
+		if class == flowIndicator || class == colon && s.blankAt(s.at+1) {
 			return
-		default:
-			s.at++
+		}
+		if s.blankAt(s.at) && s.plainEnds() {
+			return
 		}
 	}
 }
 
-// plainEnds skips white space in a plain scalar and reports whether it ends there: at a
-// comment, or at a line that is not indented behind the collection that it is in.
+// plainEnds skips white space in a plain scalar, but for the last byte of it if the scalar
+// goes on, and reports whether it ends there: at a comment, or at a line that is not
+// indented behind the collection that it is in.
 func (s *nodeScanner) plainEnds() bool {
-	lines := false
+	if next := s.at + 1; next < len(s.text) && classes[s.text[next]] == 0 && classes[s.text[s.at]] == blank {
+		return false // one space between two words
+	}
+	lines := s.skipBlank()
+	if s.at >= len(s.text) || s.text[s.at] == '#' || lines && len(s.open) == 0 && s.at-s.line <= s.indent() {
+		return true
+	}
+	s.at--
+	return false
+}
+
+// skipBlank skips white space and reports whether there was a line break.
+func (s *nodeScanner) skipBlank() bool {
+	from := s.line
 	for s.at < len(s.text) && s.blankAt(s.at) {
 		if s.breakAt(s.at) > 0 {
 			s.newLine()
-			lines = true
-			continue
+		} else {
+			s.at++
 		}
-		s.at++
 	}
-	if s.at >= len(s.text) || s.text[s.at] == '#' {
-		return true
-	}
-	return lines && len(s.open) == 0 && s.at-s.line <= s.indent()
+	return s.line != from
 }
