@@ -42,12 +42,13 @@ func (x *indexing) derive(ctx context.Context, part source.Part) error {
 	err = x.store.Derive(ctx, kindOf(objectsKind, part), part.Digest, func(w io.Writer) error {
 		reading := &reading{indexing: x, ctx: ctx, part: part}
 		index.Index, err = manifest.Build(w, reading.objects(file))
-		index.Unpacked, index.Name = reading.unpacked, part.Name
+		index.Unpacked = reading.unpacked
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	index.rename(part.Name, "")
 	return x.store.Derive(ctx, kindOf(indexKind, part), part.Digest, func(w io.Writer) error {
 		return json.NewEncoder(w).Encode(index)
 	})

@@ -28,28 +28,21 @@ func kindOf(derived string, part source.Part) string {
 // partIndex is the index of a part.
 type partIndex struct {
 	manifest.Index
-
-	// Name of the part that it was made for. It begins all places and warnings.
-	Name string `json:"name"`
 	// Unpacked is how many bytes its objects were read from.
 	Unpacked int64 `json:"unpacked"`
 }
 
-// named returns the index with another name in its places and warnings: the same bytes
-// may be another team's, by a name that is nobody else's business.
-func (x partIndex) named(name string) partIndex {
-	if x.Name == name {
-		return x
-	}
+// rename replaces the name of the part that begins all places and warnings. On the disk
+// there is none: the same bytes may be another team's, whose name of them is nobody
+// else's business.
+func (x partIndex) rename(from, to string) {
 	for i := range x.Entries {
 		place := &x.Entries[i].Place
-		place.Source = name + strings.TrimPrefix(place.Source, x.Name)
+		place.Source = to + strings.TrimPrefix(place.Source, from)
 	}
 	for i, warning := range x.Warnings {
-		x.Warnings[i] = name + strings.TrimPrefix(warning, x.Name)
+		x.Warnings[i] = to + strings.TrimPrefix(warning, from)
 	}
-	x.Name = name
-	return x
 }
 
 // names returns how many bytes the names in the entries of an index take that an object
@@ -78,7 +71,8 @@ func (x *indexing) readIndex(part source.Part) (partIndex, error) {
 	if err := json.Unmarshal(text, &index); err != nil {
 		return partIndex{}, fmt.Errorf("index of %s: %w", part.Name, err)
 	}
-	return index.named(part.Name), nil
+	index.rename("", part.Name)
+	return index, nil
 }
 
 // indexed reports whether the index of a part is on disk, and so its objects.

@@ -10,6 +10,7 @@
 //
 // Library.Open never waits: it returns what is there, starts what is missing, and
 // notifies its callers when that ended. Each digest is downloaded once from a place
-// and indexed once, however many ask for it, and no byte is decoded before it is
-// stored under its digest. What is done at once is shared out by namespace.
+// and indexed once for a namespace, however many ask for it at once, and no byte is
+// decoded before it is stored under its digest. What is done at once is shared out by
+// namespace.
 package library

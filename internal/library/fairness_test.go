@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -175,4 +176,28 @@ func TestWhatANamespaceQueuesHoldsUpNobodyWhoNamesTheSame(t *testing.T) {
 	faulttest.Want(t, err, fault.ClassWait, v1alpha1.FetchingReason)
 
 	l.mustOpen(t, of(src))
+}
+
+func TestWhatANamespaceRendersHoldsUpNobodyWhoRendersTheSame(t *testing.T) {
+	t.Parallel()
+	packed, endless := packedChart(t, asksWhatIsServed+"/chart"), packedChart(t, "testdata/endless")
+	asked := make(chan string, 10)
+	charts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked <- r.URL.Path; strings.HasPrefix(r.URL.Path, "/endless/") {
+			_, _ = w.Write(endless)
+			return
+		}
+		_, _ = w.Write(packed)
+	}))
+	t.Cleanup(charts.Close)
+	l := newLibrary(t, t.TempDir(), newShelf(), withRealSources(t))
+	for _, src := range []v1alpha1.Source{
+		chartAt(charts.URL+"/endless", digest.FromBytes(endless)), chartAt(charts.URL, digest.FromBytes(packed)),
+	} {
+		_, err := l.Open(hostile, of(src)) // the second one waits for the child of the first
+		faulttest.Want(t, err, fault.ClassWait, v1alpha1.FetchingReason)
+		<-asked
+	}
+
+	l.mustOpen(t, of(chartAt(charts.URL, digest.FromBytes(packed))))
 }

@@ -111,7 +111,7 @@ func (x *indexing) build(ctx context.Context, part source.Part) error {
 		return err
 	}
 	defer release()
-	lock, err := x.store.LockDigest(ctx, part.Digest)
+	lock, err := x.store.LockDigest(ctx, part.Digest, part.Origin.Namespace)
 	if err != nil {
 		return err
 	}

@@ -162,11 +162,10 @@ func (r *Resolver) rendered(ctx context.Context, c chart, opts helm.Options) (re
 	if known, err := r.renderedBefore(digest.Digest(identity)); err == nil {
 		return known, nil
 	}
-	// Before the lock, for which others wait who name another server.
 	if err := r.download(ctx, c); err != nil {
 		return rendering{}, err
 	}
-	lock, err := r.Store.LockDigest(ctx, digest.Digest(identity))
+	lock, err := r.Store.LockDigest(ctx, digest.Digest(identity), c.namespace)
 	if err != nil {
 		return rendering{}, err
 	}

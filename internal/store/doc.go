@@ -16,8 +16,8 @@
 // not exist any more.
 //
 // The store is the only owner of downloads: within a process, Resume lets one caller
-// at a time download a digest from a place, and LockDigest one at a time work on what
-// is derived from it. A wait for another caller ends with the context of the one who
+// at a time download a digest from a place, and LockDigest one of a namespace work on
+// what is derived from it. A wait for another caller ends with the context of the one who
 // waits, and nobody waits for a place that he did not name.
 //
 // The package refuses bytes that do not match their digest, digests other than

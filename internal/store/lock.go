@@ -9,29 +9,33 @@ import (
 )
 
 // key is what a lock is for: the bytes of a digest as one place has them, or, without a
-// place, what is made of them on the disk.
+// place, what a namespace makes of them on the disk.
 type key struct {
-	digest digest.Digest
-	place  string
+	digest           digest.Digest
+	place, namespace string
 }
 
 // Lock is held by at most one caller of a Store at a time. It does not exclude
 // other processes that use the same directory, nor another Store on it.
 type Lock struct{ unlock func() }
 
-// LockDigest waits until nobody else works on what is derived from the digest d. The
-// wait ends with ctx: the error then wraps the cause of its end. It is for work that
-// ends by itself: a lock that is held while a server is waited for would hold up
-// everybody who names the digest.
-func (s *Store) LockDigest(ctx context.Context, d digest.Digest) (*Lock, error) {
-	return s.lockDownload(ctx, d, "")
+// LockDigest waits until nobody else of a namespace works on what is derived from the
+// digest d. The wait ends with ctx: the error then wraps the cause of its end. What two
+// namespaces derive is the same, and is made twice if they do so at once: none waits in
+// the queue of the other.
+func (s *Store) LockDigest(ctx context.Context, d digest.Digest, namespace string) (*Lock, error) {
+	return s.lock(ctx, key{digest: d, namespace: namespace})
 }
 
 // lockDownload waits until nobody else downloads the digest d from a place.
 func (s *Store) lockDownload(ctx context.Context, d digest.Digest, place string) (*Lock, error) {
-	unlock, err := s.locks.lock(ctx, key{digest: d, place: place})
+	return s.lock(ctx, key{digest: d, place: place})
+}
+
+func (s *Store) lock(ctx context.Context, k key) (*Lock, error) {
+	unlock, err := s.locks.lock(ctx, k)
 	if err != nil {
-		return nil, fmt.Errorf("blob %s: %w", d, err)
+		return nil, fmt.Errorf("blob %s: %w", k.digest, err)
 	}
 	return &Lock{unlock: unlock}, nil
 }

@@ -162,13 +162,13 @@ func TestWhatIsDerivedFromADigestIsMadeByOneAtATime(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, dir)
-		first, err := s.LockDigest(t.Context(), wholeDigest)
+		first, err := s.LockDigest(t.Context(), wholeDigest, "team")
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := make(chan error)
 		go func() {
-			second, err := s.LockDigest(t.Context(), wholeDigest)
+			second, err := s.LockDigest(t.Context(), wholeDigest, "team")
 			if err == nil {
 				second.Unlock()
 			}
@@ -190,10 +190,22 @@ func TestWhatIsDerivedFromADigestIsMadeByOneAtATime(t *testing.T) {
 	})
 }
 
+func TestWhatANamespaceDerivesDoesNotHoldUpAnother(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	for _, namespace := range []string{"team", "other-team"} {
+		lock, err := s.LockDigest(t.Context(), wholeDigest, namespace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer lock.Unlock()
+	}
+}
+
 func TestADownloadDoesNotWaitForWhatIsDerived(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())
-	lock, err := s.LockDigest(t.Context(), wholeDigest)
+	lock, err := s.LockDigest(t.Context(), wholeDigest, "team")
 	if err != nil {
 		t.Fatal(err)
 	}
