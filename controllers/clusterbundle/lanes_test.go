@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
 )
 
@@ -154,6 +156,7 @@ func TestClustersThatNeverAnswerLeaveWorkersToOthers(t *testing.T) {
 		objects = append(objects, bundle)
 	}
 	r := reconcilerOf(t, nil, objects...)
+	r.Status = status.NewWriter(r.Client, events.NewFakeRecorder(1000), r.Clock)
 	r.Connections = workload.NewConnections(byNamespace{"hostile": never, "good": completeParent(t, "sha256:1")})
 	r.lanes = newLanes(workers)
 
