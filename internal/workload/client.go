@@ -81,6 +81,9 @@ func clientFor(cfg *rest.Config, places []*semaphore.Weighted, onSilence func())
 	cfg.WarningHandler, cfg.WarningHandlerWithContext = rest.NoWarnings{}, nil
 	cfg.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return answers{next} })
+	if err := withTransport(cfg); err != nil {
+		return nil, err
+	}
 	httpClient, err := rest.HTTPClientFor(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("HTTP client: %w", err)

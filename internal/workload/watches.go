@@ -40,6 +40,7 @@ type Watches struct {
 	interests map[types.NamespacedName]interest
 	started   starts // for the first time
 	restarted starts
+	flooded   starts // and events that are more than a workload cluster may have
 }
 
 // starts are the keys of streams that began. They are notified together when the
@@ -68,6 +69,7 @@ func newWatches(ctx context.Context, notify func(types.NamespacedName), open ope
 		interests: make(map[types.NamespacedName]interest),
 		started:   starts{startWindow, sets.New[types.NamespacedName]()},
 		restarted: starts{restartWindow, sets.New[types.NamespacedName]()},
+		flooded:   starts{floodWindow, sets.New[types.NamespacedName]()},
 	}
 	go w.notifyOverflow()
 	return w

@@ -32,6 +32,8 @@ type clusterStreams struct {
 	// period is how long streams last at least.
 	period time.Duration
 
+	limits *limits
+
 	all     map[rollout.Target]*stream
 	waiting []*stream // for one of maxStreams to end, in order of arrival
 	// rotation is when the server is to end the streams.
@@ -39,7 +41,7 @@ type clusterStreams struct {
 }
 
 func newClusterStreams(period time.Duration, start func(*stream)) *clusterStreams {
-	return &clusterStreams{start: start, period: period, all: make(map[rollout.Target]*stream)}
+	return &clusterStreams{start: start, period: period, limits: newLimits(), all: make(map[rollout.Target]*stream)}
 }
 
 // join adds a subscription of a key, and reports whether it joined a stream that
@@ -53,7 +55,7 @@ func (c *clusterStreams) join(key types.NamespacedName, to subscription) bool {
 		s.subscribers.Insert(who)
 		return s.isOpen
 	}
-	s := newStream(to.target, who)
+	s := newStream(to.target, who, c.limits)
 	c.all[to.target] = s
 	c.waiting = append(c.waiting, s)
 	c.startWaiting()
@@ -69,6 +71,7 @@ func (c *clusterStreams) leave(key types.NamespacedName, from subscription) {
 		return
 	}
 	delete(c.all, from.target)
+	s.forget()
 	c.waiting = slices.DeleteFunc(c.waiting, func(w *stream) bool { return w == s })
 	s.stop()
 	c.startWaiting()

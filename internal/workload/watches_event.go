@@ -61,6 +61,9 @@ type managedFields struct {
 
 // decodeEvent returns the event of a frame, or the error that the frame reports.
 func decodeEvent(text []byte) (event, error) {
+	if nodes(text) > maxFrameNodes {
+		return event{}, errFrameTooLarge
+	}
 	var f frame
 	if err := json.Unmarshal(text, &f); err != nil {
 		return event{}, fmt.Errorf("event of a watch: %w", err)

@@ -89,6 +89,7 @@ func (w *Watches) follow(ctx context.Context, client *Client, s *stream, from st
 		return ""
 	}
 	defer events.close()
+	events.limits = s.limits
 	begun := time.Now()
 	if from == "" {
 		w.began(s)
@@ -113,10 +114,24 @@ func (w *Watches) passOn(s *stream, events *frames) error {
 		if err != nil {
 			return err
 		}
+		if !s.limits.admit(events.size) {
+			return errFlood
+		}
 		if happened.kind != watch.Bookmark {
-			w.notifyAll(w.keysFor(s, happened))
+			w.tell(s, w.keysFor(s, happened))
 		}
 	}
+}
+
+// tell notifies keys of an event, later if the workload cluster had too many.
+func (w *Watches) tell(s *stream, keys []types.NamespacedName) {
+	if len(keys) == 0 || s.limits.wakes.Allow() {
+		w.notifyAll(keys)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.add(&w.flooded, keys...)
 }
 
 // watchTime returns how long a stream through the client is to last.
@@ -137,7 +152,10 @@ func (w *Watches) began(s *stream) {
 	s.forget()
 	s.isOpen = true
 	to := &w.started
-	if s.wasOpen {
+	switch {
+	case s.wasOpen && !s.limits.wakes.Allow():
+		to = &w.flooded
+	case s.wasOpen:
 		to = &w.restarted
 	}
 	s.wasOpen = true

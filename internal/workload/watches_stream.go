@@ -77,6 +77,8 @@ type stream struct {
 	// contents are the hashes of what sets applied, by those of the objects that had
 	// an event since the stream began.
 	contents map[uint64]uint64
+	// limits are those of the workload cluster.
+	limits *limits
 	// isOpen is true while the server sends events, or will send them from where it
 	// ended, wasOpen once it did.
 	isOpen, wasOpen bool
@@ -84,9 +86,9 @@ type stream struct {
 	stop context.CancelFunc
 }
 
-func newStream(target rollout.Target, first subscriber) *stream {
+func newStream(target rollout.Target, first subscriber, limits *limits) *stream {
 	return &stream{
-		target: target, subscribers: sets.New(first), quiet: sets.New[subscriber](),
+		target: target, limits: limits, subscribers: sets.New(first), quiet: sets.New[subscriber](),
 		contents: make(map[uint64]uint64), stop: func() {},
 	}
 }
@@ -114,6 +116,9 @@ func (s *stream) look(who subscriber) bool {
 // no longer quiet. An object that lost the label comes with it once more, as
 // deleted.
 func (s *stream) keysFor(happened event) []types.NamespacedName {
+	if s.subscribers.Len() == 0 {
+		return nil // it was stopped, and remembers nothing any more
+	}
 	changed := s.changed(happened)
 	var keys []types.NamespacedName
 	for who := range s.subscribers {
@@ -128,27 +133,43 @@ func (s *stream) keysFor(happened event) []types.NamespacedName {
 	return keys
 }
 
-// maxContents bounds what a stream remembers, in objects: a workload cluster can name
-// any number, and the memory is that of all. An inventory has no more than 10,000.
-const maxContents = 20_000
-
 // changed notes an event, and reports whether what sets applied to its object may
-// no longer be what it was at the last event. Of the first nobody can tell.
+// no longer be what it was at the last event. Of the first nobody can tell, nor of
+// those that are more than can be remembered.
 func (s *stream) changed(happened event) bool {
+	before, known := s.contents[happened.object]
 	if happened.kind == watch.Deleted {
-		delete(s.contents, happened.object)
+		s.forgetObject(happened.object)
 		return true
 	}
-	before, known := s.contents[happened.object]
-	if !known && len(s.contents) >= maxContents {
-		clear(s.contents) // the next event of each counts then
+	if known {
+		s.contents[happened.object] = happened.content
+		return before != happened.content
 	}
-	s.contents[happened.object] = happened.content
-	return !known || before != happened.content
+	if s.limits.contents >= maxContents {
+		s.forgetContents() // the next event of each counts then
+	}
+	if s.limits.contents < maxContents {
+		s.contents[happened.object] = happened.content
+		s.limits.contents++
+	}
+	return true
 }
 
 // forget forgets what was seen, when something may be missed.
 func (s *stream) forget() {
 	s.quiet.Clear()
+	s.forgetContents()
+}
+
+func (s *stream) forgetContents() {
+	s.limits.contents -= len(s.contents)
 	clear(s.contents)
+}
+
+func (s *stream) forgetObject(object uint64) {
+	if _, ok := s.contents[object]; ok {
+		delete(s.contents, object)
+		s.limits.contents--
+	}
 }

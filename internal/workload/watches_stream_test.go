@@ -308,7 +308,7 @@ func TestAStreamThatNobodyEndsBeginsAnew(t *testing.T) {
 
 func TestAStreamRemembersABoundedNumberOfObjects(t *testing.T) {
 	t.Parallel()
-	s := newStream(membersTarget(t), subscriber{content: true})
+	s := newStream(membersTarget(t), subscriber{content: true}, newLimits())
 	for n := range 3 * maxContents {
 		s.keysFor(event{kind: watch.Added, object: uint64(n), content: 1})
 	}
