@@ -3,7 +3,6 @@ package source
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
 	"net/url"
 	"path"
@@ -101,10 +100,11 @@ func (r *Resolver) chartInRepository(
 	ctx context.Context, namespace string, at *url.URL, src v1alpha1.HelmSource,
 ) (chart, error) {
 	repository := at.JoinPath("..")
-	index, err := r.fetchIndex(ctx, namespace, repository.JoinPath("index.yaml"), src)
+	index, err := r.openIndex(ctx, namespace, repository.JoinPath("index.yaml"), src)
 	if err != nil {
 		return chart{}, err
 	}
+	defer index.Close() //nolint:errcheck // only read
 	found, sum, err := helm.ChartURL(index, repository, path.Base(at.Path), src.Version)
 	if err != nil {
 		return chart{}, err
@@ -133,18 +133,13 @@ func (r *Resolver) chartAt(namespace string, at *url.URL, sum digest.Digest, src
 	return chart{digest: sum, fetch: part.Fetch, place: part.Place}
 }
 
-// fetchIndex reads the index of a chart repository whole: it changes, and has no digest.
-func (r *Resolver) fetchIndex(
+// openIndex opens the index of a chart repository: it changes, and has no digest.
+func (r *Resolver) openIndex(
 	ctx context.Context, namespace string, at *url.URL, src v1alpha1.HelmSource,
-) ([]byte, error) {
+) (io.ReadCloser, error) {
 	access, err := r.access(ctx, namespace, at.Host, src.SecretRef, src.CARef)
 	if err != nil {
 		return nil, err
 	}
-	body, err := r.Sources.As(access).Open(ctx, v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{URL: at.String()}})
-	if err != nil {
-		return nil, err
-	}
-	text, err := io.ReadAll(io.LimitReader(body, helm.MaxIndexBytes+1))
-	return text, errors.Join(err, body.Close())
+	return r.Sources.As(access).Open(ctx, v1alpha1.Source{HTTPS: &v1alpha1.HTTPSSource{URL: at.String()}})
 }

@@ -1,16 +1,15 @@
 package helm
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
 	"github.com/opencontainers/go-digest"
-	"sigs.k8s.io/yaml"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -20,11 +19,7 @@ import (
 // MaxIndexBytes bounds the index.yaml of a chart repository.
 const MaxIndexBytes = 50 << 20
 
-// index holds the fields of an index.yaml that are read.
-type index struct {
-	Entries map[string][]indexEntry `json:"entries"`
-}
-
+// indexEntry holds the fields of an entry that are read.
 type indexEntry struct {
 	Version string   `json:"version"`
 	URLs    []string `json:"urls"`
@@ -36,13 +31,15 @@ type indexEntry struct {
 // that it tells, which may be empty. A relative URL begins at the repository and
 // has its query. The scheme is http, https or oci.
 //
-// An index over MaxIndexBytes is a Stall, LimitExceeded; everything else is
-// FetchFailed, because a repository changes: it is tried again.
-func ChartURL(content []byte, repository *url.URL, name, version string) (string, digest.Digest, error) {
-	if len(content) > MaxIndexBytes {
-		return "", "", tooLarge("index.yaml: larger than the limit of %d bytes", MaxIndexBytes)
-	}
+// The index is read up to the entry, and one entry of the chart is in memory at a time.
+// An index over MaxIndexBytes, or one with a large entry, is a Stall, LimitExceeded; an
+// error of content keeps its class; everything else is FetchFailed, because a repository
+// changes: it is tried again.
+func ChartURL(content io.Reader, repository *url.URL, name, version string) (string, digest.Digest, error) {
 	entry, err := findEntry(content, name, version)
+	if _, ok := errors.AsType[*fault.Error](err); ok {
+		return "", "", fault.Wrap("index.yaml", err)
+	}
 	if err != nil {
 		return "", "", indexFailed(err)
 	}
@@ -70,42 +67,56 @@ func indexFailed(err error) error {
 }
 
 // findEntry returns the entry of a chart in a version.
-func findEntry(content []byte, name, version string) (indexEntry, error) {
-	var parsed index
-	decode := func(content []byte, into any) error { return yaml.Unmarshal(content, into) }
-	if json.Valid(content) {
-		decode = json.Unmarshal
+func findEntry(content io.Reader, name, version string) (indexEntry, error) {
+	wanted := []string{version, strings.TrimPrefix(version, "v"), "v" + version}
+	rank := len(wanted)
+	var best indexEntry
+	var newest newestVersions
+	for entry, err := range entriesOf(content, name) {
+		if err != nil {
+			return indexEntry{}, err
+		}
+		newest.add(entry.Version)
+		if at := slices.Index(wanted, entry.Version); at >= 0 && at < rank {
+			best, rank = entry, at
+		}
+		if rank == 0 {
+			break
+		}
 	}
-	if decode(content, &parsed) != nil {
-		return indexEntry{}, errors.New("not the index of a chart repository")
-	}
-	entries := parsed.Entries[name]
-	if len(entries) == 0 {
+	switch {
+	case rank < len(wanted):
+		return best, nil
+	case !newest.any:
 		return indexEntry{}, fmt.Errorf("there is no chart %s", text.Quote(name, maxNameText))
 	}
-	for _, wanted := range []string{version, strings.TrimPrefix(version, "v"), "v" + version} {
-		for _, entry := range entries {
-			if entry.Version == wanted {
-				return entry, nil
-			}
-		}
-	}
 	return indexEntry{}, fmt.Errorf("chart %s has no version %s, the newest are %s",
-		text.Quote(name, maxNameText), text.Quote(version, maxNameText), newest(entries))
+		text.Quote(name, maxNameText), text.Quote(version, maxNameText), newest)
 }
 
-// newest names the newest versions.
-func newest(entries []indexEntry) string {
-	var versions []*semver.Version
-	for _, entry := range entries {
-		if v, err := semver.NewVersion(entry.Version); err == nil {
-			versions = append(versions, v)
-		}
+// newestVersions are the newest of the versions that were added.
+type newestVersions struct {
+	// any is true if there was any, also one that is no version.
+	any      bool
+	versions []*semver.Version
+}
+
+func (n *newestVersions) add(version string) {
+	n.any = true
+	v, err := semver.NewVersion(version)
+	if err != nil {
+		return
 	}
-	slices.SortStableFunc(versions, func(a, b *semver.Version) int { return b.Compare(a) })
-	var names []string
-	for _, v := range versions[:min(len(versions), maxNamed)] {
-		names = append(names, text.Line(v.Original(), maxText))
+	n.versions = append(n.versions, v)
+	slices.SortStableFunc(n.versions, func(a, b *semver.Version) int { return b.Compare(a) })
+	n.versions = n.versions[:min(len(n.versions), maxNamed)]
+}
+
+// String names them.
+func (n newestVersions) String() string {
+	names := make([]string, len(n.versions))
+	for i, v := range n.versions {
+		names[i] = text.Line(v.Original(), maxText)
 	}
 	return strings.Join(names, ", ")
 }
