@@ -377,6 +377,57 @@ func TestATokenServerMayBeElsewhere(t *testing.T) {
 	}
 }
 
+func TestATokenServerThatDoesNotEndItsAnswer(t *testing.T) {
+	t.Parallel()
+	good := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"token":"issued"}`)
+	}))
+	t.Cleanup(good.Close)
+	tests := map[string]struct {
+		given func(w http.ResponseWriter)
+		want  string // empty if the artifact is pulled
+	}{
+		"with a token": {
+			func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"tok`) }, "the server stopped sending: no byte for 1s",
+		},
+		"with a redirect": {func(w http.ResponseWriter) {
+			w.Header().Set("Location", good.URL)
+			w.Header().Set("Content-Length", "1000")
+			w.WriteHeader(http.StatusFound)
+		}, ""},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			endless := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+				tc.given(w)
+				_ = http.NewResponseController(w).Flush()
+				<-req.Context().Done()
+			}))
+			t.Cleanup(endless.Close)
+			r := ocitest.New(t, ocitest.Options{TLS: true})
+			r.Push(t, "bundles/calico", artifact(), "1.0.0")
+			r.Intercept(func(w http.ResponseWriter, req *http.Request) bool {
+				if req.Header.Get("Authorization") == "Bearer issued" {
+					return false
+				}
+				w.Header().Set("WWW-Authenticate", `Bearer realm="`+endless.URL+`/auth"`)
+				w.WriteHeader(http.StatusUnauthorized)
+				return true
+			})
+			creds := credentials(t, r, map[string]string{"username": "jane", "password": "hunter2"})
+			creds.RootCAs.AddCert(good.Certificate())
+			creds.RootCAs.AddCert(endless.Certificate())
+			got, err := pull(t, client(t, oci.Config{StallTimeout: time.Second, DownloadTimeout: 20 * time.Second}), tlsRef(r), creds)
+			if tc.want == "" {
+				wantPulled(t, got, err)
+				return
+			}
+			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "token server "+endless.URL, tc.want)
+		})
+	}
+}
+
 func TestATokenServerThatCannotBeReached(t *testing.T) {
 	t.Parallel()
 	closed := httptest.NewTLSServer(nil)

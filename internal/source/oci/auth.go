@@ -139,7 +139,9 @@ func (a *attempt) toTokenServer(req *http.Request, first *url.URL, followed int)
 	if req.URL.Host == "" || req.URL.User != nil || !httpclient.IsHTTP(req.URL) {
 		return nil, badRealm()
 	}
-	resp, err := a.send(req, first, followed)
+	ctx, cancel := context.WithCancelCause(req.Context())
+	defer cancel(context.Canceled)
+	resp, err := a.send(req.WithContext(ctx), first, followed)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", tokenServer(first), err)
 	}
@@ -155,9 +157,10 @@ func (a *attempt) toTokenServer(req *http.Request, first *url.URL, followed int)
 	default:
 		return nil, fault.Wrap(tokenServer(first), statusFault(resp, a.now()))
 	}
-	content, err := io.ReadAll(httpclient.Limit(resp.Body, 0, maxTokenAnswer))
+	body := httpclient.NewBody(ctx, resp.Body, a.cfg.pace(), cancel)
+	content, err := io.ReadAll(httpclient.Limit(body, 0, maxTokenAnswer))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", tokenServer(first), httpclient.Sanitize(req.Context(), err))
+		return nil, fmt.Errorf("%s: %w", tokenServer(first), err)
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(content))
 	return resp, nil
@@ -178,6 +181,10 @@ func (a *attempt) send(req *http.Request, first *url.URL, followed int) (*http.R
 	if err := redirects.Check(resp, req.URL, followed); err != nil {
 		_ = resp.Body.Close()
 		return nil, a.remedies().OfError(a.identity.scheme, err)
+	}
+	if httpclient.IsRedirect(resp) {
+		_ = resp.Body.Close()
+		resp.Body = http.NoBody // what follows it would read some of the body first, however slowly it comes
 	}
 	return resp, nil
 }
