@@ -17,7 +17,7 @@ import (
 // newLimited returns a library whose cache holds one of what large returns, and not two.
 func newLimited(t *testing.T) *library {
 	t.Helper()
-	return newLibraryWith(t, store.Options{MaxBytes: 120 << 10})
+	return newLibraryWith(t, store.Options{MaxBytes: 250 << 10})
 }
 
 func newLibraryWith(t *testing.T, opts store.Options) *library {
@@ -31,7 +31,7 @@ func newLibraryWith(t *testing.T, opts store.Options) *library {
 	return newLibrary(t, dir, newShelf(), func(cfg *Config) { cfg.Store = kept })
 }
 
-// large puts a source of 40 KiB on the shelf, which take as much again once indexed.
+// large puts a source of 40 KiB on the shelf, which takes three blocks once indexed.
 func (l *library) large(name string) v1alpha1.Source {
 	body := strings.ReplaceAll(configMap(name), "value", strings.Repeat("x", 40<<10))
 	return l.shelf.put("https://example.com/"+name, body)
@@ -49,7 +49,7 @@ func TestWhatDoesNotFitInIsReportedInsteadOfDownloadedInACircle(t *testing.T) {
 		l.clock.Step(10 * time.Second)
 	}
 	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason,
-		"the limit of 122880 bytes (flag --cache-max-bytes) leaves no room beside what Bundles name",
+		"the limit of 256000 bytes (flag --cache-max-bytes) leaves no room beside what Bundles name",
 		"give the volume more space and raise the limit, or name less in Bundles")
 	if n := l.shelf.total(); n != 2 {
 		t.Errorf("want each downloaded once, and what does not fit in not again, got %d downloads", n)
@@ -83,7 +83,7 @@ func TestWhatABundleNamesIsNotEvictedForAnother(t *testing.T) {
 // downloaded again and again, and those of others evicted.
 func TestANamespaceThatNamesTooMuchDisturbsNobodyElse(t *testing.T) {
 	t.Parallel()
-	l := newLibraryWith(t, store.Options{MaxBytes: 4 * 100 << 10, NamespacePercent: 50})
+	l := newLibraryWith(t, store.Options{MaxBytes: 4 * 200 << 10, NamespacePercent: 50})
 	victim := types.NamespacedName{Namespace: "victim", Name: "calico"}
 	theirs := of(l.large("victim"))
 	hostile := make([]v1alpha1.Release, 10)
@@ -97,7 +97,7 @@ func TestANamespaceThatNamesTooMuchDisturbsNobodyElse(t *testing.T) {
 			if err != nil {
 				refused++
 				faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason,
-					"the share of namespace hostile in the cache, 204800 bytes (flag --cache-namespace-max-percent)")
+					"the share of namespace hostile in the cache, 409600 bytes (flag --cache-namespace-max-percent)")
 			}
 		}
 		if _, err := l.settleFor(t, victim, theirs); err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -19,9 +20,8 @@ type growth struct {
 	digest digest.Digest
 	// namespace that it is for; empty for none.
 	namespace string
-	// temp is the name of the file in the folder of temporary files; empty for one in
-	// another folder.
-	temp string
+	// file is its name; empty for one without a name.
+	file string
 	// replaces is the name of the file that goes away with it.
 	replaces string
 	// ahead are the bytes that are not on the disk yet.
@@ -39,20 +39,20 @@ func (s *Store) askRoom(g growth) error {
 // namespace uses is within its share, and what the directory holds within the limit. If
 // that is not possible it returns an error. The caller holds publishing.
 func (s *Store) makeRoom(g growth) error {
-	held, err := s.holdings(g.replaces)
+	held, err := s.holdings()
 	if err != nil {
 		return err
 	}
+	s.look(g.file)
 	// Held while files are removed: a caller that pins a blob and then finds it
 	// must not lose it.
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.forgetExpired(s.now())
 	used := s.bytesByNamespace(held)
 	if err := s.keepShare(g, held, used); err != nil {
 		return err
 	}
-	over := held.bytes + g.ahead - s.maxBytes
+	over := held.bytes + s.scratch.Load() + g.ahead - held.sizeOf(g.replaces) - s.maxBytes
 	if over <= 0 {
 		return nil
 	}
@@ -70,7 +70,7 @@ func (s *Store) isFree(g growth, e *entry) bool { return e.digest != g.digest &&
 
 // free removes the entries that it may, the least recently used first, until over bytes
 // are free. It reports false, and removes nothing, if they are not as many. The caller
-// holds mu.
+// holds publishing and mu.
 func (s *Store) free(held *holdings, over int64, may func(*entry) bool) (bool, error) {
 	var candidates []*entry
 	free := int64(0)
@@ -93,12 +93,11 @@ func (s *Store) free(held *holdings, over int64, may func(*entry) bool) (bool, e
 		if over <= 0 {
 			break
 		}
-		if err := s.remove(e.digest, e.names); err != nil {
+		// In this order the derived files come before the blob.
+		if err := s.remove(e.digest, slices.Sorted(maps.Keys(e.files))); err != nil {
 			return false, err
 		}
 		over -= e.bytes
-		held.bytes -= e.bytes
-		delete(held.entries, e.digest)
 	}
 	return true, nil
 }

@@ -253,7 +253,7 @@ func TestStoresOfOneDirectoryStayBelowTheLimit(t *testing.T) {
 	}
 	wg.Wait()
 	commit(t, stores[0], "last")
-	held, err := stores[0].holdings("")
+	held, err := stores[0].list()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,7 +315,7 @@ func openWith(t *testing.T, dir string, opts Options) *Store {
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}
-	s.block, s.askEvery = 1, 1 // so that single bytes matter
+	s.block, s.askEvery, s.listEvery = 1, 1, 0 // so that single bytes matter, and what another process does
 	t.Cleanup(func() { _ = s.Close() })
 	return s
 }

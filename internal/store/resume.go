@@ -89,7 +89,10 @@ func (s *Store) resume(
 	if err != nil {
 		return 0, s.failed(d.op, err)
 	}
-	defer func() { p.close(d.keep) }()
+	defer func() {
+		p.close(d.keep)
+		s.changed(p.name, p.name+validatorSuffix)
+	}()
 	// The process that held the lock until now may have finished.
 	if size, ok, err := s.present(want, limit); ok || err != nil {
 		return size, err
@@ -163,7 +166,9 @@ func (d *download) publish() error {
 	return err
 }
 
-func (d *download) growth() growth { return growth{op: d.op, digest: d.want, namespace: d.namespace} }
+func (d *download) growth() growth {
+	return growth{op: d.op, digest: d.want, namespace: d.namespace, file: d.partial.name}
+}
 
 // attempt downloads what is missing, and reports whether that was only the end
 // of the file.

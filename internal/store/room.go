@@ -14,9 +14,6 @@ import (
 // many are over the limit at most, for each file that is written at the same time.
 const askEvery = 4 << 20
 
-// blockSize is that of common file systems: a small file takes a whole one.
-const blockSize = 4 << 10
-
 // limitOf returns the limit of the cache in bytes, of a volume with that size: what was
 // asked for, and at most four fifths of the volume, so that what else is on it does not
 // fill it. A size that is not known is zero.
@@ -79,7 +76,7 @@ func (s *Store) fits(ctx context.Context, d digest.Digest) error {
 		return nil
 	}
 	if err := s.askRoom(growth{
-		op: "write blob " + d.String(), digest: d, namespace: namespaceOf(ctx), ahead: size.(int64),
+		op: "write blob " + d.String(), digest: d, namespace: namespaceOf(ctx), ahead: s.onDisk(size.(int64)),
 	}); err != nil {
 		return err
 	}

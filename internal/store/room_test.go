@@ -146,7 +146,7 @@ func TestAFileInTheMakingEndsWhereTheRoomDoes(t *testing.T) {
 			if source.read > 6*bufferSize {
 				t.Errorf("want it to end after 4 of its pieces, %d bytes were read", source.read)
 			}
-			if held, err := s.holdings(""); err != nil || held.bytes != 6*bufferSize {
+			if held, err := s.list(); err != nil || held.bytes != 6*bufferSize {
 				t.Errorf("want its space back, got %d bytes, %v", held.bytes, err)
 			}
 		})

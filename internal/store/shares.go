@@ -45,22 +45,27 @@ func (s *Store) countFor(ctx context.Context, d digest.Digest) {
 // bytesByNamespace returns how much of what is held each namespace uses. What several
 // use counts for each: what one of them does is no matter for the others. It needs mu.
 func (s *Store) bytesByNamespace(held *holdings) map[string]int64 {
-	used := map[string]int64{}
+	used, seen := map[string]int64{}, map[string]bool{}
 	for d, e := range held.entries {
-		for namespace := range s.namespacesOf(d) {
-			used[namespace] += e.bytes
+		clear(seen)
+		for bundle := range s.named[d] {
+			if !seen[bundle.Namespace] {
+				seen[bundle.Namespace] = true
+				used[bundle.Namespace] += e.bytes
+			}
 		}
 	}
 	return used
 }
 
-// namespacesOf needs mu.
-func (s *Store) namespacesOf(d digest.Digest) map[string]bool {
-	namespaces := map[string]bool{}
+// isOnlyOf reports whether a namespace uses d and no other one does. It needs mu.
+func (s *Store) isOnlyOf(d digest.Digest, namespace string) bool {
 	for bundle := range s.named[d] {
-		namespaces[bundle.Namespace] = true
+		if bundle.Namespace != namespace {
+			return false
+		}
 	}
-	return namespaces
+	return len(s.named[d]) > 0
 }
 
 // isWithinShare returns whose Bundles keep from others what they name: nobody does it
@@ -85,17 +90,13 @@ func (s *Store) keepShare(g growth, held *holdings, used map[string]int64) error
 	if g.namespace == "" {
 		return nil
 	}
-	over := used[g.namespace] + g.ahead - s.share
-	if stat, err := s.root.Lstat(g.temp); g.temp != "" && err == nil {
-		over += s.onDisk(stat.Size())
-	}
+	over := used[g.namespace] + held.temps[g.file] + g.ahead - held.sizeOf(g.replaces) - s.share
 	if over <= 0 {
 		return nil
 	}
 	all := func(string) bool { return true }
 	freed, err := s.free(held, over, func(e *entry) bool {
-		namespaces := s.namespacesOf(e.digest)
-		return s.isFree(g, e) && len(namespaces) == 1 && namespaces[g.namespace] && !s.isNamed(e.digest, all)
+		return s.isFree(g, e) && s.isOnlyOf(e.digest, g.namespace) && !s.isNamed(e.digest, all)
 	})
 	if err == nil && !freed {
 		err = s.overShare(g)

@@ -66,13 +66,15 @@ type Store struct {
 	openPartial func(*os.Root, string) (partialFile, error)
 	askEvery    int64
 	block       int64
+	listEvery   time.Duration
 
 	// locks has what a caller works on.
 	locks locks
 
 	// publishing is held while room is made for a file and it gets its name: two
-	// files that each fit alone may not fit together.
+	// files that each fit alone may not fit together. It is taken before mu.
 	publishing sync.Mutex
+	held       *holdings // guarded by publishing; nil before the first listing
 
 	// scratch is how many bytes are in scratch files.
 	scratch atomic.Int64
@@ -102,7 +104,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	}
 	s := &Store{
 		dir: dir, maxBytes: opts.MaxBytes, percent: opts.NamespacePercent, now: opts.Now,
-		create: createTemp, openPartial: openPartial, askEvery: askEvery, block: blockSize, short: lru.New(maxShort),
+		create: createTemp, openPartial: openPartial, askEvery: askEvery, block: blockSize, listEvery: listEvery, short: lru.New(maxShort),
 		locks: locks{released: map[key]chan struct{}{}},
 		pins:  map[digest.Digest]int{}, uses: map[digest.Digest]usage{}, made: map[string]content{},
 		named: map[digest.Digest]map[types.NamespacedName]time.Time{},
@@ -201,6 +203,8 @@ func (s *Store) Remove(d digest.Digest) error {
 	for _, kind := range kinds {
 		names = append(names, path.Join(kind, d.Encoded()))
 	}
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.remove(d, append(names, blob))
@@ -208,9 +212,12 @@ func (s *Store) Remove(d digest.Digest) error {
 
 // remove removes the files of d. In names the derived files must come before the
 // blob: a process that is killed in between then leaves a blob without derived
-// files, never the other way round. The caller holds mu.
+// files, never the other way round. The caller holds publishing and mu.
 func (s *Store) remove(d digest.Digest, names []string) error {
 	delete(s.uses, d)
+	if s.held != nil {
+		s.held.forget(d)
+	}
 	for _, name := range names {
 		delete(s.made, name)
 		if err := s.removeFile(name); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -57,7 +57,7 @@ func (s *Store) place(g growth, name string, write func(io.Writer) error) error 
 	if err != nil {
 		return s.failed(g.op, err)
 	}
-	g.temp, g.replaces = temp, name
+	g.file, g.replaces = temp, name
 	out := &watched{w: f}
 	published := false
 	// Closed last: the lock must hold until the file has left the folder that
@@ -65,6 +65,7 @@ func (s *Store) place(g growth, name string, write func(io.Writer) error) error 
 	defer func() {
 		if !published {
 			_ = s.root.Remove(temp)
+			s.changed(temp)
 		}
 		_ = f.Close()
 	}()
@@ -96,6 +97,8 @@ func (s *Store) publish(g growth, f interface{ Sync() error }, temp, name string
 	if err := s.root.Rename(temp, name); err != nil {
 		return s.failed(g.op, err)
 	}
+	s.look(temp)
+	s.look(name)
 	if err := s.syncDir(path.Dir(name)); err != nil {
 		return s.failed(g.op, err)
 	}
