@@ -74,6 +74,9 @@ var (
 			runtime.KeepAlive(kept)
 		}
 	})
+	reserves = only("reserves", func(string) (string, error) {
+		return fmt.Sprint(len(strings.Repeat("x", 1<<30))), nil
+	})
 	recurses = only("recurses", func(in string) (string, error) { return fmt.Sprint(deep(len(in))), nil })
 	panics   = only("panics", func(in string) (string, error) { panic("fatal error: " + in) })
 	spins    = only("spins", func(string) (string, error) { return spin(), nil })
@@ -103,7 +106,7 @@ func spin() string {
 }
 
 func TestMain(m *testing.M) {
-	child.Main(upper, fails, dials, resolves, opens, runs, signals, environment, hoards, recurses, panics, spins, floods, logs)
+	child.Main(upper, fails, dials, resolves, opens, runs, signals, environment, hoards, reserves, recurses, panics, spins, floods, logs)
 	os.Exit(m.Run())
 }
 
@@ -199,12 +202,13 @@ func TestAChildThatNeedsTooMuchIsAStallAndRepeatsNothing(t *testing.T) {
 		change       func(*child.Config)
 		reason, want string
 	}{
-		"memory":  {hoards, nil, v1alpha1.LimitExceededReason, "more memory than the limit of 268435456 bytes"},
-		"time":    {spins, second, v1alpha1.LimitExceededReason, "longer than the limit of 1s"},
-		"output":  {floods, nil, v1alpha1.LimitExceededReason, "larger than the limit of 1048576 bytes"},
-		"a stack": {recurses, nil, v1alpha1.ChartInvalidReason, "it crashes the library"},
-		"a panic": {panics, nil, v1alpha1.ChartInvalidReason, "it crashes the library"},
-		"a log":   {logs, nil, v1alpha1.ChartInvalidReason, "it crashes the library"},
+		"one large text": {reserves, nil, v1alpha1.LimitExceededReason, "more memory than the limit of 268435456 bytes"},
+		"memory":         {hoards, nil, v1alpha1.LimitExceededReason, "more memory than the limit of 268435456 bytes"},
+		"time":           {spins, second, v1alpha1.LimitExceededReason, "longer than the limit of 1s"},
+		"output":         {floods, nil, v1alpha1.LimitExceededReason, "larger than the limit of 1048576 bytes"},
+		"a stack":        {recurses, nil, v1alpha1.ChartInvalidReason, "it crashes the library"},
+		"a panic":        {panics, nil, v1alpha1.ChartInvalidReason, "it crashes the library"},
+		"a log":          {logs, nil, v1alpha1.ChartInvalidReason, "it crashes the library"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

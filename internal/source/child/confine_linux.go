@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 
 	seccomp "github.com/elastic/go-seccomp-bpf"
@@ -24,10 +26,15 @@ func kill(p *os.Process) error { return syscall.Kill(-p.Pid, syscall.SIGKILL) }
 
 // confineSystem has the kernel confine this process.
 func confineSystem(memory int64, seconds uint64) error {
+	reserved, err := addresses()
+	if err != nil {
+		return err
+	}
 	limits := map[int]uint64{
-		// Not RLIMIT_AS: the Go runtime reserves much more addresses than it uses.
-		unix.RLIMIT_DATA: uint64(memory) * overhead, //nolint:gosec // positive
-		unix.RLIMIT_CPU:  2 * seconds, unix.RLIMIT_NOFILE: 16, unix.RLIMIT_CORE: 0,
+		// RLIMIT_DATA does not hold: Linux counts nothing when the Go runtime uses what it
+		// has reserved, so that one large text may have any size.
+		unix.RLIMIT_AS:  reserved + uint64(memory)*overhead, //nolint:gosec // positive
+		unix.RLIMIT_CPU: 2 * seconds, unix.RLIMIT_NOFILE: 16, unix.RLIMIT_CORE: 0,
 	}
 	for resource, limit := range limits {
 		if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: limit, Max: limit}); err != nil {
@@ -35,6 +42,18 @@ func confineSystem(memory int64, seconds uint64) error {
 		}
 	}
 	return filter()
+}
+
+// addresses returns how many bytes of addresses this process has by now: the Go runtime
+// reserves much more of them than it uses.
+func addresses() (uint64, error) {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0, err
+	}
+	pages, _, _ := strings.Cut(string(text), " ")
+	n, err := strconv.ParseUint(pages, 10, 64)
+	return n * uint64(os.Getpagesize()), err //nolint:gosec // positive
 }
 
 // allowed are the system calls that the Go runtime makes, with and without cgo, once a
