@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -76,6 +77,33 @@ func TestNothingIsRememberedOfWhatIsRemoved(t *testing.T) {
 	}
 	if len(s.made) != 0 {
 		t.Errorf("want nothing remembered, got %v", s.made)
+	}
+}
+
+func TestABlobThatIsLargerThanTheStoreIsNotReadToItsEnd(t *testing.T) {
+	t.Parallel()
+	s := openWith(t, t.TempDir(), Options{MaxBytes: 100})
+	d := commit(t, s, "content")
+	if err := os.Truncate(filepath.Join(s.dir, "sha256", d.Encoded()), 1<<42); err != nil {
+		t.Skip("the file system has no sparse files: ", err)
+	}
+	_, err := s.Open(d)
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason, d.String(), "damaged", "fetched again")
+	wantFiles(t, s)
+}
+
+func TestAValidatorThatNoHeaderCanHaveIsNotUsed(t *testing.T) {
+	t.Parallel()
+	for _, poisoned := range []string{"v1\r\nEvil: yes", "v1\x00", "v1\x7f"} {
+		s := open(t, t.TempDir())
+		name := filepath.Join(s.dir, "partial", wholeDigest.Encoded())
+		write(t, name, wholeText[:5])
+		write(t, name+validatorSuffix, poisoned)
+		from := &remote{content: wholeText, validator: "v1", ranges: true}
+		if _, err := s.Resume(t.Context(), wholeDigest, place, from.open, 100); err != nil {
+			t.Fatal(err)
+		}
+		from.wantAsked(t, Partial{})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -113,11 +114,15 @@ func (p *partial) validator() string {
 	}
 	defer f.Close() //nolint:errcheck // only read
 	text, err := io.ReadAll(io.LimitReader(f, maxValidator+1))
-	if err != nil || len(text) > maxValidator {
+	if err != nil || len(text) > maxValidator || slices.ContainsFunc(text, isControl) {
 		return ""
 	}
 	return string(text)
 }
+
+// isControl reports whether a header cannot have the byte: a request with it would fail
+// until the download is swept.
+func isControl(b byte) bool { return b < ' ' && b != '\t' || b == 0x7f }
 
 // setValidator stores the validator of the bytes that follow. It must be stored
 // before them.
