@@ -103,7 +103,10 @@ func (o *options) addSourceFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.MirrorsFile, "registry-mirrors", s.MirrorsFile,
 		"File with mirrors of registries, read again when it changes. Empty: there are none.")
 	fs.BoolVar(&s.RequireSignatures, "require-signatures", s.RequireSignatures,
-		"Refuse every source that is not an artifact of a registry whose signature is verified.")
+		"Refuse every source that is not an artifact of a registry that one of --trusted-signers signed.")
+	fs.StringVar(&s.SignersFile, "trusted-signers", s.SignersFile,
+		"File of the public keys and identities that have to have signed, read again when it changes. "+
+			"It goes with --require-signatures.")
 	fs.DurationVar(&s.ResolveInterval, "resolve-interval", s.ResolveInterval,
 		"Time after which a source that can change, such as a tag, is resolved again.")
 	fs.IntVar(&s.MaxRedirects, "max-redirects", s.MaxRedirects, "Redirects of one download. 0: none are followed.")

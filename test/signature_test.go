@@ -2,8 +2,11 @@ package test
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -201,8 +204,14 @@ func TestAPolicyThatSaysNothingIsRefusedByTheAPI(t *testing.T) {
 func TestAManagerCanRequireSignatures(t *testing.T) {
 	t.Parallel()
 	management := testenv.NewManagement(t, testenv.ManagementOptions{})
+	operators, tenants := signaturetest.NewKey(t), signaturetest.NewKey(t)
+	signers := filepath.Join(t.TempDir(), "signers.yaml")
+	if err := os.WriteFile(signers, fmt.Appendf(nil, "signers: [{keys: %q}]", operators.PEM()), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	manager, err := testenv.StartManager(t.Context(), testenv.ManagerOptions{
-		Management: management, CacheDir: t.TempDir(), Args: []string{"--require-signatures"},
+		Management: management, CacheDir: t.TempDir(),
+		Args: []string{"--require-signatures", "--trusted-signers=" + signers},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -210,19 +219,21 @@ func TestAManagerCanRequireSignatures(t *testing.T) {
 	t.Cleanup(manager.Stop)
 	s := scenarioWith(t, management, manager)
 	r := newRegistry(s)
-	key := signaturetest.NewKey(t)
-	s.create(s.publicKey("ours", key))
-	r.signBundle("app", r.push("app", "v1", layer{yamlLayer, "", good(s)}), key)
-	for name, src := range map[string]v1alpha1.Source{
-		"inline":   inline(good(s)),
-		"unasked":  r.source("app", tagged("v1")),
-		"download": s.web.publish("app.yaml", good(s)),
-	} {
-		bundle := s.bundle(name, release("1.0.0", phase("all", src)))
-		s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp(
-			"False SignatureMissing: .*the manager's flag --require-signatures asks for a signature"), name)
+	s.create(s.publicKey("own", tenants))
+	r.signBundle("app", r.push("app", "v1", layer{yamlLayer, "", good(s)}), operators)
+	r.signBundle("hostile", r.push("hostile", "v1", layer{yamlLayer, "", good(s)}), tenants)
+	refused := map[string]*v1alpha1.Bundle{
+		"SignatureMissing: .*the manager's flag --require-signatures asks for a signature": s.bundle("inline",
+			release("1.0.0", phase("all", inline(good(s))))),
+		"SignatureMissing: .*only artifacts of a registry can be signed": s.bundle("download",
+			release("1.0.0", phase("all", s.web.publish("app.yaml", good(s))))),
+		"SignatureInvalid: .*not signed by .* of --trusted-signers": s.verifiedBundle("own", signedBy("own"),
+			release("1.0.0", phase("all", r.source("hostile", tagged("v1"))))),
 	}
-	signed := s.verifiedBundle("signed", signedBy("ours"), release("1.0.0", phase("all", r.source("app", tagged("v1")))))
+	for text, bundle := range refused {
+		s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp("False " + text))
+	}
+	signed := s.bundle("signed", release("1.0.0", phase("all", r.source("app", tagged("v1")))))
 	s.Eventually(s.state(signed, v1alpha1.ReadyCondition)).Should(Equal(isReady))
 	s.Expect(s.web.downloads()).To(BeEmpty())
 }

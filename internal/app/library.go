@@ -13,6 +13,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/rendered"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/signature"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
@@ -26,14 +27,6 @@ const kubernetes = "v1.36"
 func newLibrary(
 	ctx context.Context, objects client.Reader, secrets client.Writer, opts Options,
 ) (opened *library.Library, closeStore func(), err error) {
-	files, err := newFetcher(opts)
-	if err != nil {
-		return nil, nil, err
-	}
-	registries, err := newRegistries(opts, files)
-	if err != nil {
-		return nil, nil, err
-	}
 	children, err := child.New(child.DefaultConfig())
 	if err != nil {
 		return nil, nil, err
@@ -44,10 +37,9 @@ func newLibrary(
 	if err != nil {
 		return nil, nil, err
 	}
-	resolver, err := source.New(source.Config{
-		Sources: files, Registries: registries, Objects: objects, Kubernetes: kubernetes, Store: cached, Children: children,
-		Renderings:        rendered.Secrets{Reader: objects, Creator: secrets},
-		RequireSignatures: opts.Sources.RequireSignatures,
+	resolver, err := newResolver(opts, source.Config{
+		Objects: objects, Renderings: rendered.Secrets{Reader: objects, Creator: secrets},
+		Kubernetes: kubernetes, Store: cached, Children: children,
 	})
 	if err != nil {
 		_ = cached.Close()
@@ -72,6 +64,22 @@ func newLibrary(
 	return opened, func() { _ = cached.Close() }, nil // what it holds is on the disk
 }
 
+// newResolver returns what resolves sources: cfg with what the flags say about where
+// they may come from, and by whom.
+func newResolver(opts Options, cfg source.Config) (*source.Resolver, error) {
+	var err error
+	if cfg.Sources, err = newFetcher(opts); err != nil {
+		return nil, err
+	}
+	if cfg.Registries, err = newRegistries(opts, cfg.Sources); err != nil {
+		return nil, err
+	}
+	if cfg.Signers, err = newSigners(opts); err != nil {
+		return nil, err
+	}
+	return source.New(cfg)
+}
+
 func userAgent(opts Options) string { return name + "/" + opts.Version }
 
 // newFetcher returns what opens files on web servers and in the image.
@@ -84,6 +92,14 @@ func newFetcher(opts Options) (*fetch.Sources, error) {
 	cfg.ConnectTimeout, cfg.StallTimeout = opts.Sources.ConnectTimeout, opts.Sources.StallTimeout
 	cfg.MinThroughput = opts.Sources.MinThroughput
 	return fetch.New(cfg)
+}
+
+// newSigners returns whom the manager requires to have signed, nil for nobody.
+func newSigners(opts Options) (*signature.SignersFile, error) {
+	if !opts.Sources.RequireSignatures {
+		return nil, nil
+	}
+	return signature.OpenSignersFile(opts.Sources.SignersFile, clock.RealClock{}.Now)
 }
 
 // newRegistries returns the client of OCI registries, whose connections go where

@@ -79,8 +79,10 @@ type SourceOptions struct {
 	// MirrorsFile has the mirrors of registries; empty for none.
 	MirrorsFile string
 	// RequireSignatures refuses every source that is not an artifact of a registry
-	// whose signature is verified.
+	// that one of SignersFile signed.
 	RequireSignatures bool
+	// SignersFile says who has to have signed; it goes with RequireSignatures.
+	SignersFile string
 	// ResolveInterval is the time after which a source that can change, such as a
 	// tag, is resolved again.
 	ResolveInterval time.Duration

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -117,6 +118,8 @@ type shelfResolver struct {
 	tags *tags
 }
 
+func (r shelfResolver) Trust() string { return r.tags.trusted() }
+
 func (r shelfResolver) Static(query source.Query) (source.Part, bool) {
 	src := query.Source
 	if src.OCI != nil {
@@ -163,6 +166,7 @@ type tags struct {
 	sources map[string]v1alpha1.Source
 	errs    map[string]error
 	asked   int
+	trust   atomic.Value // a string
 }
 
 func newTags() *tags {
@@ -175,6 +179,18 @@ func (t *tags) get(tag string) (v1alpha1.Source, error) {
 	t.asked++
 	return t.sources[tag], t.errs[tag]
 }
+
+// trusted identifies whom the test trusts to sign.
+func (t *tags) trusted() string {
+	if t == nil {
+		return ""
+	}
+	whom, _ := t.trust.Load().(string)
+	return whom
+}
+
+// trustIn has the test trust somebody else.
+func (t *tags) trustIn(whom string) { t.trust.Store(whom) }
 
 // set makes a tag stand for a source, or fail.
 func (t *tags) set(tag string, src v1alpha1.Source, err error) v1alpha1.Source {

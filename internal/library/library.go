@@ -61,6 +61,9 @@ type resolver interface {
 	Resolve(ctx context.Context, query source.Query) ([]source.Part, error)
 	// Describe returns where a source is, in full but without secrets.
 	Describe(src v1alpha1.Source) string
+	// Trust identifies whom the manager trusts to sign. What was resolved for others
+	// has to be resolved again.
+	Trust() string
 }
 
 // Library opens releases. It is safe for concurrent use.

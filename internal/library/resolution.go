@@ -48,7 +48,8 @@ func (r *resolutions) parts(owner types.NamespacedName, query source.Query) ([]s
 		part.Origin = query
 		return []source.Part{part}, nil
 	}
-	key, err := fingerprintOf(query)
+	// Who is trusted no longer may have signed what is known.
+	key, err := fingerprintOf([]any{query, r.sources.Trust()})
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,23 @@ func TestAMovingSourceIsResolvedOnceInAnInterval(t *testing.T) {
 	}
 }
 
+func TestWhatWasResolvedUnderAnotherTrustIsResolvedAnew(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, t.TempDir(), newShelf())
+	src := l.shelf.put("https://example.com/a", configMap("a"))
+	r := of(l.tags.set("stable", src, nil))
+	l.mustOpen(t, r)
+
+	l.tags.set("stable", src, fault.Stall(v1alpha1.SignatureInvalidReason, errors.New("signed by nobody who is trusted")))
+	l.tags.trustIn("the operator's new file")
+	_, err := l.Open(calico, r)
+	faulttest.Want(t, err, fault.ClassWait, v1alpha1.FetchingReason, "registry.example.com/calico:stable is being fetched")
+	l.hear(t)
+	if _, err := l.Open(calico, r); fault.ReasonOf(err, "") != v1alpha1.SignatureInvalidReason {
+		t.Errorf("want what was resolved before not to be opened, got %v", err)
+	}
+}
+
 func TestAMovingSourceThatMovedIsNewsAndOneThatDidNotIsNot(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t, t.TempDir(), newShelf())

@@ -14,10 +14,11 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/rendered"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/signature"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
-// Config configures a Resolver. All fields but RequireSignatures are required.
+// Config configures a Resolver. All fields but Signers are required.
 type Config struct {
 	// Sources opens files on web servers and in the image.
 	Sources *fetch.Sources
@@ -34,8 +35,9 @@ type Config struct {
 	Store *store.Store
 	// Children renders charts.
 	Children *child.Runner
-	// RequireSignatures refuses every source that is not verified.
-	RequireSignatures bool
+	// Signers are whom the manager trusts: then every source has to be an artifact that
+	// one of them signed. Nil where signatures are not required.
+	Signers *signature.SignersFile
 }
 
 // Resolver resolves sources. It is safe for concurrent use.

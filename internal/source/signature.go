@@ -41,7 +41,7 @@ func (r *Resolver) unsigned(src v1alpha1.Source) error {
 		return nil
 	case src.Helm != nil && src.Helm.Verify != nil:
 		asked = "verify asks for a signature"
-	case r.RequireSignatures:
+	case r.Signers != nil:
 		asked = requiredText
 	default:
 		return nil
@@ -50,31 +50,78 @@ func (r *Resolver) unsigned(src v1alpha1.Source) error {
 		"%s: %s, and only artifacts of a registry can be signed", r.Describe(src), asked)
 }
 
-// requiredText explains why a source without verify must be signed.
+// requiredText explains why a source must be signed, whatever it asks for.
 const requiredText = "the manager's flag --require-signatures asks for a signature"
 
-// verified returns who signed the artifact with digest d, by the policy of the
-// source; empty where there is none. What was found once is kept.
+// Trust identifies whom the manager trusts. What was resolved for others has to be
+// resolved again.
+func (r *Resolver) Trust() string {
+	if r.Signers == nil {
+		return ""
+	}
+	return r.Signers.Version()
+}
+
+// verified returns who signed the artifact with digest d, as the manager and the
+// source require it; empty where neither does. What was found once is kept.
 func (a artifact) verified(ctx context.Context, d digest.Digest, creds oci.Credentials) (string, error) {
-	if a.verify == nil {
-		if a.resolver.RequireSignatures {
-			return "", fault.Stallf(v1alpha1.SignatureMissingReason,
-				"%s: %s, and the source has no verify", a.ref, requiredText)
-		}
-		return "", nil
-	}
-	policy, err := a.resolver.policy(ctx, a.namespace, *a.verify)
+	required, err := a.required(ctx)
 	if err != nil {
-		return "", fault.Wrap(a.ref.String()+": verify", err)
+		return "", err
 	}
-	identity, err := policyIdentity(d, policy)
+	var signers []string
+	for _, policies := range required {
+		by, err := a.verifiedBy(ctx, d, policies, creds)
+		if err != nil {
+			return "", err
+		}
+		if !slices.Contains(signers, by) {
+			signers = append(signers, by)
+		}
+	}
+	return strings.Join(signers, " and "), nil
+}
+
+// required returns the policies that the artifact has to satisfy: one of those that
+// the manager has for it, since who writes a Bundle may not choose whom to trust, and
+// the source's own.
+func (a artifact) required(ctx context.Context) ([][]signature.Policy, error) {
+	var required [][]signature.Policy
+	if a.resolver.Signers != nil {
+		trusted, err := a.resolver.Signers.Signers()
+		if err != nil {
+			return nil, fault.Retry(v1alpha1.SignatureInvalidReason, fmt.Errorf("%s: %s: %w", a.ref, requiredText, err))
+		}
+		policies := trusted.For(a.namespace, a.ref.Repository)
+		if len(policies) == 0 {
+			return nil, fault.Stallf(v1alpha1.SignatureMissingReason,
+				"%s: %s, and --trusted-signers has nobody for this repository and namespace", a.ref, requiredText)
+		}
+		required = append(required, policies)
+	}
+	if a.verify != nil {
+		policy, err := a.resolver.policy(ctx, a.namespace, *a.verify)
+		if err != nil {
+			return nil, fault.Wrap(a.ref.String()+": verify", err)
+		}
+		required = append(required, []signature.Policy{policy})
+	}
+	return required, nil
+}
+
+// verifiedBy returns who signed the artifact with digest d, of whom one of the
+// policies trusts.
+func (a artifact) verifiedBy(
+	ctx context.Context, d digest.Digest, policies []signature.Policy, creds oci.Credentials,
+) (string, error) {
+	identity, err := policyIdentity(d, policies)
 	if err != nil {
 		return "", err
 	}
 	if by, err := a.resolver.recall(verifiedKind, identity); err == nil {
 		return by, nil
 	}
-	verifier, err := signature.NewVerifier(policy)
+	verifier, err := signature.NewVerifier(policies...)
 	if err != nil {
 		return "", fault.Wrap(a.ref.String()+": verify", err)
 	}
@@ -143,12 +190,13 @@ func (r *Resolver) trustedRoot(ctx context.Context, namespace, name string) ([]b
 	return []byte(text), nil
 }
 
-// policyIdentity returns the identity of an artifact and a policy that it satisfies.
-func policyIdentity(d digest.Digest, p signature.Policy) (digest.Digest, error) {
+// policyIdentity returns the identity of an artifact and policies of which it
+// satisfies one.
+func policyIdentity(d digest.Digest, policies []signature.Policy) (digest.Digest, error) {
 	form, err := json.Marshal(struct {
 		Artifact digest.Digest
-		Policy   signature.Policy
-	}{d, p})
+		Policies []signature.Policy
+	}{d, policies})
 	return digest.FromBytes(form), err
 }
 

@@ -116,7 +116,6 @@ func TestASignedArtifactSaysWhoSignedIt(t *testing.T) {
 			registry.Push(t, "app", signed, "v1")
 			test.given(repository{t, registry})
 			r := newResolver(t, keysSecret(other, key))
-			r.RequireSignatures = true
 			parts := resolved(t, r, signedSource(registry, withKeys()))
 			if len(parts) != 1 || parts[0].VerifiedBy != key.Name() {
 				t.Errorf("want one part of %s, got %+v", key.Name(), parts)
@@ -260,7 +259,6 @@ func TestAnArtifactThatIsNotSignedAsItMust(t *testing.T) {
 	tests := map[string]struct {
 		given      []client.Object
 		verify     *v1alpha1.Verify
-		required   bool
 		push       func(repository)
 		wantClass  fault.Class
 		wantReason string
@@ -346,10 +344,6 @@ func TestAnArtifactThatIsNotSignedAsItMust(t *testing.T) {
 			verify: &v1alpha1.Verify{}, wantClass: fault.ClassStall, wantReason: v1alpha1.ReferenceInvalidReason,
 			wantSays: "a policy needs a key or identities",
 		},
-		"no policy where signatures are required": {
-			required: true, wantClass: fault.ClassStall, wantReason: v1alpha1.SignatureMissingReason,
-			wantSays: "app:v1: the manager's flag --require-signatures asks for a signature, and the source has no verify",
-		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -360,7 +354,6 @@ func TestAnArtifactThatIsNotSignedAsItMust(t *testing.T) {
 				test.push(repository{t, registry})
 			}
 			r := newResolver(t, test.given...)
-			r.RequireSignatures = test.required
 			_, err := r.Resolve(t.Context(), source.Query{Namespace: namespace, Source: signedSource(registry, test.verify)})
 			faulttest.Want(t, err, test.wantClass, test.wantReason, test.wantSays)
 			if strings.Contains(err.Error(), "hunter2") {
@@ -393,7 +386,7 @@ func TestOnlyArtifactsOfARegistryCanBeSigned(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newResolver(t)
-			r.RequireSignatures = true
+			r.Signers = trusting(t, "signers: [{keyFiles: [cosign.pub]}]", signaturetest.NewKey(t))
 			if part, ok := r.Static(source.Query{Source: test.given}); ok {
 				t.Errorf("want it to be asked for, got %+v", part)
 			}

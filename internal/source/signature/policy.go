@@ -44,14 +44,14 @@ type Policy struct {
 // Issuer and IssuerRegExp and one of Subject and SubjectRegExp are required.
 type Identity struct {
 	// Issuer is the URL of the OpenID Connect issuer.
-	Issuer string
+	Issuer string `json:"issuer,omitempty"`
 	// IssuerRegExp matches the whole URL of the issuer, in the syntax of Go.
-	IssuerRegExp string
+	IssuerRegExp string `json:"issuerRegExp,omitempty"`
 	// Subject is the alternative name in the certificate: an e-mail address or the
 	// URL of a workflow.
-	Subject string
+	Subject string `json:"subject,omitempty"`
 	// SubjectRegExp matches the whole subject, in the syntax of Go.
-	SubjectRegExp string
+	SubjectRegExp string `json:"subjectRegExp,omitempty"`
 }
 
 // String returns the identity in words.
@@ -78,14 +78,34 @@ type trust interface {
 	verify(s *signed) (by string, err error)
 }
 
-// NewVerifier returns a Verifier of p. A policy that cannot be used is a
-// Stall with the reason ReferenceInvalid.
-func NewVerifier(p Policy) (*Verifier, error) {
-	trust, err := newTrust(p)
-	if err != nil {
-		return nil, fault.Stall(v1alpha1.ReferenceInvalidReason, err)
+// NewVerifier returns a Verifier of signatures that satisfy any of the policies. One
+// that cannot be used is a Stall with the reason ReferenceInvalid.
+func NewVerifier(policies ...Policy) (*Verifier, error) {
+	trusted := make(anyOf, len(policies))
+	for i, p := range policies {
+		trust, err := newTrust(p)
+		if err != nil {
+			return nil, fault.Stall(v1alpha1.ReferenceInvalidReason, err)
+		}
+		trusted[i] = trust
 	}
-	return &Verifier{trust: trust}, nil
+	return &Verifier{trust: trusted}, nil
+}
+
+// anyOf trusts whom any of several trusts.
+type anyOf []trust
+
+// verify returns who made the signature.
+func (a anyOf) verify(s *signed) (string, error) {
+	var errs []error
+	for _, trust := range a {
+		by, err := trust.verify(s)
+		if err == nil {
+			return by, nil
+		}
+		errs = append(errs, err)
+	}
+	return "", fault.Join(errs...)
 }
 
 func newTrust(p Policy) (trust, error) {
