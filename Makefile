@@ -137,7 +137,7 @@ test-files: controlplane ## Apply every published file in FILES_DIR, as one phas
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (10s).
-	@go test -list '^Fuzz' $(UNIT) \
+	@go test -list '^Fuzz' $(UNIT) ./internal/workload \
 		| awk '/^Fuzz/ {targets[++n] = $$1} /^ok/ {for (; n; n--) print $$2, targets[n]}' \
 		| while read -r package target; do \
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$$package" </dev/null || exit 1; \
