@@ -27,7 +27,7 @@ func main() {
 		fmt.Println(version)
 		return
 	}
-	ctrl.SetLogger(klog.Background())
+	ctrl.SetLogger(app.BoundedLog(klog.Background()))
 	if err := run(ctrl.SetupSignalHandler(), opts); err != nil {
 		ctrl.Log.Error(err, "manager exited with error")
 		os.Exit(1)
