@@ -30,10 +30,15 @@ func (a artifact) readManifest(ctx context.Context, d digest.Digest, creds oci.C
 
 // readDocument returns the manifest or the index with digest d. That it is in the store
 // does not mean that this namespace may have it: the registry that the source names has
-// to give it once, and is asked again each time that the source is resolved. Nobody waits
-// for another who reads it, whose registry may be a slow one.
+// to give it once, and is asked again each time that the source is resolved. Only who
+// reads the same for the same namespace is waited for.
 func (a artifact) readDocument(ctx context.Context, d digest.Digest, creds oci.Credentials) ([]byte, error) {
 	identity := digest.FromString(a.namespace + "\n" + a.place() + "\n" + d.String())
+	lock, err := a.resolver.Store.LockDigest(ctx, identity, a.namespace)
+	if err != nil {
+		return nil, fault.Wrap(a.ref.String(), err)
+	}
+	defer lock.Unlock()
 	if _, err := a.resolver.recall(readableKind, identity); err == nil {
 		if err := a.checkDocument(ctx, d, creds); err != nil {
 			return nil, err

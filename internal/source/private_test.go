@@ -3,7 +3,9 @@ package source_test
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -127,6 +129,40 @@ func TestARegistryThatClaimsAnArtifactHasToGiveIt(t *testing.T) {
 		claim.Repository, claim.CARef.Name = liar.Host()+"/app", "liar"
 		_, err := r.Resolve(t.Context(), source.Query{Namespace: other, Source: v1alpha1.Source{OCI: &claim}})
 		faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, liar.Host()+"/app", "404")
+	}
+}
+
+func TestAManifestIsReadOnceForANamespace(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	var asked sync.WaitGroup
+	asked.Add(2)
+	v.Intercept(func(_ http.ResponseWriter, req *http.Request) bool {
+		_, _, hasLogin := req.BasicAuth()
+		switch {
+		case hasLogin && req.Method == http.MethodHead:
+			asked.Done()
+		case req.Method == http.MethodGet:
+			asked.Wait() // both know the digest by now
+		}
+		return false
+	})
+	r := newResolver(t, v.secrets...)
+	src := v.source("1.0.0")
+	var both sync.WaitGroup
+	for _, layers := range [][]string{nil, {"a.yaml"}} {
+		one := src
+		one.Layers = layers
+		both.Go(func() {
+			if _, err := r.Resolve(t.Context(), source.Query{Namespace: namespace, Source: v1alpha1.Source{OCI: &one}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	both.Wait()
+	reads := slices.DeleteFunc(v.Requests(), func(request string) bool { return !strings.HasPrefix(request, "GET") })
+	if len(reads) != 1 {
+		t.Errorf("want one read, got %q", reads)
 	}
 }
 
