@@ -11,6 +11,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/child"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/helm"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/rendered"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/signature"
@@ -39,7 +40,7 @@ func newLibrary(
 	}
 	resolver, err := newResolver(opts, source.Config{
 		Objects: objects, Renderings: rendered.Secrets{Reader: objects, Creator: secrets},
-		Kubernetes: kubernetes, Store: cached, Children: children,
+		Kubernetes: kubernetes, Store: cached, Children: children, Charts: chartLimits(opts.Limits),
 	})
 	if err != nil {
 		_ = cached.Close()
@@ -78,6 +79,13 @@ func newResolver(opts Options, cfg source.Config) (*source.Resolver, error) {
 		return nil, err
 	}
 	return source.New(cfg)
+}
+
+// chartLimits returns what bounds charts.
+func chartLimits(limits Limits) helm.Limits {
+	charts := helm.DefaultLimits()
+	charts.Ratio = limits.Ratio
+	return charts
 }
 
 func userAgent(opts Options) string { return name + "/" + opts.Version }

@@ -27,6 +27,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/helm"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/rendered"
 )
@@ -241,7 +242,7 @@ func withRealSources(t *testing.T, objects ...client.Object) func(*Config) {
 		real, err := source.New(source.Config{
 			Sources: sources, Registries: registries, Objects: management,
 			Renderings: rendered.Secrets{Reader: management, Creator: management},
-			Kubernetes: "v1.36", Store: cfg.Store, Children: cfg.Children,
+			Kubernetes: "v1.36", Store: cfg.Store, Children: cfg.Children, Charts: helm.DefaultLimits(),
 		})
 		if err != nil {
 			t.Fatal(err)

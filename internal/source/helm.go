@@ -233,7 +233,7 @@ func (r *Resolver) output(ctx context.Context, c chart, opts helm.Options) (io.R
 		return nil, nil, err
 	}
 	warnings, err := helm.RenderTask.Run(ctx, r.Children, child.Call[helm.RenderRequest]{
-		Namespace: c.namespace, In: helm.RenderRequest{Options: opts, Limits: helm.DefaultLimits()}, Body: archive, Output: output,
+		Namespace: c.namespace, In: helm.RenderRequest{Options: opts, Limits: r.Charts}, Body: archive, Output: output,
 	})
 	if err == nil {
 		_, err = output.Seek(0, io.SeekStart)
@@ -246,6 +246,6 @@ func (r *Resolver) output(ctx context.Context, c chart, opts helm.Options) (io.R
 
 // download brings the archive of a chart into the store.
 func (r *Resolver) download(ctx context.Context, c chart) error {
-	_, err := r.Store.Resume(ctx, c.digest, c.place, c.fetch, helm.DefaultLimits().ArchiveBytes)
+	_, err := r.Store.Resume(ctx, c.digest, c.place, c.fetch, r.Charts.ArchiveBytes)
 	return err
 }

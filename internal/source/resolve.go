@@ -12,6 +12,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/child"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/fetch"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/helm"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/rendered"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/signature"
@@ -35,6 +36,8 @@ type Config struct {
 	Store *store.Store
 	// Children renders charts.
 	Children *child.Runner
+	// Charts bounds what a chart may need.
+	Charts helm.Limits
 	// Signers are whom the manager trusts: then every source has to be an artifact that
 	// one of them signed. Nil where signatures are not required.
 	Signers *signature.SignersFile
@@ -48,8 +51,9 @@ type Resolver struct {
 // New returns a Resolver, or an error when a required field of cfg is missing.
 func New(cfg Config) (*Resolver, error) {
 	if cfg.Sources == nil || cfg.Registries == nil || cfg.Objects == nil || cfg.Kubernetes == "" || cfg.Store == nil ||
-		cfg.Renderings.Reader == nil || cfg.Renderings.Creator == nil || cfg.Children == nil {
-		return nil, errors.New("sources: Sources, Registries, Objects, Renderings, Kubernetes, Store and Children are required")
+		cfg.Renderings.Reader == nil || cfg.Renderings.Creator == nil || cfg.Children == nil || cfg.Charts == (helm.Limits{}) {
+		return nil, errors.New(
+			"sources: Sources, Registries, Objects, Renderings, Kubernetes, Store, Children and Charts are required")
 	}
 	return &Resolver{Config: cfg}, nil
 }

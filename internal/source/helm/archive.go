@@ -134,7 +134,10 @@ func (u *unpacking) scan(name string, packed []byte) error {
 	if err != nil {
 		return invalid("%s: it is no gzip file", name)
 	}
-	counted := &countedReader{r: zip, left: u.left + int64(u.entriesLeft)*headerBytes}
+	counted := &countedReader{
+		r: zip, left: u.left + int64(u.entriesLeft)*headerBytes,
+		ratio: u.limits.Ratio, ratioLeft: max(ratioFrom, u.limits.Ratio*int64(len(packed))),
+	}
 	for entries := tar.NewReader(counted); ; {
 		header, err := entries.Next()
 		if errors.Is(err, io.EOF) {
@@ -191,10 +194,17 @@ func (u *unpacking) count(header *tar.Header) error {
 
 var errTooLarge = errors.New("too large")
 
-// countedReader ends with errTooLarge when it has given what was left.
+// ratioFrom is how many bytes come out of an archive before the ratio of compression
+// counts: short files of blanks may be anything.
+const ratioFrom = 1 << 20
+
+// countedReader ends with errTooLarge when it has given what was left, and with another
+// error when that is too many times what it was packed in.
 type countedReader struct {
-	r    io.Reader
-	left int64
+	r         io.Reader
+	left      int64
+	ratio     int64
+	ratioLeft int64
 }
 
 // Read returns the next bytes.
@@ -202,6 +212,9 @@ func (c *countedReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	if c.left -= int64(n); c.left < 0 {
 		return 0, errTooLarge
+	}
+	if c.ratioLeft -= int64(n); c.ratioLeft < 0 {
+		return 0, tooLarge("the compression ratio is over the limit of %d", c.ratio)
 	}
 	return n, err
 }

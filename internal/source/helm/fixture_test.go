@@ -95,6 +95,7 @@ func complete(limits helm.Limits) helm.Limits {
 	defaults := helm.DefaultLimits()
 	limits.ArchiveBytes = cmp.Or(limits.ArchiveBytes, defaults.ArchiveBytes)
 	limits.UnpackedBytes = cmp.Or(limits.UnpackedBytes, defaults.UnpackedBytes)
+	limits.Ratio = cmp.Or(limits.Ratio, defaults.Ratio)
 	limits.Files = cmp.Or(limits.Files, defaults.Files)
 	limits.OutputBytes = cmp.Or(limits.OutputBytes, defaults.OutputBytes)
 	return limits

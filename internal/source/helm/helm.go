@@ -54,6 +54,10 @@ type Limits struct {
 	// own limit. Helm bounds a single file to 5 MiB.
 	UnpackedBytes int64
 
+	// Ratio bounds how many bytes come out of an archive for each of its own. It counts
+	// once 1 MiB has come out.
+	Ratio int64
+
 	// Files bounds the number of entries of the archive and of the archives in it,
 	// together.
 	Files int
@@ -62,10 +66,10 @@ type Limits struct {
 	OutputBytes int64
 }
 
-// DefaultLimits returns the limits of charts: 100 MiB packed and unpacked, 10,000
-// files, and 64 MiB of output.
+// DefaultLimits returns the limits of charts: 100 MiB packed and unpacked, a compression
+// ratio of 200, 10,000 files, and 64 MiB of output.
 func DefaultLimits() Limits {
-	return Limits{ArchiveBytes: 100 << 20, UnpackedBytes: maxUnpackedBytes, Files: 10_000, OutputBytes: 64 << 20}
+	return Limits{ArchiveBytes: 100 << 20, UnpackedBytes: maxUnpackedBytes, Ratio: 200, Files: 10_000, OutputBytes: 64 << 20}
 }
 
 // maxUnpackedBytes is the limit of Helm's loader for an archive, unpacked.
@@ -104,7 +108,7 @@ func Render(chart io.Reader, w io.Writer, opts Options, limits Limits) (warnings
 }
 
 func (l Limits) validate() error {
-	if min(l.ArchiveBytes, l.UnpackedBytes, l.OutputBytes, int64(l.Files)) <= 0 {
+	if min(l.ArchiveBytes, l.UnpackedBytes, l.Ratio, l.OutputBytes, int64(l.Files)) <= 0 {
 		return errors.New("chart: a limit is not positive")
 	}
 	if l.UnpackedBytes > maxUnpackedBytes {

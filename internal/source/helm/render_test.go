@@ -284,6 +284,14 @@ func TestLimits(t *testing.T) {
 		"one file": {
 			files{"big": strings.Repeat("x", 5<<20+1)}.with(nil), helm.Limits{}, []string{"web/big", "5242880"},
 		},
+		"the compression ratio": {
+			files{"big": strings.Repeat("x", 4<<20)}.with(nil), helm.Limits{},
+			[]string{"chart archive", "the compression ratio is over the limit of 200"},
+		},
+		"the compression ratio of what is nested": {
+			files{"charts/a.tgz": string(packed(t, files{"big": strings.Repeat("x", 4<<20)}.with(nil)))}.with(nil), helm.Limits{},
+			[]string{"charts/a.tgz", "the compression ratio is over the limit of 200"},
+		},
 		"files": {
 			files{"1": "", "2": "", "3": ""}.with(nil), helm.Limits{Files: 3}, []string{"limit of 3 files"},
 		},
