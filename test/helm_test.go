@@ -3,7 +3,6 @@ package test
 import (
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"testing"
 
@@ -126,73 +125,6 @@ func TestAChartFindsTheKindsOfAnEarlierPhase(t *testing.T) {
 	} {
 		_, err := s.live(workload, apiVersion, kind, "default", "probe")
 		s.Expect(err).NotTo(HaveOccurred(), kind)
-	}
-}
-
-func TestABadChartIsAClearConditionAndNothingIsApplied(t *testing.T) {
-	t.Parallel()
-	archive := func(extra map[string]string, change ...func(*v1alpha1.HelmSource)) func(*scenario) v1alpha1.Source {
-		return func(s *scenario) v1alpha1.Source {
-			published := s.web.publish("agent.tgz", s.helmChart(extra))
-			return s.helmSource(published.HTTPS.URL, append(change, func(src *v1alpha1.HelmSource) {
-				src.Digest = published.HTTPS.Digest
-			})...)
-		}
-	}
-	tests := map[string]struct {
-		given func(*scenario) v1alpha1.Source
-		want  string
-	}{
-		"it needs a newer Kubernetes": {
-			archive(map[string]string{"agent/Chart.yaml": "apiVersion: v2\nname: agent\nversion: 1.2.3\nkubeVersion: '>=1.99.0'\n"}),
-			"False ChartInvalid: .*1.99.0",
-		},
-		"a template fails": {
-			archive(map[string]string{"agent/templates/bad.yaml": `{{ required "a secret word is needed" .Values.nothing }}`}),
-			"False ChartInvalid: .*templates/bad.yaml",
-		},
-		"a function is random": {
-			archive(map[string]string{"agent/templates/ca.yaml": `{{ (genCA "webhook" 365).Cert }}`}),
-			"False ChartInvalid: .*genCA gives another result.*randomFunctions: PerCluster",
-		},
-		"a template prints a dict that contains itself": {
-			archive(map[string]string{"agent/templates/dict.yaml": `{{ $d := dict }}{{ $_ := set $d "d" $d }}{{ $d }}`}),
-			"False ChartInvalid: .*rendering: it crashes the library",
-		},
-		"values are of the wrong type": {
-			archive(map[string]string{
-				"agent/values.schema.json": `{"type":"object","properties":{"name":{"type":"integer"}}}`,
-			}),
-			"False ChartInvalid: .*name",
-		},
-		"it has hooks that the source refuses": {
-			archive(map[string]string{"agent/templates/hook.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n" +
-				"  name: hook\n  annotations: {helm.sh/hook: pre-install}\n"},
-				func(src *v1alpha1.HelmSource) { src.Hooks = v1alpha1.RefuseHooks }),
-			"False ChartInvalid: .*hook",
-		},
-		"its URL has no digest": {
-			func(s *scenario) v1alpha1.Source {
-				return s.helmSource("https://charts.example.com/agent.tgz")
-			},
-			"False SourceInvalid: .*agent.tgz.*digest",
-		},
-		"it is not there": {
-			func(s *scenario) v1alpha1.Source {
-				s.web.handle("/charts/index.yaml", func(rw http.ResponseWriter, _ *http.Request) {
-					_, _ = rw.Write([]byte("apiVersion: v1\nentries: {}\n"))
-				})
-				return s.helmSource(s.web.URL+"/charts/agent", withDigest(digest.FromString("any")))
-			},
-			"False FetchFailed: .*charts/agent",
-		},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newScenario(t)
-			s.isRefused(tc.given(s), tc.want)
-		})
 	}
 }
 

@@ -123,58 +123,6 @@ func TestWhatIsSignedReachesReadyAndSaysByWhom(t *testing.T) {
 	s.Expect(s.ready("signed-gent")()).To(Equal(isReady))
 }
 
-func TestWhatIsNotSignedAsItMustIsNotApplied(t *testing.T) {
-	t.Parallel()
-	ours, theirs := signaturetest.NewKey(t), signaturetest.NewKey(t)
-	tests := map[string]struct {
-		given func(s *scenario, r *ociRegistry) v1alpha1.Source
-		want  string
-	}{
-		"an artifact without a signature": {
-			given: func(s *scenario, r *ociRegistry) v1alpha1.Source {
-				r.push("app", "v1", layer{yamlLayer, "", good(s)})
-				return r.source("app", tagged("v1"))
-			},
-			want: "False SignatureMissing: .*app@sha256:[0-9a-f]+: has no cosign signature",
-		},
-		"an artifact that somebody else signed": {
-			given: func(s *scenario, r *ociRegistry) v1alpha1.Source {
-				r.signBundle("app", r.push("app", "v1", layer{yamlLayer, "", good(s)}), theirs)
-				return r.source("app", tagged("v1"))
-			},
-			want: "False SignatureInvalid: .*app@sha256:.*not signed by " + ours.Name(),
-		},
-		"an artifact with the signature of another one": {
-			given: func(s *scenario, r *ociRegistry) v1alpha1.Source {
-				d := r.push("app", "v1", layer{yamlLayer, "", good(s)})
-				r.put("app", ours.Simple(s.t, digest.FromString("another")), signaturetest.SimpleTag(d))
-				return r.source("app", tagged("v1"))
-			},
-			want: "False SignatureInvalid: .*app@sha256:",
-		},
-		"a file on a web server": {
-			given: func(s *scenario, _ *ociRegistry) v1alpha1.Source { return s.web.publish("app.yaml", good(s)) },
-			want:  `False SignatureMissing: .*phase all: sources\[0\]: .*only artifacts of a registry can be signed`,
-		},
-	}
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newScenario(t)
-			seen := testenv.NewProxy(t, testenv.SharedWorkload(t).APIServer)
-			s.create(s.publicKey("ours", ours))
-			bundle := s.verifiedBundle("strict", signedBy("ours"),
-				release("1.0.0", phase("all", tc.given(s, newRegistry(s)))))
-			s.set("strict")
-			s.cluster("leuven", "strict", seen)
-			s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp(tc.want))
-			s.Eventually(s.ready("strict-leuven")).Should(MatchRegexp(tc.want))
-			s.Expect(seen.Writes()).To(BeEmpty())
-			s.Expect(s.web.downloads()).To(BeEmpty())
-		})
-	}
-}
-
 func TestAPolicyThatSaysNothingIsRefusedByTheAPI(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t)
