@@ -120,6 +120,12 @@ test-idle: controlplane ## Count what idle Clusters are asked for in IDLE_TIME (
 	@IDLE_TIME=$(IDLE_TIME) go test -count=1 -timeout 60m -parallel 1 -v \
 		-run '^Test(NothingIsAskedOfIdleClusters|WhatSomebodyChangesOfCalicoIsRepairedAlone)$$' ./test
 
+.PHONY: test-hostile
+test-hostile: controlplane ## Install twenty Clusters beside eight hostile Bundles, and beside none.
+	@mkdir -p $(OUT)
+	@HOSTILE_FILE=$(OUT)/hostile.txt go test -count=1 -timeout 20m -run '^TestHostileBundlesDisturbNobodyElse$$' ./test
+	@cat $(OUT)/hostile.txt
+
 .PHONY: test-clients
 test-clients: $(CLIENTS_FILES) ## Push, sign and deliver with the real oras, helm, crane and cosign.
 	@CLIENTS=$(BIN)/clients go test -count=1 -timeout 10m -v -run '^TestRealClients$$' ./internal/source

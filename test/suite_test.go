@@ -155,6 +155,24 @@ func (w *web) handle(path string, serve http.HandlerFunc) {
 	w.handlers[path] = serve
 }
 
+// drip serves a byte every few seconds for a path, until the client is gone.
+func (w *web) drip(path string) {
+	w.handle(path, func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Length", "1000000")
+		tick := time.NewTicker(5 * time.Second)
+		defer tick.Stop()
+		for r.Context().Err() == nil {
+			if _, err := rw.Write([]byte("#")); err != nil || http.NewResponseController(rw).Flush() != nil {
+				return
+			}
+			select {
+			case <-tick.C:
+			case <-r.Context().Done():
+			}
+		}
+	})
+}
+
 // publish serves the content and returns it as a source.
 func (w *web) publish(name, content string) v1alpha1.Source {
 	w.handle("/"+name, func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write([]byte(content)) })
@@ -342,19 +360,6 @@ func (s *scenario) kubeconfigSecret(cluster string) *corev1.Secret {
 func (s *scenario) decode(manifest string, object any) {
 	s.t.Helper()
 	s.Expect(yaml.Unmarshal([]byte(manifest), object)).To(Succeed())
-}
-
-// isRefused expects that a source makes the Bundle and the ClusterBundle unready with
-// what want matches, and that nothing is written to the workload cluster.
-func (s *scenario) isRefused(source v1alpha1.Source, want string) {
-	s.t.Helper()
-	seen := testenv.NewProxy(s.t, testenv.SharedWorkload(s.t).APIServer)
-	bundle := s.bundle("refused", release("1.0.0", phase("all", source)))
-	s.set("refused")
-	s.cluster("metz", "refused", seen)
-	s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(MatchRegexp(want))
-	s.Eventually(s.ready("refused-metz")).Should(MatchRegexp(want))
-	s.Expect(seen.Writes()).To(BeEmpty())
 }
 
 // events returns a function that reads the Kubernetes events about a ClusterBundle:

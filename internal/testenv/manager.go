@@ -24,6 +24,8 @@ type ManagerOptions struct {
 	Race bool
 	// Args are further arguments.
 	Args []string
+	// Env is added to the environment.
+	Env []string
 }
 
 // Manager is a process of this project's manager.
@@ -48,7 +50,7 @@ func StartManager(ctx context.Context, o ManagerOptions) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := startProgram("manager", program, append([]string{
+	p, err := startWith(o.Env, "manager", program, append([]string{
 		"--kubeconfig=" + o.Management.KubeconfigPath(),
 		"--cache-dir=" + o.CacheDir,
 		"--health-addr=127.0.0.1:" + health,

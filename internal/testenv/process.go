@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"sync"
@@ -45,10 +46,16 @@ func startProcess(name string, args ...string) (*process, error) {
 }
 
 func startProgram(name, path string, args ...string) (*process, error) {
+	return startWith(nil, name, path, args...)
+}
+
+// startWith starts a program with more variables than those of this one.
+func startWith(env []string, name, path string, args ...string) (*process, error) {
 	p := &process{name: name, ended: make(chan struct{})}
 	cmd := exec.Command(path, args...) //nolint:noctx // It outlives the call; kill ends it.
 	cmd.Stdout, cmd.Stderr = &p.output, &p.output
 	cmd.WaitDelay = outputDelay
+	cmd.Env = append(os.Environ(), env...)
 	cmd.SysProcAttr = dieWithParent()
 	started := make(chan error)
 	go func() {
