@@ -39,6 +39,9 @@ const (
 func (r *Resolver) helm(ctx context.Context, query Query) ([]Part, error) {
 	src := *query.Source.Helm
 	from := r.Describe(query.Source)
+	if !helm.BuiltIn {
+		return nil, fault.Wrap(from, helm.ErrNotBuiltIn)
+	}
 	archive, err := r.chart(ctx, query.Namespace, src)
 	if err != nil {
 		return nil, fault.Wrap(from, err)

@@ -1,7 +1,8 @@
+//go:build !no_helm
+
 package helm
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -10,25 +11,13 @@ import (
 	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
 	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/yaml"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
-
-// minorVersion returns the version with 0 in place of everything below the minor one.
-func minorVersion(kubernetes string) (string, error) {
-	v, err := version.ParseGeneric(kubernetes)
-	if err != nil {
-		return "", fault.Stallf(v1alpha1.ConstraintInvalidReason,
-			"%s is no version of Kubernetes", text.Quote(kubernetes, maxNameText))
-	}
-	return fmt.Sprintf("v%d.%d.0", v.Major(), v.Minor()), nil
-}
 
 // capabilitiesOf returns .Capabilities for a version of Kubernetes.
 func capabilitiesOf(kubernetes string) (*common.Capabilities, error) {

@@ -1,3 +1,5 @@
+//go:build !no_helm
+
 package helm
 
 import (
@@ -128,9 +130,6 @@ func mismatch(a, b map[string]any, path string) string {
 	}
 	return ""
 }
-
-// maxNamed is how many of several things a message names.
-const maxNamed = 5
 
 // sortedList returns the first names, sorted, each once.
 func sortedList(names []string) string {

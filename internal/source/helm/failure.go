@@ -1,3 +1,5 @@
+//go:build !no_helm
+
 package helm
 
 import (
@@ -8,12 +10,6 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
-
-// maxText bounds in a message a text that comes from a chart, in bytes.
-const maxText = 256
-
-// maxNameText bounds in a message the name or the version of a chart, in bytes.
-const maxNameText = 128
 
 // templateFailed returns an error about a template. Of the engine's message it
 // repeats only what cannot hold a value: the place, and the names of functions,

@@ -2,14 +2,19 @@ package helm
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
+
+// maxText bounds in a message a text that comes from a chart, in bytes.
+const maxText = 256
+
+// maxNameText bounds in a message the name or the version of a chart, in bytes.
+const maxNameText = 128
+
+// maxNamed is how many of several things a message names.
+const maxNamed = 5
 
 // Options configure how a chart is rendered.
 type Options struct {
@@ -43,6 +48,23 @@ type Options struct {
 	Random Random
 }
 
+// Random is what becomes of functions whose result differs from call to call, such as
+// genCA, randAlphaNum and now.
+type Random int
+
+const (
+	// RefuseRandom has them refused where a template calls them.
+	RefuseRandom Random = iota
+
+	// PlaceholderRandom has them give placeholders of the right form: the same input
+	// gives the same bytes, which show what a chart consists of, and which no cluster
+	// may get.
+	PlaceholderRandom
+
+	// TrueRandom has them give what they give in Helm: no rendering is like another.
+	TrueRandom
+)
+
 // Limits bound what a chart may need. Every field must be positive; start from
 // DefaultLimits.
 type Limits struct {
@@ -75,46 +97,13 @@ func DefaultLimits() Limits {
 // maxUnpackedBytes is the limit of Helm's loader for an archive, unpacked.
 const maxUnpackedBytes = 100 << 20
 
-// Render renders the chart and writes YAML documents to w: first those of the
-// crds folders if they are wanted, then those of the templates in the order in
-// which Helm installs kinds. Each follows a line with the name of its file.
-// Nothing is written when an error is found before.
-//
-// Nothing bounds the memory and the time that it needs, and a chart can make it panic or
-// its stack overflow: the charts of strangers are rendered with RenderTask.
-//
-// The warnings are what should be looked at though Helm takes it: APIs that templates
-// ask for in vain, and keys that stand more than once. They are the same for the same
-// input, and hold no value.
-//
-// Errors are Stalls with the reasons ChartInvalid, LimitExceeded, and
-// ConstraintInvalid for a KubeVersion that cannot be parsed; those of the reader
-// and of the writer are returned as they are.
-func Render(chart io.Reader, w io.Writer, opts Options, limits Limits) (warnings []string, err error) {
-	if err := limits.validate(); err != nil {
-		return nil, err
-	}
-	capabilities, err := capabilitiesOf(opts.KubeVersion)
-	if err != nil {
-		return nil, err
-	}
-	loaded, err := load(chart, limits)
-	if err != nil {
-		return nil, err
-	}
-	r := rendering{chart: loaded, opts: opts, capabilities: capabilities, limits: limits}
-	warnings, err = r.render(w)
-	return warnings, fault.Wrap("chart "+text.Line(loaded.Name(), maxText), err)
-}
-
-func (l Limits) validate() error {
-	if min(l.ArchiveBytes, l.UnpackedBytes, l.Ratio, l.OutputBytes, int64(l.Files)) <= 0 {
-		return errors.New("chart: a limit is not positive")
-	}
-	if l.UnpackedBytes > maxUnpackedBytes {
-		return fmt.Errorf("chart: the limit of %d bytes unpacked is more than Helm's own of %d", l.UnpackedBytes, maxUnpackedBytes)
-	}
-	return nil
+// Document is a text with values and where it is from.
+type Document struct {
+	// Name of the document in messages, such as
+	// "Secret web key values.yaml".
+	Name string
+	// YAML is the text, which may be several YAML documents.
+	YAML []byte
 }
 
 // invalid returns an error about the chart.
@@ -126,3 +115,8 @@ func invalid(format string, args ...any) error {
 func tooLarge(format string, args ...any) error {
 	return fault.Stallf(v1alpha1.LimitExceededReason, format, args...)
 }
+
+// ErrNotBuiltIn is the error of charts in a program that is built with the tag no_helm: a
+// Stall with the reason SourceInvalid.
+var ErrNotBuiltIn = fault.Stallf(v1alpha1.SourceInvalidReason,
+	"this manager is built without Helm (build tag no_helm): render the chart and publish what comes out")

@@ -2,11 +2,15 @@ package helm
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
+	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
 // identityForm changes when the same input may render to other bytes: with a new
@@ -63,6 +67,16 @@ func ClusterIdentity(chart digest.Digest, opts Options) (string, error) {
 		return "", errNotJSON
 	}
 	return digest.FromBytes(canonical).String(), nil
+}
+
+// minorVersion returns the version with 0 in place of everything below the minor one.
+func minorVersion(kubernetes string) (string, error) {
+	v, err := version.ParseGeneric(kubernetes)
+	if err != nil {
+		return "", fault.Stallf(v1alpha1.ConstraintInvalidReason,
+			"%s is no version of Kubernetes", text.Quote(kubernetes, maxNameText))
+	}
+	return fmt.Sprintf("v%d.%d.0", v.Major(), v.Minor()), nil
 }
 
 // distinct returns the texts sorted, each once.

@@ -1,3 +1,5 @@
+//go:build !no_helm
+
 package helm_test
 
 import (

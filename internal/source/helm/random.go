@@ -1,3 +1,5 @@
+//go:build !no_helm
+
 package helm
 
 import (
@@ -5,23 +7,6 @@ import (
 	"text/template"
 
 	"github.com/Masterminds/sprig/v3"
-)
-
-// Random is what becomes of functions whose result differs from call to call, such as
-// genCA, randAlphaNum and now.
-type Random int
-
-const (
-	// RefuseRandom has them refused where a template calls them.
-	RefuseRandom Random = iota
-
-	// PlaceholderRandom has them give placeholders of the right form: the same input
-	// gives the same bytes, which show what a chart consists of, and which no cluster
-	// may get.
-	PlaceholderRandom
-
-	// TrueRandom has them give what they give in Helm: no rendering is like another.
-	TrueRandom
 )
 
 // varying are the functions whose result differs from call to call.

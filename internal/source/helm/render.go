@@ -1,7 +1,11 @@
+//go:build !no_helm
+
 package helm
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"path"
@@ -15,8 +19,54 @@ import (
 	"helm.sh/helm/v4/pkg/engine"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
+
+// BuiltIn is whether charts can be rendered: not with the build tag no_helm.
+const BuiltIn = true
+
+// Render renders the chart and writes YAML documents to w: first those of the
+// crds folders if they are wanted, then those of the templates in the order in
+// which Helm installs kinds. Each follows a line with the name of its file.
+// Nothing is written when an error is found before.
+//
+// Nothing bounds the memory and the time that it needs, and a chart can make it panic or
+// its stack overflow: the charts of strangers are rendered with RenderTask.
+//
+// The warnings are what should be looked at though Helm takes it: APIs that templates
+// ask for in vain, and keys that stand more than once. They are the same for the same
+// input, and hold no value.
+//
+// Errors are Stalls with the reasons ChartInvalid, LimitExceeded, and
+// ConstraintInvalid for a KubeVersion that cannot be parsed; those of the reader
+// and of the writer are returned as they are.
+func Render(chart io.Reader, w io.Writer, opts Options, limits Limits) (warnings []string, err error) {
+	if err := limits.validate(); err != nil {
+		return nil, err
+	}
+	capabilities, err := capabilitiesOf(opts.KubeVersion)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := load(chart, limits)
+	if err != nil {
+		return nil, err
+	}
+	r := rendering{chart: loaded, opts: opts, capabilities: capabilities, limits: limits}
+	warnings, err = r.render(w)
+	return warnings, fault.Wrap("chart "+text.Line(loaded.Name(), maxText), err)
+}
+
+func (l Limits) validate() error {
+	if min(l.ArchiveBytes, l.UnpackedBytes, l.Ratio, l.OutputBytes, int64(l.Files)) <= 0 {
+		return errors.New("chart: a limit is not positive")
+	}
+	if l.UnpackedBytes > maxUnpackedBytes {
+		return fmt.Errorf("chart: the limit of %d bytes unpacked is more than Helm's own of %d", l.UnpackedBytes, maxUnpackedBytes)
+	}
+	return nil
+}
 
 // rendering is a chart on its way through Render.
 type rendering struct {

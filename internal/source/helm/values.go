@@ -1,3 +1,5 @@
+//go:build !no_helm
+
 package helm
 
 import (
@@ -22,15 +24,6 @@ const maxValuesBytes = 3 << 20
 
 // maxMergedBytes bounds all values together, as JSON.
 const maxMergedBytes = 8 << 20
-
-// Document is a text with values and where it is from.
-type Document struct {
-	// Name of the document in messages, such as
-	// "Secret web key values.yaml".
-	Name string
-	// YAML is the text, which may be several YAML documents.
-	YAML []byte
-}
 
 // Values returns the values of the documents, the later over the earlier, and of
 // inline, which is JSON, over them, as Helm merges several -f and one --set-json: as JSON

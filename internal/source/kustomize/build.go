@@ -1,3 +1,5 @@
+//go:build !no_kustomize
+
 package kustomize
 
 import (
@@ -24,22 +26,8 @@ const (
 	maxNamed = 5
 )
 
-// fileNames are the names of kustomizations, as the library knows them.
-var fileNames = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
-
-// FileNames returns the names that the file of a kustomization may have.
-func FileNames() []string { return slices.Clone(fileNames) }
-
-// Files are those of an archive.
-type Files struct {
-	// Content of each file by its clean path.
-	Content map[string][]byte
-	// Links are the paths of links, which are not followed.
-	Links map[string]bool
-}
-
-// DefaultOutput bounds the YAML of all objects, in bytes: 64 MiB.
-const DefaultOutput = 64 << 20
+// BuiltIn is whether kustomizations can be built: not with the build tag no_kustomize.
+const BuiltIn = true
 
 // Build returns the objects of the kustomization in a folder of the archive, "." for
 // its root, as YAML of at most maxBytes. An error that is not about that is a Stall with the

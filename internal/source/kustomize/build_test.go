@@ -1,3 +1,5 @@
+//go:build !no_kustomize
+
 package kustomize
 
 import (
