@@ -160,7 +160,7 @@ verify-generated: generate ## Fail when what is generated is not what is committ
 	if [ -n "$$untracked" ]; then echo "generated, but not committed:" $$untracked >&2; exit 1; fi
 
 # What an edge or a locked-down installation may leave out. A comma joins tags.
-TAG_SETS := all no_helm no_kustomize no_helm,no_kustomize
+TAG_SETS := all no_helm no_kustomize no_sigstore no_helm,no_kustomize,no_sigstore
 
 .PHONY: build-tags
 build-tags: ## Build the manager without what build tags leave out, and print the sizes.

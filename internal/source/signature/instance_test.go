@@ -1,3 +1,5 @@
+//go:build !no_sigstore
+
 package signature_test
 
 import (

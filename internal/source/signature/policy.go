@@ -1,7 +1,6 @@
 package signature
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -106,19 +105,6 @@ func (a anyOf) verify(s *signed) (string, error) {
 		errs = append(errs, err)
 	}
 	return "", fault.Join(errs...)
-}
-
-func newTrust(p Policy) (trust, error) {
-	switch {
-	case len(p.Key) > 0 && len(p.Identities) > 0:
-		return nil, errors.New("a policy has a key or identities, not both")
-	case len(p.Key) > 0:
-		keys, err := parseKeys(p.Key)
-		return keyTrust{keys: keys, from: p.KeyFrom}, fault.Wrap("public key"+of(p.KeyFrom), err)
-	case len(p.Identities) > 0:
-		return newIdentityTrust(p)
-	}
-	return nil, errors.New("a policy needs a key or identities")
 }
 
 func tooLarge(what string, size, limit int) error {

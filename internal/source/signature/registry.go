@@ -35,6 +35,12 @@ type Registry interface {
 // BundleType is the type of artifact and of layer of a sigstore bundle.
 const BundleType = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
+// signPredicate is the type of the in-toto statement of a signature of cosign.
+const signPredicate = "https://sigstore.dev/cosign/sign/v1"
+
+// simpleSigningType is the type of a layer with a simple signing payload.
+const simpleSigningType = "application/vnd.dev.cosign.simplesigning.v1+json"
+
 // predicateAnnotation is where cosign repeats the type of a bundle's statement.
 const predicateAnnotation = "dev.sigstore.bundle.predicateType"
 

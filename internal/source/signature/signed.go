@@ -1,3 +1,5 @@
+//go:build !no_sigstore
+
 package signature
 
 import (
@@ -13,13 +15,8 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
 
-// The types that a signature of cosign declares.
-const (
-	// signPredicate is the type of the in-toto statement.
-	signPredicate = "https://sigstore.dev/cosign/sign/v1"
-	// simpleType is critical.type of a simple signing payload.
-	simpleType = "cosign container image signature"
-)
+// simpleType is critical.type of a simple signing payload of cosign.
+const simpleType = "cosign container image signature"
 
 // signed is a signature that claims to be about the artifact. The claim and its
 // signer are not verified yet.

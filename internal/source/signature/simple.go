@@ -1,3 +1,5 @@
+//go:build !no_sigstore
+
 package signature
 
 import (
@@ -14,9 +16,6 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 )
-
-// simpleSigningType is the type of a layer with a simple signing payload.
-const simpleSigningType = "application/vnd.dev.cosign.simplesigning.v1+json"
 
 // Annotations of such a layer.
 const (
