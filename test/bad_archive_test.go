@@ -60,7 +60,7 @@ func badArchives() map[string]badInput {
 func badKustomizations() map[string]badInput {
 	return map[string]badInput{
 		"a base on the internet": {
-			given: packed(map[string]string{"kustomization.yaml": "resources: ['https://example.com/" + password + "/a.yaml']\n"}),
+			given: packed(map[string]string{"kustomization.yaml": "resources: ['https://jane:" + password + "@example.com/a.yaml?ref=" + password + "']\n"}),
 			want:  "False KustomizationInvalid: .*is not in the archive", stall: true,
 		},
 		"a plug-in": {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -131,17 +132,25 @@ func (s *scenario) isRefusedAs(t *testing.T, bundle *v1alpha1.Bundle, input badI
 // tellsNo expects that no status, no event and no line of the log has the word.
 func (s *scenario) tellsNo(word string) {
 	s.t.Helper()
-	for _, list := range []client.ObjectList{
-		&v1alpha1.BundleList{}, &v1alpha1.ClusterBundleList{}, &v1alpha1.ClusterBundleSetList{}, &eventsv1.EventList{},
-	} {
+	told := strings.Split(s.manager.Log(), "\n")
+	note := func(name string, status any) { told = append(told, fmt.Sprintf("%s: %+v", name, status)) }
+	bundles, sets := &v1alpha1.BundleList{}, &v1alpha1.ClusterBundleSetList{}
+	delivered, events := &v1alpha1.ClusterBundleList{}, &eventsv1.EventList{}
+	for _, list := range []client.ObjectList{bundles, sets, delivered, events} {
 		s.Expect(s.management.Client.List(s.t.Context(), list, client.InNamespace(s.namespace))).To(Succeed())
-		if bundles, ok := list.(*v1alpha1.BundleList); ok {
-			for i := range bundles.Items {
-				bundles.Items[i].Spec = v1alpha1.BundleSpec{} // what its author wrote
-				bundles.Items[i].ManagedFields = nil
-			}
-		}
-		s.Expect(fmt.Sprintf("%+v", list)).NotTo(ContainSubstring(word))
 	}
-	s.Expect(s.manager.Log()).NotTo(ContainSubstring(word))
+	for _, b := range bundles.Items {
+		note(b.Name, b.Status)
+	}
+	for _, set := range sets.Items {
+		note(set.Name, set.Status)
+	}
+	for _, cb := range delivered.Items {
+		note(cb.Name, cb.Status)
+	}
+	for _, e := range events.Items {
+		note(e.Name, e.Note)
+	}
+	told = slices.DeleteFunc(told, func(line string) bool { return !strings.Contains(line, word) })
+	s.Expect(told).To(BeEmpty())
 }
