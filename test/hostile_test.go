@@ -3,6 +3,7 @@ package test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -63,13 +64,13 @@ func TestHostileBundlesDisturbNobodyElse(t *testing.T) {
 		return installation{who: who, took: took, peak: s.peakMemory()}
 	}
 	install("nobody, and all is new") // connections, discovery and schemas are not what is compared
+	tenant := scenarioWith(t, management, manager)
 	var all []installation
-	for range hostileRounds {
+	for i := range hostileRounds {
 		all = append(all, install("nobody"))
-		tenant := scenarioWith(t, management, manager)
-		stop := tenant.attack()
+		stop := tenant.attack(1000 * i)
 		all = append(all, install("eight hostile Bundles"))
-		tenant.Expect(stop()).To(BeNumerically(">", 1), "every hostile Bundle was given something new")
+		tenant.Expect(stop()).To(BeNumerically(">", 0), "the hostile Bundles were there")
 	}
 	NewWithT(t).Expect(manager.Ended()).To(Succeed())
 	writeInstallations(t, file, all)
@@ -82,7 +83,7 @@ func (s *scenario) installTwenty(workloads []*testenv.Workload) time.Duration {
 	for i := range hostilePerServer {
 		name := fmt.Sprintf("own-%d", i)
 		var objects []string
-		for n := range 100 {
+		for n := range 400 {
 			objects = append(objects, configMap("default", fmt.Sprintf("%s-%s-%d", s.namespace, name, n), noise(2000)))
 		}
 		chart := s.web.publish(name+".tgz", s.smallChart(name))
@@ -109,12 +110,13 @@ func (s *scenario) installTwenty(workloads []*testenv.Workload) time.Duration {
 }
 
 // attack makes the hostile Bundles and gives them something new all the time, so that
-// nothing of them is known. What it returns ends that and says how often it was done.
-func (s *scenario) attack() (stop func() int) {
+// nothing of them is known: the numbers after from. What it returns ends that and says
+// how often it was done.
+func (s *scenario) attack(from int) (stop func() int) {
 	s.t.Helper()
 	bundles := map[string]*v1alpha1.Bundle{}
 	for name, attack := range attacks() {
-		bundles[name] = s.bundle(name, release("1.0.0", attack(s, 0)))
+		bundles[name] = s.bundle(name, release("1.0.0", attack(s, from)...))
 	}
 	rounds, done, ended := 0, make(chan struct{}), make(chan struct{})
 	go func() {
@@ -122,7 +124,7 @@ func (s *scenario) attack() (stop func() int) {
 		wait.Until(func() {
 			rounds++
 			for name, attack := range attacks() {
-				s.change(bundles[name], func() { bundles[name].Spec.Releases[0].Phases[0] = attack(s, rounds) })
+				s.change(bundles[name], func() { bundles[name].Spec.Releases[0].Phases = attack(s, from+rounds) })
 			}
 		}, hostilePeriod, done)
 	}()
@@ -136,59 +138,65 @@ func (s *scenario) attack() (stop func() int) {
 	}
 }
 
-// attacks are the phases of the hostile Bundles, each another one for each n.
-func attacks() map[string]func(s *scenario, n int) v1alpha1.Phase {
-	chart := func(template string) func(*scenario, int) v1alpha1.Phase {
-		return func(s *scenario, n int) v1alpha1.Phase {
+// attacks return the phases of the hostile Bundles, each another one for each n.
+func attacks() map[string]func(s *scenario, n int) []v1alpha1.Phase {
+	chart := func(template string) func(*scenario, int) []v1alpha1.Phase {
+		return func(s *scenario, n int) []v1alpha1.Phase {
 			file := map[string]string{"agent/templates/bad.yaml": fmt.Sprintf("# %d\n", n) + template}
 			published := s.web.publish(fmt.Sprintf("agent-%d-%d.tgz", len(template), n), s.helmChart(file))
-			return phase("all", s.helmSource(published.HTTPS.URL, func(src *v1alpha1.HelmSource) { src.Digest = published.HTTPS.Digest }))
+			return onePhase(s.helmSource(published.HTTPS.URL, func(src *v1alpha1.HelmSource) { src.Digest = published.HTTPS.Digest }))
 		}
 	}
-	file := func(name, content string) func(*scenario, int) v1alpha1.Phase {
-		return func(s *scenario, n int) v1alpha1.Phase {
-			return phase("all", s.web.publish(fmt.Sprintf("%d-%s", n, name), content+fmt.Sprintf("\n# %d\n", n)))
+	file := func(name, content string) func(*scenario, int) []v1alpha1.Phase {
+		return func(s *scenario, n int) []v1alpha1.Phase {
+			return onePhase(s.web.publish(fmt.Sprintf("%d-%s", n, name), content+fmt.Sprintf("\n# %d\n", n)))
 		}
 	}
 	const config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: default}\n"
-	return map[string]func(*scenario, int) v1alpha1.Phase{
+	return map[string]func(*scenario, int) []v1alpha1.Phase{
 		"endless-chart":   chart("{{ range 9223372036854775807 }}{{ end }}"),
 		"large-chart":     chart(`{{ $a := "x" }}{{ range until 40 }}{{ $a = printf "%s%s" $a $a }}{{ end }}`),
 		"recursive-chart": chart(`{{ $a := dict }}{{ $_ := set $a "a" $a }}{{ toToml $a }}`),
-		"many-nodes":      file("nodes.yaml", config+"data: ["+strings.Repeat("{a},", 3<<20)+"]"),
+		"many-nodes":      file("nodes.yaml", config+"data: ["+strings.Repeat("{a},", 1<<20)+"]"),
 		"aliases":         file("aliases.yaml", laughs()),
 		"one-source":      oneSourceOften,
 		"slow-servers":    slowServers,
-		"bomb": func(s *scenario, n int) v1alpha1.Phase {
-			files := map[string]string{"a.yaml": strings.Repeat("#", 64<<20) + fmt.Sprint(n)}
-			return phase("all", s.web.publish(fmt.Sprintf("bomb-%d.tgz", n), s.tarball(files)))
+		"bomb": func(s *scenario, n int) []v1alpha1.Phase {
+			files := map[string]string{"a.yaml": strings.Repeat("#", 8<<20) + fmt.Sprint(n)}
+			return onePhase(s.web.publish(fmt.Sprintf("bomb-%d.tgz", n), s.tarball(files)))
 		},
 	}
 }
 
-// oneSourceOften is a phase that names one file as often as it may.
-func oneSourceOften(s *scenario, n int) v1alpha1.Phase {
+// onePhase is all sources in one phase.
+func onePhase(sources ...v1alpha1.Source) []v1alpha1.Phase {
+	return []v1alpha1.Phase{phase("all", sources...)}
+}
+
+// oneSourceOften are phases that name one file as often as they may.
+func oneSourceOften(s *scenario, n int) []v1alpha1.Phase {
+	const each, most = 32, 256
 	var objects []string
 	for i := range 1000 {
 		objects = append(objects, configMap("default", fmt.Sprintf("%d-%d", n, i), "x"))
 	}
 	source := s.web.publish(fmt.Sprintf("often-%d.yaml", n), documents(objects...))
-	sources := make([]v1alpha1.Source, 64)
-	for i := range sources {
-		sources[i] = source
+	phases := make([]v1alpha1.Phase, most/each)
+	for i := range phases {
+		phases[i] = phase(fmt.Sprintf("phase-%d", i), slices.Repeat([]v1alpha1.Source{source}, each)...)
 	}
-	return phase("all", sources...)
+	return phases
 }
 
-// slowServers is a phase with sources at servers that send a byte now and then.
-func slowServers(s *scenario, n int) v1alpha1.Phase {
+// slowServers are sources at servers that send a byte now and then.
+func slowServers(s *scenario, n int) []v1alpha1.Phase {
 	sources := make([]v1alpha1.Source, 16)
 	for i := range sources {
 		path := fmt.Sprintf("slow-%d-%d.yaml", n, i)
-		s.web.drip("/" + path)
+		s.web.drip(s.t.Context(), "/"+path)
 		sources[i] = s.web.source(path, path)
 	}
-	return phase("all", sources...)
+	return onePhase(sources...)
 }
 
 // writeInstallations writes how long the Clusters took, in the order of the rounds.

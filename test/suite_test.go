@@ -155,8 +155,9 @@ func (w *web) handle(path string, serve http.HandlerFunc) {
 	w.handlers[path] = serve
 }
 
-// drip serves a byte every few seconds for a path, until the client is gone.
-func (w *web) drip(path string) {
+// drip serves a byte every few seconds for a path, until the client is gone or ctx is
+// done.
+func (w *web) drip(ctx context.Context, path string) {
 	w.handle(path, func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Content-Length", "1000000")
 		tick := time.NewTicker(5 * time.Second)
@@ -168,6 +169,8 @@ func (w *web) drip(path string) {
 			select {
 			case <-tick.C:
 			case <-r.Context().Done():
+			case <-ctx.Done():
+				return
 			}
 		}
 	})
