@@ -85,7 +85,8 @@ func (b *Body) Read(p []byte) (int, error) {
 	case err == nil && b.isSlow(int64(n), time.Since(begun)):
 		return n, fault.Retry(v1alpha1.FetchFailedReason, fmt.Errorf("%w: fewer than %d bytes a second for %v "+
 			"(flag --min-throughput)", ErrSlow, b.pace.MinThroughput, b.pace.Stall))
-	case err == nil || err == io.EOF:
+	case err == nil, err == io.EOF && b.ctx.Err() == nil:
+		// An end that comes behind that of the context is one that the server made of it.
 		return n, err
 	case errors.Is(err, io.ErrUnexpectedEOF) && b.ctx.Err() == nil:
 		return n, fault.Retry(v1alpha1.FetchFailedReason, b.cutOff())

@@ -128,3 +128,20 @@ func TestClosingABodyEndsItsRequest(t *testing.T) {
 		t.Errorf("want the request's context canceled, got %v", err)
 	}
 }
+
+func TestAnEndThatFollowsThatOfTheContextIsNoEndOfTheFile(t *testing.T) {
+	t.Parallel()
+	ctx, cut := context.WithCancelCause(t.Context())
+	defer cut(nil)
+	ended := readFunc(func([]byte) (int, error) {
+		cut(ErrStalled) // the server notices, and ends its answer before the connection is closed
+		return 0, io.EOF
+	})
+	_, err := NewBody(ctx, io.NopCloser(ended), Pace{Stall: time.Minute}, cut).Read(make([]byte, 1))
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, ErrStalled.Error())
+}
+
+// readFunc reads as the function does.
+type readFunc func(p []byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }
