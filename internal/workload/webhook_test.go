@@ -41,6 +41,12 @@ func TestAWebhookThatNobodyAnswersForIsNamed(t *testing.T) {
 		"clientConfig":{"service":{"name":"police","namespace":%q}},
 		"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":%[1]q}},
 		"rules":[{"apiGroups":[""],"apiVersions":["v1"],"operations":["CREATE"],"resources":["configmaps"]}]}]`, ns)))
+	// The API server asks a webhook some time after it was made.
+	asked := 0
+	testenv.Eventually(t, "the webhook is asked", func() bool {
+		asked++
+		return apply("v1", "ConfigMap", ns, fmt.Sprintf("early-%d", asked), `"data":{}`) != nil
+	})
 	want := "Service " + ns + "/police of the webhook has no ready endpoints: does its workload run?"
 	refused := func() string {
 		t.Helper()
