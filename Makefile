@@ -11,7 +11,7 @@ export GOTOOLCHAIN := local
 BIN := $(CURDIR)/bin
 OUT := $(CURDIR)/out
 
-VERSION ?= v0.0.0-dev
+VERSION ?= v0.1.0-dev
 IMAGE ?= ghcr.io/cluster-bundle/cluster-api-addon-provider-bundle
 # Image that the Dockerfile builds in. Empty: the Dockerfile's own default.
 BASE ?=
@@ -20,11 +20,17 @@ BASE ?=
 KUBERNETES := $(shell sed -n 's|^\tk8s.io/kubernetes \(v[0-9.]*\).*|\1|p' hack/controlplane/go.mod)
 KUBERNETES_PARTS := $(subst ., ,$(KUBERNETES:v%=%))
 COMPONENT := k8s.io/component-base/version
+# So is that of Cluster API, which clusterctl compares with its providers.
+CAPI := $(shell sed -n 's|^\tsigs.k8s.io/cluster-api \(v[0-9.]*\).*|\1|p' hack/controlplane/go.mod)
+CAPI_PARTS := $(subst ., ,$(CAPI:v%=%))
+CAPI_VERSION := sigs.k8s.io/cluster-api/version
 CONTROLPLANE_LDFLAGS := -s -w -X $(COMPONENT).gitVersion=$(KUBERNETES) \
-	-X $(COMPONENT).gitMajor=$(word 1,$(KUBERNETES_PARTS)) -X $(COMPONENT).gitMinor=$(word 2,$(KUBERNETES_PARTS))
+	-X $(COMPONENT).gitMajor=$(word 1,$(KUBERNETES_PARTS)) -X $(COMPONENT).gitMinor=$(word 2,$(KUBERNETES_PARTS)) \
+	-X $(CAPI_VERSION).gitVersion=$(CAPI) \
+	-X $(CAPI_VERSION).gitMajor=$(word 1,$(CAPI_PARTS)) -X $(CAPI_VERSION).gitMinor=$(word 2,$(CAPI_PARTS))
 
 # What KUBEBUILDER_ASSETS has need not be built.
-CONTROLPLANE := etcd kube-apiserver kube-controller-manager kube-scheduler kubectl kwok capi-core
+CONTROLPLANE := etcd kube-apiserver kube-controller-manager kube-scheduler kubectl kwok capi-core clusterctl
 ASSETS := $(if $(KUBEBUILDER_ASSETS),$(notdir $(wildcard $(KUBEBUILDER_ASSETS)/*)))
 CONTROLPLANE_FILES := $(addprefix $(BIN)/,$(filter-out $(ASSETS),$(CONTROLPLANE)))
 CLIENTS_FILES := $(addprefix $(BIN)/clients/,oras helm crane cosign registry)
@@ -37,6 +43,7 @@ PACKAGE_kube-scheduler := k8s.io/kubernetes/cmd/kube-scheduler
 PACKAGE_kubectl := k8s.io/kubernetes/cmd/kubectl
 PACKAGE_kwok := sigs.k8s.io/kwok/cmd/kwok
 PACKAGE_capi-core := sigs.k8s.io/cluster-api/core
+PACKAGE_clusterctl := sigs.k8s.io/cluster-api/cmd/clusterctl
 PACKAGE_controller-gen := sigs.k8s.io/controller-tools/cmd/controller-gen
 PACKAGE_golangci-lint := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 PACKAGE_govulncheck := golang.org/x/vuln/cmd/govulncheck
@@ -181,16 +188,25 @@ image: ## Build the image IMAGE:VERSION, in the builder image BASE.
 	buildah bud --isolation chroot --build-arg VERSION=$(VERSION) $(if $(BASE),--build-arg BASE=$(BASE)) \
 		--tag $(IMAGE):$(VERSION) .
 
+# What "clusterctl init --addon" reads as a local repository, and install.yaml, the same
+# with the defaults of clusterctl's variables, for kubectl.
+METADATA ?= metadata.yaml
+RELEASE = $(OUT)/addon-bundle/$(VERSION)
+
 .PHONY: release
-release: $(BIN)/kustomize ## Write what clusterctl installs to out/. Needs VERSION; DIGEST pins the image.
-	@[[ "$(VERSION)" =~ ^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$$ ]] || \
-		{ echo "VERSION=$(VERSION) is not vX.Y.Z" >&2; exit 1; }
+release: $(BIN)/kustomize ## Write what clusterctl and kubectl install to out/addon-bundle/VERSION. DIGEST pins the image.
+	@[[ "$(VERSION)" =~ ^v([0-9]+)\.([0-9]+)\.[0-9]+(-[0-9A-Za-z.-]+)?$$ ]] || \
+		{ echo "VERSION=$(VERSION) is not vX.Y.Z" >&2; exit 1; }; \
+	tr '\n' ' ' <$(METADATA) | grep -q -- "- major: $${BASH_REMATCH[1]}  *minor: $${BASH_REMATCH[2]} " || \
+		{ echo "VERSION=$(VERSION) has no release series in $(METADATA): clusterctl would refuse it" >&2; exit 1; }
 	@[[ "$(DIGEST)" =~ ^(sha256:[0-9a-f]{64})?$$ ]] || { echo "DIGEST=$(DIGEST) is not sha256:…" >&2; exit 1; }
-	@mkdir -p $(OUT)
+	@mkdir -p $(RELEASE)
 	@$(BIN)/kustomize build config/default \
-		| sed 's|^\( *image:\) .*|\1 $(IMAGE):$(VERSION)$(addprefix @,$(DIGEST))|' > $(OUT)/addon-components.yaml
-	@cp metadata.yaml $(OUT)/metadata.yaml
-	@ls $(OUT)/addon-components.yaml $(OUT)/metadata.yaml
+		| sed 's|^\( *image:\) .*|\1 $(IMAGE):$(VERSION)$(addprefix @,$(DIGEST))|' >$(RELEASE)/addon-components.yaml
+	@sed -E 's/\$$\{CAAPB_[A-Z_]+:=([^}]*)\}/\1/g' $(RELEASE)/addon-components.yaml >$(RELEASE)/install.yaml
+	@! grep -n '\$${' $(RELEASE)/install.yaml >&2 || { echo "a variable without a default" >&2; exit 1; }
+	@cp $(METADATA) $(RELEASE)/metadata.yaml
+	@ls $(RELEASE)/*
 
 ##@ Programs
 
