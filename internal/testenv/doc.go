@@ -11,6 +11,9 @@
 //	                     │  whole: and controllers, scheduler, simulated Nodes
 //	StartProxy ──────────┘  in front of a workload cluster: counts, fails, disconnects
 //
+// PrepareClusterctl writes what the real clusterctl needs to install the provider on a
+// management cluster, in place of its CRDs.
+//
 // Functions that start with Start return errors and know nothing of testing;
 // those that start with New, and the Shared ones, are the same for tests. What
 // is started is to be stopped with Stop. Should the program be killed, the

@@ -24,6 +24,9 @@ type ManagementOptions struct {
 	// Controllers also runs the garbage collector and the namespace controller:
 	// objects whose owner is deleted go, and Namespaces can be deleted.
 	Controllers bool
+	// WithoutProviders leaves the CRDs of Cluster API and of this project to
+	// Clusterctl, and makes those that it looks for to find cert-manager.
+	WithoutProviders bool
 }
 
 // StartManagement starts a management cluster and returns when its CRDs are
@@ -42,7 +45,7 @@ func StartManagement(ctx context.Context, o ManagementOptions) (*Management, err
 }
 
 func (m *Management) prepare(ctx context.Context, o ManagementOptions) error {
-	if err := m.installCRDs(ctx); err != nil {
+	if err := m.installCRDs(ctx, o); err != nil {
 		return err
 	}
 	if !o.Controllers {
@@ -53,35 +56,43 @@ func (m *Management) prepare(ctx context.Context, o ManagementOptions) error {
 
 // installCRDs installs the CRDs of Cluster API, of this project, and of the two
 // kinds that take the place of an infrastructure and a control plane provider.
-func (m *Management) installCRDs(ctx context.Context) error {
-	root, err := repositoryRoot()
-	if err != nil {
-		return err
-	}
-	capi, err := moduleDir(ctx, "sigs.k8s.io/cluster-api")
-	if err != nil {
-		return err
-	}
+func (m *Management) installCRDs(ctx context.Context, o ManagementOptions) error {
 	options := envtest.CRDInstallOptions{
-		Paths: []string{
-			filepath.Join(root, "config", "crd", "bases"),
-			filepath.Join(capi, "core", "config", "crd", "bases"),
-		},
 		CRDs:               providerCRDs(),
 		ErrorIfPathMissing: true,
 		MaxTime:            startTimeout,
 		PollInterval:       pollInterval,
 		Scheme:             Scheme(),
 	}
-	if err := envtest.ReadCRDFiles(&options); err != nil {
+	if err := readCRDs(ctx, &options, o); err != nil {
 		return fmt.Errorf("CRDs: %w", err)
 	}
 	labelAsClusterctl(options.CRDs)
-	options.Paths = nil
+	if o.WithoutProviders {
+		options.CRDs = append(options.CRDs, certManagerCRDs()...)
+	}
 	if _, err := envtest.InstallCRDs(m.Config, options); err != nil {
 		return fmt.Errorf("CRDs: %w", err)
 	}
 	return nil
+}
+
+// readCRDs adds those of Cluster API and of this project.
+func readCRDs(ctx context.Context, options *envtest.CRDInstallOptions, o ManagementOptions) error {
+	if o.WithoutProviders {
+		return nil
+	}
+	root, err := repositoryRoot()
+	if err != nil {
+		return err
+	}
+	capi, err := moduleDir(ctx, capiModule)
+	if err != nil {
+		return err
+	}
+	options.Paths = []string{filepath.Join(root, "config", "crd", "bases"), filepath.Join(capi, coreCRDs)}
+	defer func() { options.Paths = nil }() // They are in CRDs then, with more labels.
+	return envtest.ReadCRDFiles(options)
 }
 
 // labelAsClusterctl gives the CRDs the label by which clusterctl finds the kinds

@@ -47,6 +47,16 @@ func NewProxy(tb testing.TB, s *APIServer) *Proxy {
 	return p
 }
 
+// NewClusterctl prepares a clusterctl for versions of this provider, such as v0.1.0.
+func NewClusterctl(tb testing.TB, versions ...string) *Clusterctl {
+	tb.Helper()
+	c, err := PrepareClusterctl(tb.Context(), tb.TempDir(), versions...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
 // NewNamespace makes a Namespace named after the test, and returns its name.
 func NewNamespace(tb testing.TB, s *APIServer) string {
 	tb.Helper()
