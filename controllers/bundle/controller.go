@@ -40,6 +40,7 @@ type listener interface {
 	Invalidate(namespace string, depends func(v1alpha1.Source) bool)
 	LookAgain(bundle types.NamespacedName)
 	Forget(bundle types.NamespacedName)
+	Abandon(bundle types.NamespacedName)
 }
 
 // Reconciler reconciles Bundles. All fields are required.
@@ -99,14 +100,19 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if found, result, err := r.Status.Read(ctx, r.Client, req.NamespacedName, bundle); !found {
 		if result.IsZero() && err == nil {
 			r.Library.Forget(req.NamespacedName)
+			r.Library.Abandon(req.NamespacedName)
 		}
 		return result, err
 	}
 	before := bundle.DeepCopy()
-	if bundle.Status.ObservedGeneration != bundle.Generation {
+	changed := bundle.Status.ObservedGeneration != bundle.Generation
+	if changed {
 		r.Library.Forget(req.NamespacedName) // what it names now it names below
 	}
 	releases, err := r.open(req.NamespacedName, bundle.Spec)
+	if changed {
+		r.Library.Abandon(req.NamespacedName)
+	}
 	bundle.Status.Releases = releases
 	bundle.Status.ObservedGeneration = bundle.Generation
 	status.SetReady(bundle, err, "")

@@ -31,13 +31,16 @@ func TestTheCacheHearsWhatABundleNoLongerNames(t *testing.T) {
 	key := client.ObjectKeyFromObject(bundle)
 	reconcile := func(when string, wantForgot bool) ctrl.Result {
 		t.Helper()
-		shelf.forgot = nil
+		shelf.forgot, shelf.abandoned = nil, nil
 		result, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: key})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := slices.Contains(shelf.forgot, key); got != wantForgot {
 			t.Errorf("%s: want %t, got %t", when, wantForgot, got)
+		}
+		if !slices.Equal(shelf.abandoned, shelf.forgot) {
+			t.Errorf("%s: want what it named before given up, got %v", when, shelf.abandoned)
 		}
 		return result
 	}

@@ -164,11 +164,11 @@ func TestStatusOfARelease(t *testing.T) {
 
 // shelf opens releases by their version; what is not there is an error.
 type shelf struct {
-	opened map[string]*library.Bundle
-	errs   map[string]error
-	owners []types.NamespacedName
-	again  []types.NamespacedName
-	forgot []types.NamespacedName
+	opened            map[string]*library.Bundle
+	errs              map[string]error
+	owners            []types.NamespacedName
+	again             []types.NamespacedName
+	forgot, abandoned []types.NamespacedName
 }
 
 func (s *shelf) IsMutable(v1alpha1.Release) bool { return false }
@@ -178,6 +178,9 @@ func (s *shelf) Invalidate(string, func(v1alpha1.Source) bool) {}
 func (s *shelf) LookAgain(bundle types.NamespacedName) { s.again = append(s.again, bundle) }
 
 func (s *shelf) Forget(bundle types.NamespacedName) { s.forgot = append(s.forgot, bundle) }
+
+// Abandon notes that what is begun and not named any more was given up.
+func (s *shelf) Abandon(bundle types.NamespacedName) { s.abandoned = append(s.abandoned, bundle) }
 
 func (s *shelf) Open(owner types.NamespacedName, r v1alpha1.Release, _ string) (*library.Bundle, error) {
 	s.owners = append(s.owners, owner)

@@ -25,6 +25,7 @@ type releases interface {
 	Select(bundle *v1alpha1.Bundle, q release.Query) (release.Selection, error)
 	Open(bundle types.NamespacedName, release v1alpha1.Release, kubernetes string) (*library.Bundle, error)
 	OpenFor(clusterBundle types.NamespacedName, shared *library.Bundle, cluster library.Cluster) (*library.Bundle, error)
+	ForgetFor(clusterBundle types.NamespacedName)
 }
 
 // Reconciler reconciles ClusterBundles. All fields but SyncPeriod are required.
@@ -92,5 +93,6 @@ func (r *Reconciler) forget(key types.NamespacedName) {
 	r.Watches.Stop(key)
 	r.holds.drop(key)
 	r.memories.drop(key)
+	r.Library.ForgetFor(key)
 	r.Status.Forget(key)
 }

@@ -78,6 +78,7 @@ func reconcilerOf(t *testing.T, workloadCluster *rest.Config, objects ...client.
 	return &Reconciler{
 		Client:      management,
 		Status:      status.NewWriter(management, events.NewFakeRecorder(10), clock.RealClock{}),
+		Library:     opened{},
 		Connections: workload.NewConnections(connected{workloadCluster}),
 		Watches:     workload.NewWatches(t.Context(), func(types.NamespacedName) {}),
 		Clock:       clock.RealClock{},

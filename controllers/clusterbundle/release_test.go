@@ -50,6 +50,8 @@ func (rendered) Open(_ types.NamespacedName, _ v1alpha1.Release, kubernetes stri
 	return &library.Bundle{Digest: v1alpha1.Digest(kubernetes)}, nil
 }
 
+func (rendered) ForgetFor(types.NamespacedName) {}
+
 func (rendered) OpenFor(_ types.NamespacedName, shared *library.Bundle, _ library.Cluster) (*library.Bundle, error) {
 	return shared, nil
 }

@@ -26,6 +26,8 @@ func (o opened) Open(types.NamespacedName, v1alpha1.Release, string) (*library.B
 	return o.bundle, o.err
 }
 
+func (opened) ForgetFor(types.NamespacedName) {}
+
 func (o opened) OpenFor(_ types.NamespacedName, shared *library.Bundle, _ library.Cluster) (*library.Bundle, error) {
 	return shared, o.err
 }

@@ -1,6 +1,7 @@
 package library
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -28,7 +29,10 @@ type job[S, R any] struct {
 	progress
 
 	subject S
-	owners  map[types.NamespacedName]bool
+	// owners asked for the job. One with false may need it no longer: see doubt.
+	owners map[types.NamespacedName]bool
+	// cancel ends the attempt that is running.
+	cancel context.CancelFunc
 
 	// result of the last success, and whether there was one.
 	result    R

@@ -84,21 +84,30 @@ func (j *jobs[S, R]) ensure(owner types.NamespacedName, key fingerprint, subject
 	known.owners[owner] = true
 	if known.isDue(now) {
 		known.subject = subject // the newest one of those that are alike
-		known.running = true
-		go j.run(known, key)
+		j.start(known, key)
 	}
 	return *known
 }
 
+// start begins an attempt at a job. It needs mu.
+func (j *jobs[S, R]) start(known *job[S, R], key fingerprint) {
+	ctx, cancel := context.WithCancel(j.ctx)
+	known.running, known.cancel = true, cancel
+	go func() {
+		defer cancel()
+		j.run(ctx, known, key)
+	}()
+}
+
 // run makes one attempt at a job and notifies its owners if the outcome changed.
-// When the context of the jobs is done, nobody is notified any more.
-func (j *jobs[S, R]) run(known *job[S, R], key fingerprint) {
+// When its context is done, nobody is notified any more.
+func (j *jobs[S, R]) run(ctx context.Context, known *job[S, R], key fingerprint) {
 	var result R
 	err := fault.Guard(func() (err error) {
-		result, err = j.work(j.ctx, known.subject)
+		result, err = j.work(ctx, known.subject)
 		return err
 	})
-	if j.ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return
 	}
 	for _, owner := range j.finish(known, key, result, err) {
@@ -116,7 +125,7 @@ func (j *jobs[S, R]) finish(known *job[S, R], key fingerprint, result R, err err
 	if err == nil {
 		known.result, known.succeeded = result, true
 	}
-	if err == nil && !keep {
+	if err == nil && !keep && j.byKey[key] == known {
 		delete(j.byKey, key)
 	}
 	if !changed {
@@ -155,6 +164,35 @@ func (j *jobs[S, R]) prune(now time.Time) {
 // lookAgain makes the jobs of an owner due now, whatever they wait for.
 func (j *jobs[S, R]) lookAgain(owner types.NamespacedName) {
 	j.makeDue(func(known *job[S, R]) bool { return known.owners[owner] })
+}
+
+// doubt has the owner of jobs no longer count as one until it asks for them again.
+func (j *jobs[S, R]) doubt(owner types.NamespacedName) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, known := range j.byKey {
+		if known.owners[owner] {
+			known.owners[owner] = false
+		}
+	}
+}
+
+// abandon takes the owner from the jobs that it did not ask for again since doubt. Those
+// that are running and that nobody else asked for end: their slots are for others.
+func (j *jobs[S, R]) abandon(owner types.NamespacedName) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for key, known := range j.byKey {
+		asked, ok := known.owners[owner]
+		if !ok || asked {
+			continue
+		}
+		delete(known.owners, owner)
+		if known.running && len(known.owners) == 0 {
+			known.cancel()
+			delete(j.byKey, key)
+		}
+	}
 }
 
 // makeDue makes jobs due now, whatever they wait for, and returns their owners.

@@ -86,3 +86,47 @@ func TestJobsAreNotAllLookedThroughForEachOne(t *testing.T) {
 		t.Error("want what nobody asks about forgotten after a while, and what is running kept")
 	}
 }
+
+func TestWhatOnlyAGoneBundleAskedForEnds(t *testing.T) {
+	t.Parallel()
+	gone, other := types.NamespacedName{Name: "gone"}, types.NamespacedName{Name: "other"}
+	for what, test := range map[string]struct {
+		before, behind []types.NamespacedName // who asks before doubt, and behind it
+		ends           bool
+	}{
+		"nobody else asked":           {before: []types.NamespacedName{gone}, ends: true},
+		"another asked, too":          {before: []types.NamespacedName{gone, other}},
+		"another asks now":            {before: []types.NamespacedName{gone}, behind: []types.NamespacedName{other}},
+		"it changed, and asks again":  {before: []types.NamespacedName{gone}, behind: []types.NamespacedName{gone}},
+		"only another asked for this": {before: []types.NamespacedName{other}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			ended := make(chan struct{})
+			j := newJobs(t.Context(), jobsConfig[string, int]{
+				clock: clocktesting.NewFakePassiveClock(time.Unix(0, 0)), notify: func(types.NamespacedName) {},
+				work: func(ctx context.Context, _ string) (int, error) {
+					<-ctx.Done()
+					close(ended)
+					return 0, ctx.Err()
+				},
+			})
+			ask := func(owners []types.NamespacedName) {
+				for _, owner := range owners {
+					j.ensure(owner, fingerprint{}, "a chart that never ends")
+				}
+			}
+			ask(test.before)
+			j.doubt(gone)
+			ask(test.behind)
+			j.abandon(gone)
+			_, known := j.byKey[fingerprint{}]
+			if known == test.ends {
+				t.Errorf("want it to end: %t; it is known: %t", test.ends, known)
+			}
+			if test.ends {
+				<-ended
+			}
+		})
+	}
+}

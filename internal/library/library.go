@@ -190,8 +190,25 @@ func (l *Library) LookAgain(bundle types.NamespacedName) {
 }
 
 // Forget has what only the Bundle named give way to others in the cache: it is gone, or
-// is opened anew because it names something else.
-func (l *Library) Forget(bundle types.NamespacedName) { l.releases.store.Forget(bundle) }
+// is opened anew because it names something else. Abandon is to be called when that is done.
+func (l *Library) Forget(bundle types.NamespacedName) {
+	l.releases.store.Forget(bundle)
+	l.resolutions.jobs.doubt(bundle)
+	l.releases.parts.jobs.doubt(bundle)
+}
+
+// Abandon ends what was begun for the Bundle alone and was not asked for on its behalf
+// since Forget: a download or a render, or the wait for one, would keep others waiting.
+func (l *Library) Abandon(bundle types.NamespacedName) {
+	l.resolutions.jobs.abandon(bundle)
+	l.releases.parts.jobs.abandon(bundle)
+}
+
+// ForgetFor ends what OpenFor began for a ClusterBundle alone, which is gone.
+func (l *Library) ForgetFor(clusterBundle types.NamespacedName) {
+	l.clusters.jobs.doubt(clusterBundle)
+	l.clusters.jobs.abandon(clusterBundle)
+}
 
 // IsMutable reports whether a source of the release can change under its name.
 func (l *Library) IsMutable(r v1alpha1.Release) bool { return l.resolutions.isMutable(r) }
