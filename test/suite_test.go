@@ -31,8 +31,9 @@ import (
 )
 
 // patience is how long a test waits for what must happen at last: long, since
-// several API servers share the machine.
-const patience = 2 * time.Minute
+// several API servers share the machine, and some of their controllers try again what
+// failed only after half a minute or more.
+const patience = 4 * time.Minute
 
 func TestMain(m *testing.M) { testenv.Main(m, shared.end, trustTestServers()) }
 
@@ -112,11 +113,7 @@ func scenarioWith(t *testing.T, management *testenv.Management, manager *testenv
 	}
 	s.SetDefaultEventuallyTimeout(patience)
 	s.SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log("the manager's log ends with:\n" + s.manager.Log())
-		}
-	})
+	t.Cleanup(s.reportFailure)
 	return s
 }
 

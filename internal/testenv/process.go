@@ -21,8 +21,9 @@ const (
 	// outputDelay is how long output is awaited after a program has ended: what it
 	// has started itself may hold the pipe.
 	outputDelay = time.Second
-	// tailBytes is how much of a program's output is kept.
-	tailBytes = 64 << 10
+	// tailBytes is how much of a program's output is kept: what a manager writes while
+	// its tests wait for what does not happen.
+	tailBytes = 1 << 20
 	// tailInError is how much of that an error shows.
 	tailInError = 2 << 10
 )
@@ -135,15 +136,15 @@ func (t *tail) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.kept = append(t.kept, b...)
-	if over := len(t.kept) - tailBytes; over > 0 {
-		t.kept = append(t.kept[:0], t.kept[over:]...)
+	if len(t.kept) > 2*tailBytes { // rarely: what is kept is moved
+		t.kept = append(t.kept[:0], t.kept[len(t.kept)-tailBytes:]...)
 	}
 	return len(b), nil
 }
 
-// last returns at most the last n bytes.
+// last returns at most the last n bytes, and no more than tailBytes.
 func (t *tail) last(n int) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return string(t.kept[max(0, len(t.kept)-n):])
+	return string(t.kept[max(0, len(t.kept)-min(n, tailBytes)):])
 }
