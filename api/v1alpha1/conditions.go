@@ -180,6 +180,10 @@ const (
 	// ManifestInvalidReason means that a document is not a Kubernetes object.
 	ManifestInvalidReason = "ManifestInvalid"
 
+	// EditInvalidReason means that a set edits what a release does not have, or that a
+	// release says of its objects what they do not have.
+	EditInvalidReason = "EditInvalid"
+
 	// ObjectConflictReason means that an object is duplicated in a release with different content.
 	ObjectConflictReason = "ObjectConflict"
 

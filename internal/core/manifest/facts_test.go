@@ -80,13 +80,15 @@ func TestObjectsRefusesDefinitions(t *testing.T) {
 func TestObjectsReadsImages(t *testing.T) {
 	t.Parallel()
 	const spec = "{containers: [{image: b}, {image: a}, {name: none}, {image: b}], " +
-		"initContainers: [{image: i}], ephemeralContainers: [{image: e}], other: [{image: no}]}"
-	all := []string{"a", "b", "e", "i"}
+		"initContainers: [{image: i}], ephemeralContainers: [{image: e}], other: [{image: no}], " +
+		"volumes: [{image: {reference: v}}, {emptyDir: {}}, {image: no}]}"
+	all := []string{"a", "b", "e", "i", "v"}
 	tests := map[string]struct {
 		given string
 		want  []string
 	}{
-		"a Pod": {"apiVersion: v1\nkind: Pod\nspec: " + spec, all},
+		"a Pod":         {"apiVersion: v1\nkind: Pod\nspec: " + spec, all},
+		"a PodTemplate": {"apiVersion: v1\nkind: PodTemplate\ntemplate: {spec: " + spec + "}", all},
 		"a ReplicationController": {
 			"apiVersion: v1\nkind: ReplicationController\nspec: {template: {spec: " + spec + "}}", all},
 		"a ReplicaSet":  {"apiVersion: apps/v1\nkind: ReplicaSet\nspec: {template: {spec: " + spec + "}}", all},
