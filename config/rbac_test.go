@@ -60,6 +60,7 @@ func TestTheManagerMayDoWhatItMust(t *testing.T) {
 			}
 			t.Cleanup(manager.Stop)
 			deliverSample(t, m, manager, team.Name)
+			wantMovable(t, m, manager, team.Name)
 			if refused := forbidden(manager.Log()); len(refused) > 0 {
 				t.Errorf("the manager wanted to do what it may not:\n%s", strings.Join(refused, "\n"))
 			}

@@ -81,48 +81,64 @@ func policyReferences(v *v1alpha1.Verify) []string {
 
 // indexReferences lets Bundles be found by what their sources name.
 func indexReferences(ctx context.Context, indexer client.FieldIndexer) error {
-	return indexer.IndexField(ctx, &v1alpha1.Bundle{}, referenceField, func(o client.Object) []string {
-		spec := o.(*v1alpha1.Bundle).Spec
-		all := policyReferences(spec.Verify)
-		for _, release := range spec.Releases {
-			for _, phase := range release.Phases {
-				for _, src := range phase.Sources {
-					all = append(all, references(src)...)
-				}
+	return indexer.IndexField(ctx, &v1alpha1.Bundle{}, referenceField, bundleReferences)
+}
+
+// bundleReferences returns what a Bundle names in its namespace, sorted, each once.
+func bundleReferences(bundle client.Object) []string {
+	spec := bundle.(*v1alpha1.Bundle).Spec
+	all := policyReferences(spec.Verify)
+	for _, release := range spec.Releases {
+		for _, phase := range release.Phases {
+			for _, src := range phase.Sources {
+				all = append(all, references(src)...)
 			}
 		}
-		slices.Sort(all)
-		return slices.Compact(all)
-	})
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // referenceSource puts Bundles into the queue when an object of the kind that
 // their sources name changes. The cache holds metadata only.
 func (r *Reconciler) referenceSource(objects cache.Cache, kind string) source.Source {
-	metadata := &metav1.PartialObjectMetadata{}
-	metadata.SetGroupVersionKind(coreVersion.WithKind(kind))
-	return source.Kind[client.Object](objects, metadata, handler.EnqueueRequestsFromMapFunc(
+	return source.Kind[client.Object](objects, metadataOf(kind), handler.EnqueueRequestsFromMapFunc(
 		func(ctx context.Context, object client.Object) []reconcile.Request {
 			return r.requestsReferencing(ctx, object.GetNamespace(), reference(kind, object.GetName()))
 		}))
 }
 
+// metadataOf returns empty metadata of a kind that a source can name.
+func metadataOf(kind string) *metav1.PartialObjectMetadata {
+	metadata := &metav1.PartialObjectMetadata{}
+	metadata.SetGroupVersionKind(coreVersion.WithKind(kind))
+	return metadata
+}
+
 // requestsReferencing returns the requests for the Bundles of a namespace whose
 // sources name an object, after it has those sources resolved again.
 func (r *Reconciler) requestsReferencing(ctx context.Context, namespace, named string) []reconcile.Request {
-	list := &v1alpha1.BundleList{}
-	err := r.Client.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{referenceField: named})
+	bundles, err := bundlesReferencing(ctx, r.Client, namespace, named)
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "listing Bundles", "reference", named)
 		return nil
 	}
-	if len(list.Items) == 0 {
+	if len(bundles) == 0 {
 		return nil
 	}
 	r.Library.Invalidate(namespace, func(src v1alpha1.Source) bool { return slices.Contains(references(src), named) })
-	requests := make([]reconcile.Request, len(list.Items))
-	for i := range list.Items {
-		requests[i].NamespacedName = client.ObjectKeyFromObject(&list.Items[i])
+	requests := make([]reconcile.Request, len(bundles))
+	for i := range bundles {
+		requests[i].NamespacedName = client.ObjectKeyFromObject(&bundles[i])
 	}
 	return requests
+}
+
+// bundlesReferencing returns the Bundles of a namespace that name an object.
+func bundlesReferencing(
+	ctx context.Context, reader client.Reader, namespace, named string,
+) ([]v1alpha1.Bundle, error) {
+	list := &v1alpha1.BundleList{}
+	err := reader.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{referenceField: named})
+	return list.Items, err
 }

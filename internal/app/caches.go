@@ -75,7 +75,7 @@ func nameable() map[client.Object]cache.ByObject {
 func metadataCache(mgr ctrl.Manager, opts ManagerOptions) (cache.Cache, error) {
 	options := cacheOptions(opts)
 	options.HTTPClient, options.Scheme, options.Mapper = mgr.GetHTTPClient(), mgr.GetScheme(), mgr.GetRESTMapper()
-	options.ByObject, options.DefaultTransform = nameable(), capi.KeepNames
+	options.ByObject, options.DefaultTransform = nameable(), capi.KeepMoveLabel
 	objects, err := cache.New(mgr.GetConfig(), options)
 	if err != nil {
 		return nil, err

@@ -104,7 +104,12 @@ func (w wiring) addBundles(ctx context.Context) error {
 		Client: w.mgr.GetClient(), Status: w.newStatus(), Library: w.library,
 		Interval: w.opts.Sources.ResolveInterval, Events: w.bundleEvents(ctx),
 	}
-	return r.SetupWithManager(ctx, w.mgr, objects, w.watched, options[reconcile.Request](w.opts.Concurrency.Bundles))
+	err = r.SetupWithManager(ctx, w.mgr, objects, w.watched, options[reconcile.Request](w.opts.Concurrency.Bundles))
+	if err != nil {
+		return err
+	}
+	labels := &bundle.MoveLabels{Client: w.mgr.GetClient(), Objects: objects}
+	return labels.SetupWithManager(w.mgr, objects, w.watched, options[bundle.Named](1))
 }
 
 func (w wiring) addPlacements(ctx context.Context) error {

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	"sigs.k8s.io/cluster-api/controllers/remote"
@@ -80,18 +79,6 @@ func (s *controllerSeen) Add(runnable manager.Runnable) error {
 		s.controller = c
 	}
 	return s.Manager.Add(runnable)
-}
-
-// KeepNames is a transform for a cache of metadata: it drops all that is not
-// needed to see that an object changed. The error is always nil.
-func KeepNames(object any) (any, error) {
-	if m, ok := object.(metav1.Object); ok {
-		m.SetManagedFields(nil)
-		m.SetLabels(nil)
-		m.SetAnnotations(nil)
-		m.SetOwnerReferences(nil)
-	}
-	return object, nil
 }
 
 // KeepKubeconfigs is a transform for a cache of Secrets: it drops the content of

@@ -5,7 +5,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	clusterctlv1 "sigs.k8s.io/cluster-api/cmd/clusterctl/api/v1alpha3"
 	"sigs.k8s.io/cluster-api/util/annotations"
 )
 
@@ -23,11 +22,4 @@ func IsPaused(cluster *clusterv1.Cluster, objects ...metav1.Object) bool {
 func IsControlPlaneInitialized(cluster *clusterv1.Cluster) bool {
 	initialized := cluster.Status.Initialization.ControlPlaneInitialized
 	return initialized != nil && *initialized
-}
-
-// IsMovedAway reports whether clusterctl deletes an object here since it has moved
-// it to another management cluster.
-func IsMovedAway(object metav1.Object) bool {
-	_, moved := object.GetAnnotations()[clusterctlv1.DeleteForMoveAnnotation]
-	return moved
 }
