@@ -238,4 +238,15 @@ const (
 
 	// SelectorInvalidReason means that the clusterSelector cannot be used.
 	SelectorInvalidReason = "SelectorInvalid"
+
+	// PatchFailedReason means that a patch of the set is invalid, or cannot be applied.
+	PatchFailedReason = "PatchFailed"
+
+	// PatchMatchesNothingReason means that a patch of the set that is not optional
+	// selects nothing in the release.
+	PatchMatchesNothingReason = "PatchMatchesNothing"
+
+	// VariableNotSetReason means that the Cluster does not have yet what a patch needs of
+	// it.
+	VariableNotSetReason = "VariableNotSet"
 )

@@ -65,22 +65,20 @@ func Build(w io.Writer, objects iter.Seq2[Object, error]) (Index, error) {
 		if _, err := w.Write(object.JSON); err != nil {
 			return Index{}, fmt.Errorf("write %s: %w", object.Ref, err)
 		}
-		sum := sha256.Sum256(object.JSON)
-		entry := Entry{
-			Ref:           object.Ref,
-			Place:         object.Place,
-			Offset:        index.Bytes,
-			Length:        int64(len(object.JSON)),
-			LabelsAt:      object.LabelsAt,
-			AnnotationsAt: object.AnnotationsAt,
-			SHA256:        hex.EncodeToString(sum[:]),
-			CRD:           object.CRD,
-			Images:        object.Images,
-			Hook:          object.Hook,
-		}
+		entry := object.Entry()
+		entry.Offset = index.Bytes
 		index.Entries = append(index.Entries, entry)
 		index.Bytes += entry.Length
 		index.warn(object)
 	}
 	return index, nil
+}
+
+// Entry returns the entry of an object that is alone in its file.
+func (o Object) Entry() Entry {
+	sum := sha256.Sum256(o.JSON)
+	return Entry{
+		Ref: o.Ref, Place: o.Place, Length: int64(len(o.JSON)), LabelsAt: o.LabelsAt, AnnotationsAt: o.AnnotationsAt,
+		SHA256: hex.EncodeToString(sum[:]), CRD: o.CRD, Images: o.Images, Hook: o.Hook,
+	}
 }
