@@ -17,8 +17,8 @@ import (
 
 // StartCAPI runs Cluster API's own core controllers on the management cluster.
 // From then on AddCluster and Connect wait for the status that they write. The
-// webhooks of Cluster API are not registered.
-func (m *Management) StartCAPI(ctx context.Context) error {
+// webhooks of Cluster API are not registered. args are further arguments.
+func (m *Management) StartCAPI(ctx context.Context, args ...string) error {
 	if m.capi != nil {
 		return errors.New("capi-core is running")
 	}
@@ -34,21 +34,30 @@ func (m *Management) StartCAPI(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("capi-core: %w", err)
 	}
-	if err := m.startExtra("capi-core",
-		"--kubeconfig="+m.KubeconfigPath(),
-		"--webhook-cert-dir="+webhooks,
-		"--webhook-port="+webhook,
-		"--health-addr=127.0.0.1:"+health,
-		"--diagnostics-address=0", // No metrics.
+	metrics, err := freePort()
+	if err != nil {
+		return fmt.Errorf("capi-core: %w", err)
+	}
+	if err := m.startExtra("capi-core", append([]string{
+		"--kubeconfig=" + m.KubeconfigPath(),
+		"--webhook-cert-dir=" + webhooks,
+		"--webhook-port=" + webhook,
+		"--health-addr=127.0.0.1:" + health,
+		"--diagnostics-address=127.0.0.1:" + metrics,
+		"--insecure-diagnostics",
 		"--v=2",
-	); err != nil {
+	}, args...)...); err != nil {
 		return err
 	}
+	m.capiMetrics = "http://127.0.0.1:" + metrics + "/metrics"
 	m.capi = m.extras[len(m.extras)-1]
 	return m.capi.waitReady(ctx, func(ctx context.Context) error {
 		return getOK(ctx, http.DefaultClient, "http://127.0.0.1:"+health+"/readyz")
 	})
 }
+
+// CAPIMetricsURL is where Cluster API's controllers serve their metrics, after StartCAPI.
+func (m *Management) CAPIMetricsURL() string { return m.capiMetrics }
 
 func (m *Management) writeWebhookCertificate() (string, error) {
 	serving, err := m.authority.server()

@@ -16,7 +16,8 @@ import (
 type Management struct {
 	*APIServer
 
-	capi *process
+	capi        *process
+	capiMetrics string
 }
 
 // ManagementOptions select what a management cluster runs beside its API server.
