@@ -75,6 +75,7 @@ func (o *options) addConcurrencyFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&c.Placements, "placement-concurrency", c.Placements,
 		"How many placements, each one ClusterBundleSet on one Cluster, are reconciled at once.")
 	fs.IntVar(&c.Sets, "clusterbundleset-concurrency", c.Sets, "How many ClusterBundleSets are reconciled at once.")
+	fs.IntVar(&c.Clusters, "cluster-concurrency", c.Clusters, "For how many Clusters the condition is summed up at once.")
 	fs.IntVar(&c.ClusterBundles, "clusterbundle-concurrency", c.ClusterBundles,
 		"How many workload clusters are worked on at once.")
 	fs.IntVar(&c.ClusterCache, "clustercache-concurrency", c.ClusterCache,

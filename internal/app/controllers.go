@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/bundle"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/cluster"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/clusterbundle"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/clusterbundleset"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/controllers/placement"
@@ -69,7 +70,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opened *library.Libra
 		watched: predicates.ResourceHasFilterLabel(mgr.GetScheme(), mgr.GetLogger(), opts.Manager.WatchFilter),
 	}
 	for _, add := range []func(context.Context) error{
-		w.addBundles, w.addPlacements, w.addSets, w.addClusterBundles,
+		w.addBundles, w.addPlacements, w.addSets, w.addClusters, w.addClusterBundles,
 	} {
 		if err := add(ctx); err != nil {
 			return err
@@ -126,6 +127,11 @@ func (w wiring) addPlacements(ctx context.Context) error {
 func (w wiring) addSets(context.Context) error {
 	r := &clusterbundleset.Reconciler{Client: w.mgr.GetClient(), Status: w.newStatus()}
 	return r.SetupWithManager(w.mgr, w.watched, options[reconcile.Request](w.opts.Concurrency.Sets))
+}
+
+func (w wiring) addClusters(context.Context) error {
+	r := &cluster.Reconciler{Client: w.mgr.GetClient()}
+	return r.SetupWithManager(w.mgr, w.watched, options[reconcile.Request](w.opts.Concurrency.Clusters))
 }
 
 func (w wiring) addClusterBundles(ctx context.Context) error {

@@ -14,6 +14,7 @@ func TestOptionsThatALibraryWouldReplaceAreRefused(t *testing.T) {
 		"no Bundle at once":                  func(o *Options) { o.Concurrency.Bundles = 0 },
 		"no placement at once":               func(o *Options) { o.Concurrency.Placements = 0 },
 		"no set at once":                     func(o *Options) { o.Concurrency.Sets = 0 },
+		"no Cluster at once":                 func(o *Options) { o.Concurrency.Clusters = 0 },
 		"no ClusterBundle at once":           func(o *Options) { o.Concurrency.ClusterBundles = -1 },
 		"no connection at once":              func(o *Options) { o.Concurrency.ClusterCache = 0 },
 		"no requests per second":             func(o *Options) { o.Manager.KubeAPIQPS = 0 },

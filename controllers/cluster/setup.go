@@ -1,0 +1,108 @@
+package cluster
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/klog/v2"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
+)
+
+// sumDelay is how long events are collected before a Cluster is summed up again: each
+// write of its status has Cluster API's own controllers look at it.
+const sumDelay = time.Second
+
+type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// SetupWithManager adds the reconciler to the manager, whose cache has the
+// indices of capi.IndexFields. watched lets through the events of the objects
+// that match the manager's --watch-filter.
+func (r *Reconciler) SetupWithManager(
+	mgr ctrl.Manager, watched predicate.Predicate, options controller.Options,
+) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("cluster").
+		For(&clusterv1.Cluster{}, builder.WithPredicates(clusterChanged(), watched)).
+		Watches(&v1alpha1.ClusterBundle{}, delayed(clusterBundleToCluster), builder.WithPredicates(watched)).
+		Watches(&v1alpha1.ClusterBundleSet{}, delayed(r.setToClusters),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)).
+		WithOptions(options).
+		Complete(r)
+}
+
+// clusterChanged lets through the events of a Cluster that change something for its
+// condition, which somebody else may have changed, too. What Cluster API writes does
+// not pass.
+func clusterChanged() predicate.Predicate {
+	type facts struct {
+		paused    bool
+		condition [3]string
+	}
+	return predicate.Or[client.Object](predicate.LabelChangedPredicate{}, capi.ClusterChanged(
+		func(cluster *clusterv1.Cluster) facts {
+			return facts{paused: capi.IsPaused(cluster), condition: stateOf(cluster.Status.Conditions)}
+		}))
+}
+
+// stateOf returns the status, the reason and the message of the condition of a Cluster.
+func stateOf(conditions []metav1.Condition) [3]string {
+	c := meta.FindStatusCondition(conditions, v1alpha1.AddonBundlesReadyCondition)
+	if c == nil {
+		return [3]string{}
+	}
+	return [3]string{string(c.Status), c.Reason, c.Message}
+}
+
+// toClusters returns the Clusters that an event of an object is about.
+type toClusters func(ctx context.Context, object client.Object) []types.NamespacedName
+
+// delayed leads to the Clusters of an object, before and after a change of it, once for
+// all events of a short time.
+func delayed(clusters toClusters) handler.EventHandler {
+	add := func(ctx context.Context, q queue, objects ...client.Object) {
+		for _, object := range objects {
+			for _, cluster := range clusters(ctx, object) {
+				q.AddAfter(reconcile.Request{NamespacedName: cluster}, sumDelay)
+			}
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { add(ctx, q, e.Object) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { add(ctx, q, e.ObjectOld, e.ObjectNew) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { add(ctx, q, e.Object) },
+	}
+}
+
+func clusterBundleToCluster(_ context.Context, object client.Object) []types.NamespacedName {
+	cb := object.(*v1alpha1.ClusterBundle)
+	return []types.NamespacedName{{Namespace: cb.Namespace, Name: cb.Spec.ClusterName}}
+}
+
+// setToClusters returns the Clusters that a set selects.
+func (r *Reconciler) setToClusters(ctx context.Context, object client.Object) []types.NamespacedName {
+	set := object.(*v1alpha1.ClusterBundleSet)
+	clusters, err := capi.SelectedClusters(ctx, r.Client, set)
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing the Clusters that are selected", "ClusterBundleSet", klog.KObj(set))
+	}
+	keys := make([]types.NamespacedName, len(clusters))
+	for i := range clusters {
+		keys[i] = client.ObjectKeyFromObject(&clusters[i])
+	}
+	return keys
+}
