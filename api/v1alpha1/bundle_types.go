@@ -20,6 +20,14 @@ type BundleSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	Releases []Release `json:"releases,omitempty"`
 
+	// allowedNamespaces selects, by the labels of Namespaces, those whose
+	// ClusterBundleSets may deliver this Bundle, beside its own. What is in the Bundle,
+	// and what its sources read with the Secrets of its namespace, is then in workload
+	// clusters of others. Without it only sets of its own namespace may; an empty
+	// selector allows all.
+	// +optional
+	AllowedNamespaces *metav1.LabelSelector `json:"allowedNamespaces,omitempty"`
+
 	// verify defines whose signatures the artifacts of every source without a verify
 	// of its own must have. Only artifacts of a registry can be signed: with it, a
 	// source of another kind is refused.

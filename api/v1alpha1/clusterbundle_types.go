@@ -30,7 +30,12 @@ type ClusterBundleSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="setName is immutable"
 	SetName string `json:"setName,omitempty"`
 
-	// bundleName is the Bundle, in the same namespace.
+	// bundleNamespace is the namespace of the Bundle. Empty means that of this object.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	BundleNamespace string `json:"bundleNamespace,omitempty"`
+
+	// bundleName is the Bundle.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

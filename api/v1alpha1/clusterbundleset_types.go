@@ -172,7 +172,14 @@ type SetReference struct {
 
 // BundleSelector names a Bundle and a range of its versions.
 type BundleSelector struct {
-	// name of a Bundle in the same namespace.
+	// namespace of the Bundle. Empty means that of the set. A Bundle of another
+	// namespace has to allow that of the set in its allowedNamespaces.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Namespace string `json:"namespace,omitempty"`
+
+	// name of the Bundle.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
@@ -110,6 +111,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.Library.Forget(req.NamespacedName) // what it names now it names below
 	}
 	releases, err := r.open(req.NamespacedName, bundle.Spec)
+	_, invalid := capi.AllowedNamespaces(bundle)
+	err = fault.Join(err, invalid)
 	if changed {
 		r.Library.Abandon(req.NamespacedName)
 	}

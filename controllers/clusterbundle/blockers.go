@@ -115,7 +115,3 @@ func clusterKey(cb *v1alpha1.ClusterBundle) types.NamespacedName {
 func setKey(cb *v1alpha1.ClusterBundle) types.NamespacedName {
 	return types.NamespacedName{Namespace: cb.Namespace, Name: cb.Spec.SetName}
 }
-
-func bundleKey(cb *v1alpha1.ClusterBundle) types.NamespacedName {
-	return types.NamespacedName{Namespace: cb.Namespace, Name: cb.Spec.BundleName}
-}

@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
@@ -30,7 +29,7 @@ func (r *Reconciler) checkChoice(ctx context.Context, s *scope) error {
 	if s.clusterBundle.Spec.Version == "" || s.clusterBundle.Spec.Strategy == v1alpha1.ApplyOnceStrategy {
 		return nil
 	}
-	bundle, err := capi.GetBundle(ctx, r.Client, bundleKey(s.clusterBundle))
+	bundle, err := r.bundleOf(ctx, s.clusterBundle)
 	if err != nil {
 		return nil //nolint:nilerr // the step behind this one meets it and reports it
 	}

@@ -31,6 +31,7 @@ type releases interface {
 // Reconciler reconciles ClusterBundles. All fields but SyncPeriod are required.
 type Reconciler struct {
 	Client      client.Client
+	Bundles     capi.Bundles
 	Status      *status.Writer
 	Library     releases
 	Connections *workload.Connections

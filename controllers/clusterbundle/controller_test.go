@@ -77,6 +77,7 @@ func reconcilerOf(t *testing.T, workloadCluster *rest.Config, objects ...client.
 		}).Build()
 	return &Reconciler{
 		Client:      management,
+		Bundles:     capi.Bundles{Reader: management},
 		Status:      status.NewWriter(management, events.NewFakeRecorder(10), clock.RealClock{}),
 		Library:     opened{},
 		Connections: workload.NewConnections(connected{workloadCluster}),

@@ -27,7 +27,7 @@ var errReleaseChanged = errors.New("with the digest that is pinned")
 
 // getRelease finds the release that is pinned, if the Bundle still has it.
 func (r *Reconciler) getRelease(ctx context.Context, s *scope) error {
-	bundle, err := capi.GetBundle(ctx, r.Client, bundleKey(s.clusterBundle))
+	bundle, err := r.bundleOf(ctx, s.clusterBundle)
 	if err != nil {
 		return err
 	}
@@ -36,6 +36,11 @@ func (r *Reconciler) getRelease(ctx context.Context, s *scope) error {
 	}
 	s.release, err = pinned(bundle.Spec, s.clusterBundle)
 	return err
+}
+
+// bundleOf reads the Bundle of a ClusterBundle, with the errors of capi.Bundles.
+func (r *Reconciler) bundleOf(ctx context.Context, cb *v1alpha1.ClusterBundle) (*v1alpha1.Bundle, error) {
+	return r.Bundles.Get(ctx, capi.BundleOf(cb), cb.Namespace)
 }
 
 // notChosen returns why the set has not pinned a release. It is never nil.
@@ -69,14 +74,14 @@ func (r *Reconciler) openRelease(ctx context.Context, s *scope) error {
 		}
 		kubernetes = read.Version
 	}
-	opened, err := r.Library.Open(bundleKey(s.clusterBundle), s.release, kubernetes)
+	opened, err := r.Library.Open(capi.BundleOf(s.clusterBundle), s.release, kubernetes)
 	if err != nil {
 		return err
 	}
 	if opened.Digest != s.clusterBundle.Spec.Digest {
 		return releaseChanged(s.clusterBundle)
 	}
-	cluster := library.Cluster{Name: s.cluster.Name, UID: s.cluster.UID}
+	cluster := library.Cluster{Namespace: s.cluster.Namespace, Name: s.cluster.Name, UID: s.cluster.UID}
 	s.bundle, err = r.Library.OpenFor(client.ObjectKeyFromObject(s.clusterBundle), opened, cluster)
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -42,8 +43,8 @@ func (r *Reconciler) SetupWithManager(
 	}
 	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 	specChanged := builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)
-	byCluster, byBundle, bySet := r.requestsBy(capi.ClusterField), r.requestsBy(capi.BundleField), r.requestsBy(capi.SetField)
-	return ctrl.NewControllerManagedBy(mgr).
+	byCluster, bySet, byBundle := r.requestsBy(capi.ClusterField), r.requestsBy(capi.SetField), capi.RequestsByBundle(r.Client)
+	made := ctrl.NewControllerManagedBy(mgr).
 		Named("clusterbundle").
 		For(&v1alpha1.ClusterBundle{}, builder.WithPredicates(changed)).
 		Watches(&v1alpha1.ClusterBundle{}, handler.EnqueueRequestsFromMapFunc(r.toOthersOfCluster),
@@ -52,14 +53,35 @@ func (r *Reconciler) SetupWithManager(
 			builder.WithPredicates(clusterChanged(), watched)).
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(r.toUninstalls),
 			builder.WithPredicates(predicate.LabelChangedPredicate{}, watched)).
-		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(byBundle), specChanged).
+		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(
+			func(ctx context.Context, bundle client.Object) []reconcile.Request {
+				return byBundle(ctx, client.ObjectKeyFromObject(bundle))
+			}), specChanged).
 		Watches(&v1alpha1.ClusterBundleSet{}, handler.EnqueueRequestsFromMapFunc(bySet),
 			builder.WithPredicates(changed, watched)).
 		WatchesRawSource(capi.Connections(cache, "clusterbundle", byCluster)).
-		WatchesRawSource(trigger.Source(r.BundleEvents, 0, capi.RequestsBy(r.Client, capi.BundleField))).
+		WatchesRawSource(trigger.Source(r.BundleEvents, 0, byBundle)).
 		WatchesRawSource(trigger.Source(r.ClusterEvents, debounce, trigger.Itself)).
-		WithOptions(options).
-		Complete(r)
+		WithOptions(options)
+	if !r.Bundles.OneNamespace {
+		made = made.Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.toUsersOfOthers),
+			builder.OnlyMetadata, builder.WithPredicates(predicate.LabelChangedPredicate{}))
+	}
+	return made.Complete(r)
+}
+
+// toUsersOfOthers returns the requests for the ClusterBundles of a Namespace whose Bundle
+// is of another one, which it may use by its labels.
+func (r *Reconciler) toUsersOfOthers(ctx context.Context, namespace client.Object) []reconcile.Request {
+	sets, err := r.Bundles.SetsOfOthers(ctx, namespace.GetName())
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing ClusterBundleSets", "Namespace", klog.KObj(namespace))
+	}
+	var requests []reconcile.Request
+	for i := range sets {
+		requests = append(requests, capi.RequestsBy(r.Client, capi.SetField)(ctx, client.ObjectKeyFromObject(&sets[i]))...)
+	}
+	return requests
 }
 
 // requestsBy returns a function that returns the requests for the ClusterBundles

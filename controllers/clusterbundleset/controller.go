@@ -7,13 +7,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 )
 
 // Reconciler reconciles ClusterBundleSets. All fields are required.
 type Reconciler struct {
-	Client client.Client
-	Status *status.Writer
+	Client  client.Client
+	Bundles capi.Bundles
+	Status  *status.Writer
 }
 
 // Reconcile computes the status of a set from its ClusterBundles.

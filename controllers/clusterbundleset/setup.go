@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
@@ -35,7 +36,7 @@ func (r *Reconciler) SetupWithManager(
 ) error {
 	changed := predicate.Or[client.Object](
 		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{})
-	return ctrl.NewControllerManagedBy(mgr).
+	made := ctrl.NewControllerManagedBy(mgr).
 		Named("clusterbundleset").
 		For(&v1alpha1.ClusterBundleSet{}, builder.WithPredicates(changed, watched)).
 		Watches(&v1alpha1.ClusterBundleSet{}, delayed(r.setToDependents), builder.WithPredicates(dependsOnChanged())).
@@ -44,8 +45,12 @@ func (r *Reconciler) SetupWithManager(
 			builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)).
 		Watches(&clusterv1.Cluster{}, delayed(r.clusterToSets),
 			builder.WithPredicates(predicate.LabelChangedPredicate{}, watched)).
-		WithOptions(options).
-		Complete(r)
+		WithOptions(options)
+	if !r.Bundles.OneNamespace {
+		made = made.Watches(&corev1.Namespace{}, delayed(r.namespaceToSets),
+			builder.OnlyMetadata, builder.WithPredicates(predicate.LabelChangedPredicate{}))
+	}
+	return made.Complete(r)
 }
 
 // toSets returns the sets that an event of an object is about.
@@ -77,6 +82,16 @@ func clusterBundleToSet(_ context.Context, object client.Object) []types.Namespa
 // clusterToSets returns the sets that select a Cluster.
 func (r *Reconciler) clusterToSets(ctx context.Context, cluster client.Object) []types.NamespacedName {
 	return keysOf(capi.SelectingSets(ctx, r.Client, cluster.GetNamespace(), cluster.GetLabels()))
+}
+
+// namespaceToSets returns the sets of a Namespace whose Bundle is of another one, which
+// it may use by its labels.
+func (r *Reconciler) namespaceToSets(ctx context.Context, namespace client.Object) []types.NamespacedName {
+	sets, err := r.Bundles.SetsOfOthers(ctx, namespace.GetName())
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing ClusterBundleSets", "Namespace", klog.KObj(namespace))
+	}
+	return keysOf(sets)
 }
 
 // bundleToSets returns the requests for the sets that deliver a Bundle.

@@ -10,7 +10,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -57,8 +56,8 @@ func (r *Reconciler) gather(ctx context.Context, set *v1alpha1.ClusterBundleSet)
 // invalidBundle returns what is wrong with the Bundle of a set whatever the
 // Clusters: it does not exist, or no release can ever fit.
 func (r *Reconciler) invalidBundle(ctx context.Context, set *v1alpha1.ClusterBundleSet) (problem, err error) {
-	bundle, err := capi.GetBundle(ctx, r.Client, types.NamespacedName{Namespace: set.Namespace, Name: set.Spec.Bundle.Name})
-	if fault.ClassOf(err) == fault.ClassWait {
+	bundle, err := r.Bundles.Get(ctx, capi.BundleOfSet(set), set.Namespace)
+	if err != nil && fault.ClassOf(err) != fault.ClassRetry {
 		return err, nil
 	}
 	if err != nil {

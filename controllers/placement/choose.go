@@ -7,7 +7,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -23,8 +22,7 @@ import (
 func (r *Reconciler) choose(
 	ctx context.Context, set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster, cb *v1alpha1.ClusterBundle,
 ) (change string, err error) {
-	key := types.NamespacedName{Namespace: set.Namespace, Name: set.Spec.Bundle.Name}
-	bundle, err := capi.GetBundle(ctx, r.Client, key)
+	bundle, err := r.Bundles.Get(ctx, capi.BundleOfSet(set), set.Namespace)
 	if err != nil {
 		return "", err
 	}

@@ -51,6 +51,7 @@ type recorder interface {
 // Reconciler reconciles placements. All fields but SyncPeriod are required.
 type Reconciler struct {
 	Client   client.Client
+	Bundles  capi.Bundles
 	Versions versions
 	Library  selector
 	Events   recorder

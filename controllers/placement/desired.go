@@ -25,7 +25,7 @@ func setDesired(cb *v1alpha1.ClusterBundle, set *v1alpha1.ClusterBundleSet, clus
 	}
 	cb.OwnerReferences = owners(set, cluster)
 	cb.Spec.ClusterName, cb.Spec.SetName = cluster.Name, set.Name
-	cb.Spec.BundleName = set.Spec.Bundle.Name
+	cb.Spec.BundleNamespace, cb.Spec.BundleName = set.Spec.Bundle.Namespace, set.Spec.Bundle.Name
 	cb.Spec.Strategy = set.Spec.Strategy
 	cb.Spec.ImmutableFields = set.Spec.ImmutableFields
 	cb.Spec.Adoption = set.Spec.Adoption

@@ -254,7 +254,10 @@ func reconcilerWith(t *testing.T, v versions, objects ...client.Object) *Reconci
 	builder.WithIndex(&v1alpha1.ClusterBundle{}, capi.ClusterField, func(o client.Object) []string {
 		return []string{o.(*v1alpha1.ClusterBundle).Spec.ClusterName}
 	})
-	return &Reconciler{Client: builder.Build(), Versions: v, Library: shelf{}, Events: &announced{}}
+	management := builder.Build()
+	return &Reconciler{
+		Client: management, Bundles: capi.Bundles{Reader: management}, Versions: v, Library: shelf{}, Events: &announced{},
+	}
 }
 
 func calico(versions ...string) *v1alpha1.Bundle {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -38,7 +39,7 @@ func (r *Reconciler) SetupWithManager(
 	clusterBundleChanged := predicate.Or[client.Object](
 		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, standingChanged())
 	options.LogConstructor = logConstructor(mgr.GetLogger())
-	return builder.TypedControllerManagedBy[Placement](mgr).
+	made := builder.TypedControllerManagedBy[Placement](mgr).
 		Named("placement").
 		Watches(&v1alpha1.ClusterBundleSet{}, handler.TypedEnqueueRequestsFromMapFunc(r.setToPlacements),
 			builder.WithPredicates(setChanged, watched)).
@@ -50,8 +51,12 @@ func (r *Reconciler) SetupWithManager(
 		WatchesRawSource(capi.Connections(cache, "placement", r.connectionToPlacements)).
 		WatchesRawSource(trigger.Source(r.BundleEvents, 0, r.placementsOf)).
 		WatchesRawSource(trigger.Source(r.VersionEvents, 0, r.versionToPlacements)).
-		WithOptions(options).
-		Complete(r)
+		WithOptions(options)
+	if !r.Bundles.OneNamespace {
+		made = made.Watches(&corev1.Namespace{}, handler.TypedEnqueueRequestsFromMapFunc(r.namespaceToPlacements),
+			builder.OnlyMetadata, builder.WithPredicates(predicate.LabelChangedPredicate{}))
+	}
+	return made.Complete(r)
 }
 
 func logConstructor(log logr.Logger) func(*Placement) logr.Logger {
@@ -116,6 +121,20 @@ func (r *Reconciler) placementsOf(ctx context.Context, bundle types.NamespacedNa
 	sets, err := capi.SetsOf(ctx, r.Client, bundle)
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "listing ClusterBundleSets", "Bundle", klog.KRef(bundle.Namespace, bundle.Name))
+	}
+	var placements []Placement
+	for i := range sets {
+		placements = append(placements, r.setToPlacements(ctx, &sets[i])...)
+	}
+	return placements
+}
+
+// namespaceToPlacements returns the placements of the sets of a Namespace whose Bundle
+// is of another one, which it may use by its labels.
+func (r *Reconciler) namespaceToPlacements(ctx context.Context, namespace client.Object) []Placement {
+	sets, err := r.Bundles.SetsOfOthers(ctx, namespace.GetName())
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing ClusterBundleSets", "Namespace", klog.KObj(namespace))
 	}
 	var placements []Placement
 	for i := range sets {

@@ -51,6 +51,7 @@ type wiring struct {
 	library     *library.Library
 	clusters    clustercache.ClusterCache
 	connections *workload.Connections
+	bundles     capi.Bundles
 	// watched lets through the events of the objects that match --watch-filter.
 	watched predicate.Predicate
 }
@@ -67,6 +68,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opened *library.Libra
 	w := wiring{
 		mgr: mgr, opts: opts, library: opened,
 		clusters: clusters, connections: workload.NewConnections(clusters),
+		bundles: capi.Bundles{Reader: mgr.GetClient(), OneNamespace: opts.Manager.Namespace != ""},
 		watched: predicates.ResourceHasFilterLabel(mgr.GetScheme(), mgr.GetLogger(), opts.Manager.WatchFilter),
 	}
 	for _, add := range []func(context.Context) error{
@@ -117,7 +119,7 @@ func (w wiring) addPlacements(ctx context.Context) error {
 	versionEvents := trigger.NewChannel(ctx)
 	w.connections.Subscribe(versionEvents.Notify)
 	r := &placement.Reconciler{
-		Client: w.mgr.GetClient(), Versions: w.connections, Library: w.library, Events: w.newStatus(),
+		Client: w.mgr.GetClient(), Bundles: w.bundles, Versions: w.connections, Library: w.library, Events: w.newStatus(),
 		BundleEvents: w.bundleEvents(ctx), VersionEvents: versionEvents,
 		SyncPeriod: w.opts.Manager.SyncPeriod,
 	}
@@ -125,7 +127,7 @@ func (w wiring) addPlacements(ctx context.Context) error {
 }
 
 func (w wiring) addSets(context.Context) error {
-	r := &clusterbundleset.Reconciler{Client: w.mgr.GetClient(), Status: w.newStatus()}
+	r := &clusterbundleset.Reconciler{Client: w.mgr.GetClient(), Bundles: w.bundles, Status: w.newStatus()}
 	return r.SetupWithManager(w.mgr, w.watched, options[reconcile.Request](w.opts.Concurrency.Sets))
 }
 
@@ -138,7 +140,7 @@ func (w wiring) addClusterBundles(ctx context.Context) error {
 	clusterEvents := trigger.NewChannel(ctx)
 	w.library.SubscribeClusters(clusterEvents.Notify)
 	r := &clusterbundle.Reconciler{
-		Client: w.mgr.GetClient(), Status: w.newStatus(), Library: w.library, Connections: w.connections,
+		Client: w.mgr.GetClient(), Bundles: w.bundles, Status: w.newStatus(), Library: w.library, Connections: w.connections,
 		Watches: workload.NewWatches(ctx, clusterEvents.Notify),
 		// An object is in memory twice: as it is on disk, and as it is sent.
 		Budget:        semaphore.NewWeighted(max(applyBudget, 2*w.opts.Limits.Manifest.Object)),

@@ -16,11 +16,11 @@ import (
 const (
 	ClusterField = "spec.clusterName"
 	SetField     = "spec.setName"
-	BundleField  = "spec.bundleName"
 )
 
-// SetBundleField is the field of ClusterBundleSets that the manager's cache indexes.
-const SetBundleField = "spec.bundle.name"
+// bundleField is the Bundle, with its namespace, of ClusterBundles and of
+// ClusterBundleSets: the manager's cache indexes it.
+const bundleField = "bundle"
 
 // IndexFields adds the indices of all controllers to the manager's cache. Call
 // it once, before the manager starts: a second call is an error.
@@ -28,7 +28,7 @@ func IndexFields(ctx context.Context, indexer client.FieldIndexer) error {
 	for field, value := range map[string]func(*v1alpha1.ClusterBundle) string{
 		ClusterField: func(cb *v1alpha1.ClusterBundle) string { return cb.Spec.ClusterName },
 		SetField:     func(cb *v1alpha1.ClusterBundle) string { return cb.Spec.SetName },
-		BundleField:  func(cb *v1alpha1.ClusterBundle) string { return cb.Spec.BundleName },
+		bundleField:  func(cb *v1alpha1.ClusterBundle) string { return BundleOf(cb).String() },
 	} {
 		err := indexer.IndexField(ctx, &v1alpha1.ClusterBundle{}, field, func(o client.Object) []string {
 			return []string{value(o.(*v1alpha1.ClusterBundle))}
@@ -37,11 +37,11 @@ func IndexFields(ctx context.Context, indexer client.FieldIndexer) error {
 			return fmt.Errorf("index %s of ClusterBundles: %w", field, err)
 		}
 	}
-	err := indexer.IndexField(ctx, &v1alpha1.ClusterBundleSet{}, SetBundleField, func(o client.Object) []string {
-		return []string{o.(*v1alpha1.ClusterBundleSet).Spec.Bundle.Name}
+	err := indexer.IndexField(ctx, &v1alpha1.ClusterBundleSet{}, bundleField, func(o client.Object) []string {
+		return []string{BundleOfSet(o.(*v1alpha1.ClusterBundleSet)).String()}
 	})
 	if err != nil {
-		return fmt.Errorf("index %s of ClusterBundleSets: %w", SetBundleField, err)
+		return fmt.Errorf("index %s of ClusterBundleSets: %w", bundleField, err)
 	}
 	return nil
 }
@@ -56,13 +56,13 @@ func ClusterBundlesBy(
 	return list.Items, err
 }
 
-// SetsOf lists the ClusterBundleSets that deliver the named Bundle. Errors are those
-// of the reader.
+// SetsOf lists the ClusterBundleSets of all namespaces that name a Bundle. Errors are
+// those of the reader.
 func SetsOf(
 	ctx context.Context, reader client.Reader, bundle types.NamespacedName,
 ) ([]v1alpha1.ClusterBundleSet, error) {
 	list := &v1alpha1.ClusterBundleSetList{}
-	err := reader.List(ctx, list, client.InNamespace(bundle.Namespace), client.MatchingFields{SetBundleField: bundle.Name})
+	err := reader.List(ctx, list, client.MatchingFields{bundleField: bundle.String()})
 	return list.Items, err
 }
 
@@ -75,10 +75,26 @@ func RequestsBy(reader client.Reader, field string) func(context.Context, types.
 			ctrl.LoggerFrom(ctx).Error(err, "listing ClusterBundles", "field", field, "value", named.Name)
 			return nil
 		}
-		requests := make([]reconcile.Request, len(found))
-		for i := range found {
-			requests[i].NamespacedName = client.ObjectKeyFromObject(&found[i])
-		}
-		return requests
+		return requestsFor(found)
 	}
+}
+
+// RequestsByBundle returns a function that returns the requests for the ClusterBundles
+// of all namespaces that deliver a Bundle.
+func RequestsByBundle(reader client.Reader) func(context.Context, types.NamespacedName) []reconcile.Request {
+	return func(ctx context.Context, bundle types.NamespacedName) []reconcile.Request {
+		list := &v1alpha1.ClusterBundleList{}
+		if err := reader.List(ctx, list, client.MatchingFields{bundleField: bundle.String()}); err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "listing ClusterBundles", "Bundle", bundle)
+		}
+		return requestsFor(list.Items)
+	}
+}
+
+func requestsFor(found []v1alpha1.ClusterBundle) []reconcile.Request {
+	requests := make([]reconcile.Request, len(found))
+	for i := range found {
+		requests[i].NamespacedName = client.ObjectKeyFromObject(&found[i])
+	}
+	return requests
 }

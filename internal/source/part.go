@@ -60,10 +60,10 @@ type Part struct {
 	ForCluster func(ctx context.Context, cluster Cluster) (Part, error)
 }
 
-// Cluster is the Cluster that a part is for, in the namespace of the Bundle.
+// Cluster is the Cluster that a part is for. The Bundle may be of another namespace.
 type Cluster struct {
-	Name string
-	UID  types.UID
+	Namespace, Name string
+	UID             types.UID
 }
 
 // Artifact is an artifact of a registry, or a chart, that a source stands for now.

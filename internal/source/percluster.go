@@ -30,7 +30,7 @@ func (r *Resolver) perCluster(placeholders Part, query Query, c chart, opts helm
 	part.Identity = identity + "+cluster"
 	part.ForCluster = func(ctx context.Context, cluster Cluster) (Part, error) {
 		of := rendered.Rendering{
-			Cluster: types.NamespacedName{Namespace: query.Namespace, Name: cluster.Name}, UID: cluster.UID,
+			Cluster: types.NamespacedName{Namespace: cluster.Namespace, Name: cluster.Name}, UID: cluster.UID,
 			Identity: identity, Chart: part.From,
 		}
 		packed, err := r.renderOnce(ctx, of, c, opts)

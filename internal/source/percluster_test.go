@@ -22,7 +22,7 @@ import (
 
 // cluster is the object of a Cluster.
 func cluster(of source.Cluster) *clusterv1.Cluster {
-	return &clusterv1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: of.Name, UID: of.UID}}
+	return &clusterv1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: of.Namespace, Name: of.Name, UID: of.UID}}
 }
 
 // random is a source of a chart with random functions, and what ends its server.
@@ -71,7 +71,7 @@ func ofCluster(t *testing.T, part source.Part, of source.Cluster) string {
 
 func TestEachClusterGetsARenderingOfItsOwnOnce(t *testing.T) {
 	t.Parallel()
-	one, two := source.Cluster{Name: "one", UID: "1"}, source.Cluster{Name: "two", UID: "2"}
+	one, two := source.Cluster{Namespace: "clusters", Name: "one", UID: "1"}, source.Cluster{Namespace: "clusters", Name: "two", UID: "2"}
 	src, end := random(t)
 	r := newResolver(t, cluster(one), cluster(two))
 	shared := at(t, r, src, "v1.35")
@@ -109,7 +109,7 @@ func TestAnotherSourceIsAnotherRenderingForACluster(t *testing.T) {
 
 func TestARenderingThatIsGoneIsNotMadeAnewByAFetch(t *testing.T) {
 	t.Parallel()
-	one := source.Cluster{Name: "one", UID: "1"}
+	one := source.Cluster{Namespace: "clusters", Name: "one", UID: "1"}
 	src, _ := random(t)
 	r := newResolver(t, cluster(one))
 	own, err := at(t, r, src, "v1.36").ForCluster(t.Context(), one)
@@ -117,7 +117,7 @@ func TestARenderingThatIsGoneIsNotMadeAnewByAFetch(t *testing.T) {
 		t.Fatal(err)
 	}
 	management, _ := r.Objects.(client.Client)
-	if err := management.DeleteAllOf(t.Context(), &corev1.Secret{}, client.InNamespace(namespace)); err != nil {
+	if err := management.DeleteAllOf(t.Context(), &corev1.Secret{}, client.InNamespace("clusters")); err != nil {
 		t.Fatal(err)
 	}
 	_, err = own.Fetch(t.Context(), store.Partial{})
@@ -129,7 +129,7 @@ func TestARenderingThatIsGoneIsNotMadeAnewByAFetch(t *testing.T) {
 func TestAnErrorOfARenderingForAClusterNamesTheChart(t *testing.T) {
 	t.Parallel()
 	src, _ := random(t)
-	_, err := at(t, newResolver(t), src, "v1.36").ForCluster(t.Context(), source.Cluster{Name: "gone", UID: "1"})
+	_, err := at(t, newResolver(t), src, "v1.36").ForCluster(t.Context(), source.Cluster{Namespace: "clusters", Name: "gone", UID: "1"})
 	if fault.ClassOf(err) != fault.ClassWait || !strings.Contains(err.Error(), "chart http://") ||
 		!strings.Contains(err.Error(), "Cluster gone is gone") {
 		t.Errorf("want to wait, got %v", err)
