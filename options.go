@@ -27,6 +27,7 @@ type options struct {
 // parseOptions reads and checks the flags.
 func parseOptions(args []string) (*options, error) {
 	o := &options{logs: logs.NewOptions(), app: app.DefaultOptions()}
+	o.app.Manager.LeaderElectionNamespace = os.Getenv("POD_NAMESPACE")
 	fs := pflag.NewFlagSet("manager", pflag.ContinueOnError)
 	fs.AddGoFlag(flag.CommandLine.Lookup(config.KubeconfigFlagName))
 	flags.AddManagerOptions(fs, &o.diagnostics)

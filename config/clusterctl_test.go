@@ -1,6 +1,7 @@
 package config
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -16,11 +17,12 @@ import (
 )
 
 // TestClusterctl takes a management cluster through the life of the provider with the
-// real clusterctl. No kubelet runs its Deployment.
+// real clusterctl: init, upgrade to the next minor version, delete. The manager runs
+// outside, as the ServiceAccount that clusterctl made, since no kubelet runs its Deployment.
 func TestClusterctl(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	m := testenv.NewManagement(t, testenv.ManagementOptions{Controllers: true, WithoutProviders: true})
+	m, audit := audited(t, testenv.ManagementOptions{Controllers: true, WithoutProviders: true})
 	c := testenv.NewClusterctl(t, "v0.1.0", "v0.2.0")
 	run := func(args ...string) string {
 		t.Helper()
@@ -37,9 +39,27 @@ func TestClusterctl(t *testing.T) {
 	g.Expect(m.Client.Get(t.Context(), client.ObjectKey{Name: "bundles.addons.cluster.x-k8s.io"}, bundles)).To(Succeed())
 	g.Expect(bundles.Labels).To(HaveKey(clusterctlv1.ClusterctlMoveHierarchyLabel))
 
+	l := newLife(t, m, "default")
+	l.start()
+	l.checkDiagnostics()
+	l.deliver()
+	wantMovable(t, m, l.manager, l.namespace)
+	l.upgrade()
+	g.Expect(run("describe", "cluster", "only", "--namespace=default")).To(ContainSubstring("Cluster default/only"))
+
+	// The ServiceAccount is made anew by the upgrade, and so is its token.
+	l.manager.Stop()
+	l.workload.Reset()
 	g.Expect(strings.Fields(run("upgrade", "plan"))).To(ContainElements("addon-bundle", "caapb-system", "v0.1.0", "v0.2.0"))
 	run("upgrade", "apply", "--addon=caapb-system/bundle:v0.2.0")
 	g.Expect(imageOf(t, m)).To(HaveSuffix(":v0.2.0"))
+	l.start()
+	g.Eventually(func() int { return l.workload.Count("watch", "") }).WithTimeout(patience).Should(BeNumerically(">", 0))
+	g.Expect(l.workload.Writes()).To(BeEmpty(), "an upgrade of the manager writes nothing to a workload cluster")
+
+	l.uninstall()
+	l.manager.Stop()
+	checkPermissions(t, audit, "default")
 
 	run("delete", "--addon=bundle", "--include-crd", "--include-namespace")
 	testenv.Eventually(t, "the namespace and the CRDs are gone", func() bool {
@@ -58,4 +78,49 @@ func imageOf(t *testing.T, m *testenv.Management) string {
 		t.Fatal(err)
 	}
 	return deployment.Spec.Template.Spec.Containers[0].Image
+}
+
+// TestClusterctlReplacesVariablesAndImages looks at what clusterctl makes of the file.
+func TestClusterctlReplacesVariablesAndImages(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		settings string
+		want     []string
+	}{
+		"nothing is set": {
+			want: []string{
+				"--diagnostics-address=:8443", "--insecure-diagnostics=false",
+				"image: ghcr.io/cluster-bundle/cluster-api-addon-provider-bundle:v0.1.0\n",
+			},
+		},
+		"a mirror, a tag and both variables": {
+			settings: "CAAPB_DIAGNOSTICS_ADDRESS: localhost:8080\nCAAPB_INSECURE_DIAGNOSTICS: \"true\"\n" +
+				"images:\n  addon-bundle: {repository: registry.example.com/mirror, tag: v0.1.0-ours}\n",
+			want: []string{
+				"--diagnostics-address=localhost:8080", "--insecure-diagnostics=true",
+				"image: registry.example.com/mirror/cluster-api-addon-provider-bundle:v0.1.0-ours\n",
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := testenv.NewClusterctl(t, "v0.1.0")
+			config, err := os.OpenFile(c.ConfigPath(), os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := config.WriteString(tc.settings); err != nil {
+				t.Fatal(err)
+			}
+			got, err := c.Run(t.Context(), "generate", "provider", "--addon=bundle:v0.1.0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range append(tc.want, "namespace: "+namespace) {
+				if !strings.Contains(got, want) {
+					t.Errorf("want %q", want)
+				}
+			}
+		})
+	}
 }

@@ -48,6 +48,7 @@ func newManager(cfg *rest.Config, opts Options) (ctrl.Manager, error) {
 		HealthProbeBindAddress:        opts.Manager.HealthAddress,
 		LeaderElection:                opts.Manager.LeaderElection,
 		LeaderElectionID:              name,
+		LeaderElectionNamespace:       opts.Manager.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		LeaseDuration:                 &opts.Manager.LeaseDuration,
 		RenewDeadline:                 &opts.Manager.RenewDeadline,

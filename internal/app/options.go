@@ -36,9 +36,12 @@ type ManagerOptions struct {
 
 	// LeaderElection lets only one of several managers work.
 	LeaderElection bool
-	LeaseDuration  time.Duration
-	RenewDeadline  time.Duration
-	RetryPeriod    time.Duration
+	// LeaderElectionNamespace is that of the lease; empty for the namespace of the Pod.
+	LeaderElectionNamespace string
+
+	LeaseDuration time.Duration
+	RenewDeadline time.Duration
+	RetryPeriod   time.Duration
 
 	// SyncPeriod is the time after which every object is reconciled again though no
 	// event came: placements and ClusterBundles after 1 to 1.5 times of it. 0 for never.

@@ -28,12 +28,14 @@ type ManagementOptions struct {
 	// WithoutProviders leaves the CRDs of Cluster API and of this project to
 	// Clusterctl, and makes those that it looks for to find cert-manager.
 	WithoutProviders bool
+	// Flags are of kube-apiserver, beside the usual ones.
+	Flags []string
 }
 
 // StartManagement starts a management cluster and returns when its CRDs are
 // established.
 func StartManagement(ctx context.Context, o ManagementOptions) (*Management, error) {
-	s, err := startAPIServer(ctx, withoutServiceAccounts)
+	s, err := startAPIServer(ctx, append([]string{withoutServiceAccounts}, o.Flags...)...)
 	if err != nil {
 		return nil, fmt.Errorf("management cluster: %w", err)
 	}
