@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/spf13/pflag"
+	cliflag "k8s.io/component-base/cli/flag"
 	"k8s.io/component-base/logs"
 	logsv1 "k8s.io/component-base/logs/api/v1"
 	_ "k8s.io/component-base/logs/json/register" // the JSON form of --logging-format
@@ -24,25 +25,50 @@ type options struct {
 	app         app.Options
 }
 
-// parseOptions reads and checks the flags.
-func parseOptions(args []string) (*options, error) {
+// newOptions returns the defaults. The lease is in the namespace of the Pod, which is
+// told the Deployment's way where there is no Pod.
+func newOptions() *options {
 	o := &options{logs: logs.NewOptions(), app: app.DefaultOptions()}
 	o.app.Manager.LeaderElectionNamespace = os.Getenv("POD_NAMESPACE")
-	fs := pflag.NewFlagSet("manager", pflag.ContinueOnError)
-	fs.AddGoFlag(flag.CommandLine.Lookup(config.KubeconfigFlagName))
-	flags.AddManagerOptions(fs, &o.diagnostics)
-	logsv1.AddFlags(o.logs, fs)
-	o.addManagerFlags(fs)
-	o.addConcurrencyFlags(fs)
-	o.addSourceFlags(fs)
-	o.addLimitFlags(fs)
-	if err := fs.Parse(args); err != nil {
+	return o
+}
+
+// parseOptions reads and checks the flags.
+func parseOptions(args []string) (*options, error) {
+	o := newOptions()
+	if err := o.flags().Parse(args); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			os.Exit(0)
 		}
 		return nil, err
 	}
 	return o, logsv1.ValidateAndApply(o.logs, nil)
+}
+
+// flags returns the flags that set the options. An underscore in a name is a dash, as in
+// those of Cluster API.
+func (o *options) flags() *pflag.FlagSet {
+	fs := pflag.NewFlagSet("manager", pflag.ContinueOnError)
+	fs.SetNormalizeFunc(cliflag.WordSepNormalizeFunc)
+	fs.AddGoFlag(flag.CommandLine.Lookup(config.KubeconfigFlagName))
+	o.addDiagnosticsFlags(fs)
+	o.addManagerFlags(fs)
+	o.addConcurrencyFlags(fs)
+	o.addSourceFlags(fs)
+	o.addLimitFlags(fs)
+	return fs
+}
+
+// addDiagnosticsFlags adds the flags about logs, metrics and profiles, which are Cluster API's.
+func (o *options) addDiagnosticsFlags(fs *pflag.FlagSet) {
+	flags.AddManagerOptions(fs, &o.diagnostics)
+	logsv1.AddFlags(o.logs, fs)
+	m := &o.app.Manager
+	fs.StringVar(&m.ProfilerAddress, "profiler-address", m.ProfilerAddress,
+		"Address of profiles for everybody who reaches it, such as localhost:6060. Empty: they are served at "+
+			"--diagnostics-address only, to those who may get /debug/pprof/*.")
+	fs.BoolVar(&m.ContentionProfiling, "contention-profiling", m.ContentionProfiling,
+		"Profile what goroutines wait for.")
 }
 
 // addManagerFlags adds the flags that Cluster API's providers have in common.

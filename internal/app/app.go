@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"runtime"
 
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/cluster-api/controllers/remote"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 )
@@ -17,6 +19,9 @@ const name = "caapb-controller-manager"
 func Run(ctx context.Context, cfg *rest.Config, opts Options) error {
 	if err := opts.validate(); err != nil {
 		return err
+	}
+	if opts.Manager.ContentionProfiling {
+		runtime.SetBlockProfileRate(1)
 	}
 	mgr, err := newManager(cfg, opts)
 	if err != nil {
@@ -40,12 +45,14 @@ func newManager(cfg *rest.Config, opts Options) (ctrl.Manager, error) {
 		return nil, err
 	}
 	cfg = rest.CopyConfig(cfg)
+	cfg.UserAgent = remote.DefaultClusterAPIUserAgent(name)
 	cfg.QPS, cfg.Burst = opts.Manager.KubeAPIQPS, opts.Manager.KubeAPIBurst
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:                        scheme,
 		Cache:                         cacheOptions(opts.Manager),
 		Metrics:                       opts.Manager.Metrics,
 		HealthProbeBindAddress:        opts.Manager.HealthAddress,
+		PprofBindAddress:              opts.Manager.ProfilerAddress,
 		LeaderElection:                opts.Manager.LeaderElection,
 		LeaderElectionID:              name,
 		LeaderElectionNamespace:       opts.Manager.LeaderElectionNamespace,

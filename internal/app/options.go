@@ -33,6 +33,10 @@ type ManagerOptions struct {
 	HealthAddress string
 	// Metrics is the server of metrics.
 	Metrics metricsserver.Options
+	// ProfilerAddress is that of profiles without authentication; empty for none.
+	ProfilerAddress string
+	// ContentionProfiling profiles what goroutines wait for, too.
+	ContentionProfiling bool
 
 	// LeaderElection lets only one of several managers work.
 	LeaderElection bool
