@@ -133,6 +133,12 @@ test-hostile: controlplane ## Install twenty Clusters beside eight hostile Bundl
 	@HOSTILE_FILE=$(OUT)/hostile.txt go test -count=1 -timeout 20m -run '^TestHostileBundlesDisturbNobodyElse$$' ./test
 	@cat $(OUT)/hostile.txt
 
+.PHONY: test-connect
+test-connect: controlplane ## Time the first apply from the moment at which a Cluster can be connected.
+	@mkdir -p $(OUT)
+	@CONNECT_FILE=$(OUT)/connect.txt go test -count=1 -timeout 20m -run '^TestTheFirstApplyFollowsTheControlPlane$$' ./test
+	@cat $(OUT)/connect.txt
+
 .PHONY: test-clients
 test-clients: $(CLIENTS_FILES) ## Push, sign and deliver with the real oras, helm, crane and cosign.
 	@CLIENTS=$(BIN)/clients go test -count=1 -timeout 10m -v -run '^TestRealClients$$' ./internal/source

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -34,18 +35,20 @@ type ClusterCacheOptions struct {
 }
 
 // SetupClusterCache adds CAPI's ClusterCache to the manager. It connects only
-// the Clusters that Selects selects. It returns an error if the manager does not
+// the Clusters that Selects selects, once there is something to connect to. It returns an error if the manager does not
 // take the ClusterCache or its controller cannot watch the sources of changes.
 func SetupClusterCache(
 	ctx context.Context, mgr ctrl.Manager, options ClusterCacheOptions,
 ) (clustercache.ClusterCache, error) {
-	seen := &controllerSeen{Manager: mgr}
+	seen, attempts := &controllerSeen{Manager: mgr}, &attempts{now: time.Now}
 	cache, err := clustercache.SetupWithManager(ctx, seen, clustercache.Options{
 		// The manager caches the labelled kubeconfig Secrets and no others, and uses what is safe of them.
-		SecretClient:     kubeconfigs{mgr.GetClient()},
+		SecretClient:     kubeconfigs{mgr.GetClient(), attempts.begins},
 		WatchFilterValue: options.WatchFilter,
-		ClusterFilter:    options.Selects,
-		Cache:            clustercache.CacheOptions{DefaultTransform: ctrlcache.TransformStripManagedFields()},
+		ClusterFilter: func(cluster *clusterv1.Cluster) bool {
+			return options.Selects(cluster) && canConnect(ctx, mgr.GetClient(), cluster) && !attempts.startOver(ctx, cluster)
+		},
+		Cache: clustercache.CacheOptions{DefaultTransform: ctrlcache.TransformStripManagedFields()},
 		Client: clustercache.ClientOptions{
 			UserAgent: remote.DefaultClusterAPIUserAgent(options.Name),
 			Cache:     clustercache.ClientCacheOptions{DisableFor: []client.Object{&corev1.ConfigMap{}, &corev1.Secret{}}},
@@ -57,7 +60,9 @@ func SetupClusterCache(
 	if seen.controller == nil {
 		return nil, errors.New("cluster cache: it added no controller to the manager")
 	}
-	for _, changes := range options.Changes {
+	attempts.cache = cache
+	own := []source.Source{attempts.source(), kubeconfigChanges(mgr.GetCache())}
+	for _, changes := range append(own, options.Changes...) {
 		if err := seen.controller.Watch(changes); err != nil {
 			return nil, fmt.Errorf("cluster cache: %w", err)
 		}

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/klog/v2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	kubeconfigutil "sigs.k8s.io/cluster-api/util/kubeconfig"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -134,6 +135,47 @@ func TestClustersAreConnectedWhileTheyAreSelected(t *testing.T) {
 	if after.ResourceVersion != cluster.ResourceVersion {
 		t.Errorf("the Cluster changed, so the test proves nothing: %s, %s", cluster.ResourceVersion, after.ResourceVersion)
 	}
+}
+
+func TestNobodyIsAskedBeforeTheControlPlaneIsInitialized(t *testing.T) {
+	t.Parallel()
+	m := testenv.SharedManagement(t)
+	ns := testenv.NewNamespace(t, m.APIServer)
+	server := testenv.NewProxy(t, testenv.SharedWorkload(t).APIServer)
+	cluster := testenv.NewCluster(t, m, testenv.ClusterOptions{Namespace: ns, Name: "metz"})
+	change := func(edit func()) {
+		t.Helper()
+		before := cluster.DeepCopy()
+		edit()
+		if err := m.Client.Status().Patch(t.Context(), cluster, client.MergeFrom(before)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Client.Create(t.Context(), kubeconfigutil.GenerateSecret(cluster, server.Kubeconfig())); err != nil {
+		t.Fatal(err)
+	}
+	change(func() { cluster.Status.Initialization.InfrastructureProvisioned = new(true) })
+	mgr := newManager(t, m, ns)
+	var looks atomic.Int32
+	clusters, err := capi.SetupClusterCache(t.Context(), mgr, capi.ClusterCacheOptions{
+		Name: "test", Selects: func(*clusterv1.Cluster) bool { looks.Add(1); return true }, Concurrency: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, mgr)
+	testenv.Eventually(t, "the Cluster is looked at", func() bool { return looks.Load() > 0 })
+	change(func() { cluster.Status.Phase = "Provisioned" })
+	testenv.Eventually(t, "the Cluster is looked at again, so the first look is done", func() bool { return looks.Load() > 1 })
+	if got := server.Requests(); len(got) > 0 {
+		t.Errorf("want no request, got %v", got)
+	}
+	change(func() { cluster.Status.Initialization.ControlPlaneInitialized = new(true) })
+	connections := workload.NewConnections(clusters)
+	testenv.Eventually(t, "the Cluster is connected", func() bool {
+		_, err := connections.Client(t.Context(), client.ObjectKeyFromObject(cluster))
+		return err == nil
+	})
 }
 
 func TestOnlyKubeconfigsAreKept(t *testing.T) {

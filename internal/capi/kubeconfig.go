@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/secret"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -85,7 +86,11 @@ func checkUsable(text []byte) error {
 
 // kubeconfigs reads the kubeconfig Secrets for the ClusterCache, which does what they
 // say: it refuses programs and plugins, and reads files.
-type kubeconfigs struct{ client.Reader }
+type kubeconfigs struct {
+	client.Reader
+	// begins is called with the Cluster when an attempt to connect it begins.
+	begins func(cluster client.ObjectKey)
+}
 
 // Get reads an object, of a kubeconfig Secret with what is safe of it. The errors are
 // those of the reader and of SafeKubeconfig.
@@ -97,6 +102,7 @@ func (k kubeconfigs) Get(ctx context.Context, key client.ObjectKey, object clien
 	if !ok {
 		return nil
 	}
+	k.begins(client.ObjectKey{Namespace: key.Namespace, Name: read.Labels[clusterv1.ClusterNameLabel]})
 	safe, err := SafeKubeconfig(read.Data[secret.KubeconfigDataName])
 	if err != nil {
 		return fmt.Errorf("secret %s: %w", key.Name, err)
