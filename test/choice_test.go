@@ -70,14 +70,31 @@ func TestAnApplyOnceThatIsPinnedToABrokenReleaseIsMended(t *testing.T) {
 func TestWhatWentWhileAClusterWasPausedIsFollowedWhenItIsUnpaused(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t)
-	s.bundle("paused", release("1.0.0", phase("all", inline(good(s)))))
-	s.set("paused")
-	cluster := s.cluster("speyer", "paused", testenv.SharedWorkload(t))
-	s.Eventually(s.ready("paused-speyer")).Should(Equal(isReady))
+	cluster := s.cluster("speyer", "label", testenv.SharedWorkload(t))
+	sets := map[string]*v1alpha1.ClusterBundleSet{}
+	for _, name := range []string{"label", "set"} {
+		s.bundle(name, release("1.0.0", phase("all", inline(configMap("default", s.namespace+name, "x")))))
+		sets[name] = s.set(name, func(spec *v1alpha1.ClusterBundleSetSpec) {
+			spec.ClusterSelector.MatchLabels = map[string]string{name: "yes"}
+		})
+	}
+	s.change(cluster, func() { cluster.Labels = map[string]string{"label": "yes", "set": "yes"} })
+	for name := range sets {
+		s.Eventually(s.ready(name + "-speyer")).Should(Equal(isReady))
+	}
 	s.change(cluster, func() { cluster.Spec.Paused = new(true) })
-	s.Eventually(s.ready("paused-speyer")).Should(HavePrefix("False Paused"))
-	s.change(cluster, func() { cluster.Labels = nil })
-	s.Consistently(s.ready("paused-speyer"), "500ms").Should(HavePrefix("False Paused"))
+	for name, set := range sets {
+		s.Eventually(s.state(s.named(name+"-speyer"), v1alpha1.PausedCondition)).Should(
+			Equal("True Paused: Cluster spec.paused is set to true"))
+		s.Expect(s.state(set, v1alpha1.ReadyCondition)()).To(Equal("True Ready: 1 Clusters are ready"))
+	}
+	s.change(cluster, func() { delete(cluster.Labels, "label") })
+	s.Expect(s.management.Client.Delete(t.Context(), sets["set"])).To(Succeed())
+	for name := range sets {
+		s.Consistently(s.ready(name+"-speyer"), "500ms").Should(Equal(isReady))
+	}
 	s.change(cluster, func() { cluster.Spec.Paused = new(false) })
-	s.Eventually(s.ready("paused-speyer")).Should(ContainSubstring("not found"))
+	for name := range sets {
+		s.Eventually(s.ready(name + "-speyer")).Should(ContainSubstring("not found"))
+	}
 }

@@ -333,7 +333,7 @@ func TestASecondManagerLeavesItsReleaseAndNoOther(t *testing.T) {
 		first.change(r.cluster, func() { r.cluster.Spec.Paused = new(true) })
 	}
 	for _, r := range runs {
-		first.Eventually(first.ready(r.set + "-" + r.set)).Should(HavePrefix("False Paused"))
+		first.Eventually(first.state(first.named(r.set+"-"+r.set), v1alpha1.PausedCondition)).Should(HavePrefix("True Paused"))
 		second.bundle(r.set, operatorTwo(r.id))
 		second.set(r.set)
 		second.cluster(r.set, r.set, workload)

@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -165,9 +166,9 @@ func (q *sequence) heldBy() (reason string, exists bool) {
 	if apierrors.IsNotFound(err) {
 		return "", false
 	}
-	ready := meta.FindStatusCondition(cb.Status.Conditions, v1alpha1.ReadyCondition)
-	if ready != nil && (ready.Reason == v1alpha1.PausedReason || ready.Reason == v1alpha1.SuspendedReason) {
-		return ready.Reason, true
+	paused := meta.FindStatusCondition(cb.Status.Conditions, v1alpha1.PausedCondition)
+	if paused != nil && paused.Status == metav1.ConditionTrue {
+		return paused.Reason, true
 	}
 	return "", true
 }

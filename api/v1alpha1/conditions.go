@@ -17,7 +17,8 @@ const (
 	// before stays.
 	UpToDateCondition = "UpToDate"
 
-	// PausedCondition is True if the Cluster or the object is paused.
+	// PausedCondition is True if the Cluster, the set or the object is paused, or the
+	// set is suspended: nothing is done in the workload cluster. Ready stays as it was.
 	PausedCondition = "Paused"
 
 	// DeletingCondition is True while the object is being deleted.
@@ -39,7 +40,7 @@ const (
 	// condition that is False because the work goes on.
 	ProgressingReason = "Progressing"
 
-	// PausedReason and NotPausedReason are the reasons of the Paused condition.
+	// PausedReason is a reason of the Paused condition, beside SuspendedReason.
 	PausedReason = "Paused"
 	// NotPausedReason is the reason of a Paused condition that is False.
 	NotPausedReason = "NotPaused"

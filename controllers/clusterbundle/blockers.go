@@ -8,6 +8,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
@@ -75,11 +76,25 @@ func firstReason(blockers []blocker, s *scope) error {
 	return nil
 }
 
-var errPaused = fault.Wait(v1alpha1.PausedReason, 0, errors.New("the Cluster, its set or this object is paused"))
+// pause is in the error of a reconcile that must leave the workload cluster alone until
+// somebody lets it go on.
+type pause struct{ error }
+
+// pauseOf returns the pause in an error, nil if there is none.
+func pauseOf(err error) error {
+	if found, ok := errors.AsType[pause](err); ok {
+		return fault.Wait(fault.ReasonOf(err, v1alpha1.PausedReason), 0, found)
+	}
+	return nil
+}
 
 func paused(s *scope) error {
-	if capi.IsPaused(s.cluster, s.clusterBundle) || s.set != nil && capi.IsPaused(nil, s.set) {
-		return errPaused
+	objects := []client.Object{s.clusterBundle}
+	if s.set != nil {
+		objects = append(objects, s.set)
+	}
+	if why := capi.WhyPaused(s.cluster, objects...); why != "" {
+		return fault.Wait(v1alpha1.PausedReason, 0, pause{errors.New(why)})
 	}
 	return nil
 }
@@ -91,13 +106,15 @@ func clusterDeleting(s *scope) error {
 	return fault.Wait(v1alpha1.ClusterNotFoundReason, 0, fmt.Errorf("Cluster %s is being deleted", s.cluster.Name))
 }
 
-func suspended(s *scope) error { return suspendedBy(s.clusterBundle.Spec) }
+// suspended asks the set itself, too: its ClusterBundle follows later.
+func suspended(s *scope) error { return suspendedBy(s.wish()) }
 
 func suspendedBy(spec v1alpha1.ClusterBundleSpec) error {
 	if spec.Suspend == nil || !*spec.Suspend {
 		return nil
 	}
-	return fault.Wait(v1alpha1.SuspendedReason, 0, fmt.Errorf("ClusterBundleSet %s is suspended", spec.SetName))
+	why := pause{fmt.Errorf("ClusterBundleSet %s is suspended", spec.SetName)}
+	return fault.Wait(v1alpha1.SuspendedReason, 0, why)
 }
 
 func noControlPlaneUp(s *scope) error {

@@ -102,8 +102,8 @@ func TestAClusterBundleThatNothingIsTheMatterWithComesBack(t *testing.T) {
 		want         string
 	}{
 		"it is ready":             {prepared(), nil, "sha256:1", "True Ready"},
-		"it is paused":            {prepared(pausedBySpec), nil, "", "False Paused: the Cluster, its set or this object is paused"},
-		"its set is paused":       {prepared(), pausedSet(), "", "False Paused: the Cluster, its set or this object is paused"},
+		"it is paused":            {prepared(pausedBySpec), nil, "", "False Paused: Cluster spec.paused is set to true"},
+		"its set is paused":       {prepared(), pausedSet(), "", "False Paused: ClusterBundleSet has the cluster.x-k8s.io/paused annotation"},
 		"its release has changed": {prepared(), nil, incomplete, "False ReleaseChanged: " + releaseChanged(once).Error()},
 	}
 	const period = 10 * time.Minute

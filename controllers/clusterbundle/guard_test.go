@@ -99,7 +99,7 @@ func TestAGuardStopsAPass(t *testing.T) {
 		},
 		"when the Cluster is paused": {
 			[]client.Object{prepared(pausedBySpec), bundleOf("cni", "prod")},
-			v1alpha1.PausedReason, errPaused.Error(),
+			v1alpha1.PausedReason, "Cluster spec.paused is set to true",
 		},
 		"when the control plane is gone": {
 			[]client.Object{prepared(notInitialized), bundleOf("cni", "prod")},
@@ -119,7 +119,7 @@ func TestAGuardStopsAPass(t *testing.T) {
 		},
 		"when the ClusterBundle is paused": {
 			[]client.Object{prepared(), bundleOf("cni", "prod", pausedByAnnotation)},
-			v1alpha1.PausedReason, errPaused.Error(),
+			v1alpha1.PausedReason, "ClusterBundle has the cluster.x-k8s.io/paused annotation",
 		},
 		"when the set is gone": {
 			[]client.Object{prepared(), bundleOf("cni", "prod")},
@@ -135,11 +135,14 @@ func TestAGuardStopsAPass(t *testing.T) {
 		},
 		"when the set is paused": {
 			[]client.Object{prepared(), bundleOf("cni", "prod"), pausedSet()},
-			v1alpha1.PausedReason, errPaused.Error(),
+			v1alpha1.PausedReason, "ClusterBundleSet has the cluster.x-k8s.io/paused annotation",
 		},
-		"when the set is suspended": {
-			[]client.Object{prepared(), bundleOf("cni", "prod", suspendedBySet)},
+		"when the set is suspended, and its ClusterBundle not yet": {
+			[]client.Object{prepared(), bundleOf("cni", "prod"), setNamed(suspendedSet)},
 			v1alpha1.SuspendedReason, "ClusterBundleSet cni is suspended",
+		},
+		"not when the set is no longer suspended, and its ClusterBundle still": {
+			given: []client.Object{prepared(), bundleOf("cni", "prod", suspendedBySet)},
 		},
 		"when another release is pinned": {
 			[]client.Object{prepared(), bundleOf("cni", "prod", repinned)},
@@ -180,7 +183,7 @@ func TestAGuardIsAskedWhenThePassWasEnded(t *testing.T) {
 	ctx, end := context.WithCancel(t.Context())
 	guard := r.guard(ctx, &scope{cluster: prepared(), clusterBundle: bundleOf("cni", "prod")})
 	end()
-	wantWaiting(t, guard(), v1alpha1.PausedReason, errPaused.Error())
+	wantWaiting(t, guard(), v1alpha1.PausedReason, "Cluster spec.paused is set to true")
 }
 
 func TestAGuardDoesNotStopAPassWhenTheCacheCannotBeRead(t *testing.T) {
@@ -217,7 +220,7 @@ func TestRecheckEndsThePassesThatMustStop(t *testing.T) {
 	if stopped.Err() != nil {
 		t.Error("want a pass go on that may")
 	}
-	stop = errPaused
+	stop = errors.New("paused")
 	r.recheck()
 	if !errors.Is(context.Cause(stopped), errPassStopped) {
 		t.Errorf("want the pass ended by %v, got %v", errPassStopped, context.Cause(stopped))

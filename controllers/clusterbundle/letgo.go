@@ -94,7 +94,7 @@ func selectedAgain(s *scope) error {
 }
 
 func suspendedUninstall(s *scope) error {
-	err := suspendedBy(s.wish())
+	err := suspended(s)
 	if err != nil && s.set == nil {
 		return fault.Wait(v1alpha1.SuspendedReason, 0,
 			fmt.Errorf("%w and gone: set spec.suspend of the ClusterBundle to false", err))

@@ -84,6 +84,7 @@ func (r *Reconciler) rolloutOf(s *scope) rollout.Rollout {
 		Once:            cb.Spec.Strategy == v1alpha1.ApplyOnceStrategy,
 		Budget:          r.Budget,
 		Memory:          r.memories.of(cb, s.workload).passes,
+		Resumed:         resumedAt(cb, r.Clock.Now()),
 		Now:             r.Clock.Now,
 	}
 }

@@ -21,18 +21,44 @@ func setStatus(cb *v1alpha1.ClusterBundle, found findings) {
 	if keepsStatus(cb, found) {
 		return
 	}
-	cb.Status.ObservedGeneration = cb.Generation
-	status.SetReady(cb, found.err, "")
-	status.SetPaused(cb, found.paused)
+	pause, looked := pauseOf(found.err), found.passed != nil && found.passed.Known
+	status.SetPaused(cb, pause)
+	if pause == nil || !isCurrent(cb) {
+		status.SetReady(cb, found.err, "")
+	}
+	if pause == nil || looked {
+		cb.Status.ObservedGeneration = cb.Generation
+	}
 	setUpToDate(cb, found.choice)
 	status.SetCondition(cb, v1alpha1.DeletingCondition, false, v1alpha1.NotDeletingReason, "")
-	if found.passed == nil || !found.passed.Known {
+	if !looked {
 		// What the last pass found is still the best that is known.
 		return
 	}
 	setApplied(cb, *found.passed)
 	cb.Status.Phases = phaseStatuses(found.passed.Phases)
 	cb.Status.Phase = phaseText(*found.passed)
+}
+
+// isCurrent reports whether the status is about the spec as it is. What was known then
+// stays while nothing is done: a pause is nothing that is wrong. What changed since is
+// not delivered, and where nothing is known, as after a move, the generation that was
+// observed stays 0.
+func isCurrent(cb *v1alpha1.ClusterBundle) bool {
+	return cb.Status.ObservedGeneration > 0 && cb.Status.ObservedGeneration == cb.Generation
+}
+
+// resumedAt returns since when a ClusterBundle is no longer paused; now if its status
+// says that it is.
+func resumedAt(cb *v1alpha1.ClusterBundle, now time.Time) time.Time {
+	c := meta.FindStatusCondition(cb.Status.Conditions, v1alpha1.PausedCondition)
+	switch {
+	case c == nil:
+		return time.Time{}
+	case c.Status == metav1.ConditionTrue:
+		return now
+	}
+	return c.LastTransitionTime.Time
 }
 
 // keepsStatus reports whether a reconcile found nothing that speaks against a
@@ -42,7 +68,7 @@ func setStatus(cb *v1alpha1.ClusterBundle, found findings) {
 func keepsStatus(cb *v1alpha1.ClusterBundle, found findings) bool {
 	starting := errors.Is(found.err, library.ErrFetching) ||
 		found.starting && errors.Is(found.err, workload.ErrNotConnected)
-	return starting && cb.Status.ObservedGeneration == cb.Generation &&
+	return starting && isCurrent(cb) &&
 		meta.IsStatusConditionTrue(cb.Status.Conditions, v1alpha1.ReadyCondition)
 }
 

@@ -61,14 +61,6 @@ func TestStatus(t *testing.T) {
 		want      map[string]string
 		wantPhase string
 	}{
-		"paused": {
-			given: findings{paused: true, err: errPaused},
-			want: map[string]string{
-				"Ready": "False Paused: the Cluster, its set or this object is paused", "Stalled": "False Progressing",
-				"Paused": "True Paused", "Deleting": notDeleting, "Applied": "True Applied",
-			},
-			wantPhase: "before",
-		},
 		"no pass was made": {
 			given: findings{err: waiting},
 			want: map[string]string{

@@ -63,7 +63,6 @@ func (r *Reconciler) steps() []step {
 
 // findings are what a reconcile found: why no pass was made, or what it did.
 type findings struct {
-	paused bool
 	// starting is true while the manager has just begun to connect.
 	starting bool
 	choice   *choice
@@ -91,8 +90,8 @@ func (r *Reconciler) run(ctx context.Context, s *scope) findings {
 		r.Watches.Stop(client.ObjectKeyFromObject(s.clusterBundle))
 	}
 	return findings{
-		paused: errors.Is(err, errPaused), starting: r.Clock.Since(r.began) < startTime,
-		choice: s.choice, passed: s.passed, err: err,
+		starting: r.Clock.Since(r.began) < startTime,
+		choice:   s.choice, passed: s.passed, err: err,
 	}
 }
 

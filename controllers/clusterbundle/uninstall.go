@@ -118,7 +118,7 @@ func setUninstallStatus(s *scope, err error) {
 	cb := s.clusterBundle
 	cb.Status.ObservedGeneration = cb.Generation
 	status.SetReady(cb, err, "")
-	status.SetPaused(cb, errors.Is(err, errPaused))
+	status.SetPaused(cb, pauseOf(err))
 	status.SetCondition(cb, v1alpha1.DeletingCondition, true, v1alpha1.RemovingReason, err.Error())
 	if s.removed == nil {
 		// What was there before may still be.

@@ -84,6 +84,7 @@ func emptyCluster(t *testing.T) (*rest.Config, *atomic.Int32) {
 func TestWhoIsLetGoAndWhoWaitsWhenAClusterBundleIsDeleted(t *testing.T) {
 	t.Parallel()
 	const nothingMore = ": nothing more is removed from the workload cluster"
+	const hasAnnotation = " has the cluster.x-k8s.io/paused annotation"
 	cluster := func(changes ...func(*clusterv1.Cluster)) *clusterv1.Cluster {
 		return prepared(append([]func(*clusterv1.Cluster){identified}, changes...)...)
 	}
@@ -128,9 +129,9 @@ func TestWhoIsLetGoAndWhoWaitsWhenAClusterBundleIsDeleted(t *testing.T) {
 			uninstalled(pausedByAnnotation), []client.Object{cluster()},
 			"Normal NotUninstalled the ClusterBundle was deleted while it, its Cluster or its set was paused" + nothingMore,
 		},
-		"the Cluster is paused since":       {uninstalled(begun), []client.Object{cluster(pausedBySpec)}, "False Paused: " + errPaused.Error()},
-		"the set is paused since":           {uninstalled(begun), []client.Object{cluster(), selecting(annotatedSet)}, "False Paused: " + errPaused.Error()},
-		"the ClusterBundle is paused since": {uninstalled(begun, pausedByAnnotation), []client.Object{cluster()}, "False Paused: " + errPaused.Error()},
+		"the Cluster is paused since":       {uninstalled(begun), []client.Object{cluster(pausedBySpec)}, "False Paused: Cluster spec.paused is set to true"},
+		"the set is paused since":           {uninstalled(begun), []client.Object{cluster(), selecting(annotatedSet)}, "False Paused: ClusterBundleSet" + hasAnnotation},
+		"the ClusterBundle is paused since": {uninstalled(begun, pausedByAnnotation), []client.Object{cluster()}, "False Paused: ClusterBundle" + hasAnnotation},
 		"the set has the policy Retain now": {
 			uninstalled(begun), []client.Object{cluster(), selecting(retainingSet)},
 			"Normal NotUninstalled the deletionPolicy is no longer Delete" + nothingMore,
@@ -262,7 +263,7 @@ func TestARemovalStopsBeforeItsNextWrite(t *testing.T) {
 		wantMessage string
 	}{
 		"not while nothing changes":   {[]client.Object{cluster(), uninstalled(deletingCRDs)}, ""},
-		"when the Cluster is paused":  {[]client.Object{cluster(pausedBySpec), uninstalled()}, errPaused.Error()},
+		"when the Cluster is paused":  {[]client.Object{cluster(pausedBySpec), uninstalled()}, "Cluster spec.paused is set to true"},
 		"when the Cluster is gone":    {[]client.Object{uninstalled()}, "Cluster prod is gone" + nothingMore},
 		"when the Cluster is deleted": {[]client.Object{cluster(heldCluster), uninstalled()}, "Cluster prod is being deleted" + nothingMore},
 		"when the Cluster is opted in again": {

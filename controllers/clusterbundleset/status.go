@@ -129,7 +129,7 @@ func setStatus(set *v1alpha1.ClusterBundleSet, g gathered) error {
 
 	found := notReady(set, g, c)
 	status.SetReady(set, found, fmt.Sprintf("%d Clusters are ready", c.ready))
-	status.SetPaused(set, capi.IsPaused(nil, set))
+	status.SetPaused(set, pauseOf(set))
 	return found
 }
 
@@ -139,7 +139,7 @@ func notReady(set *v1alpha1.ClusterBundleSet, g gathered, c counted) error {
 	case g.invalid != nil:
 		return g.invalid
 	case suspended(set):
-		return fault.Wait(v1alpha1.SuspendedReason, 0, errors.New("spec.suspend is true"))
+		return errSuspended
 	case len(c.missing) > 0:
 		return fault.Wait(v1alpha1.ProgressingReason, 0, fmt.Errorf("%d of %d Clusters are not ready, %d of them stalled: %s",
 			len(c.missing), len(g.clusters), c.stalled, text.List(c.missing, maxNamed, ", ")))
@@ -147,6 +147,19 @@ func notReady(set *v1alpha1.ClusterBundleSet, g gathered, c counted) error {
 		return fault.Wait(v1alpha1.NotUpToDateReason, 0, fmt.Errorf(
 			"%d of %d Clusters do not get the release that they should have: %s: %s",
 			len(c.behind), len(g.clusters), text.List(c.behind, maxNamed, ", "), c.why))
+	}
+	return nil
+}
+
+var errSuspended = fault.Wait(v1alpha1.SuspendedReason, 0, errors.New("spec.suspend is true"))
+
+// pauseOf returns what pauses all work of a set, nil if nothing does.
+func pauseOf(set *v1alpha1.ClusterBundleSet) error {
+	if why := capi.WhyPaused(nil, set); why != "" {
+		return fault.Wait(v1alpha1.PausedReason, 0, errors.New(why))
+	}
+	if suspended(set) {
+		return errSuspended
 	}
 	return nil
 }

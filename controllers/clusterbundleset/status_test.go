@@ -124,14 +124,17 @@ func TestStatus(t *testing.T) {
 			givenSet:   func(s *v1alpha1.ClusterBundleSet) { s.Spec.Suspend = new(true) },
 			wantCounts: [4]int32{1, 1, 1, 0},
 			want: map[string]string{
-				"Ready": "False Suspended: spec.suspend is true", "Stalled": "False Progressing", "Paused": "False NotPaused",
+				"Ready": "False Suspended: spec.suspend is true", "Stalled": "False Progressing",
+				"Paused": "True Suspended: spec.suspend is true",
 			},
 		},
 		"the set is paused": {
 			givenSet: func(s *v1alpha1.ClusterBundleSet) {
 				s.Annotations = map[string]string{clusterv1.PausedAnnotation: ""}
 			},
-			want: ready("0", "True Paused"),
+			givenClusters: clustersNamed("a"), givenBundles: map[string]v1alpha1.ClusterBundle{"a": whole},
+			wantCounts: [4]int32{1, 1, 1, 0},
+			want:       ready("1", "True Paused: ClusterBundleSet has the cluster.x-k8s.io/paused annotation"),
 		},
 	}
 	for name, test := range tests {

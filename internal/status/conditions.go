@@ -79,10 +79,12 @@ func Result(err error) (reconcile.Result, error) {
 	return reconcile.Result{}, err
 }
 
-// SetPaused sets the condition Paused of the object.
-func SetPaused(object Object, paused bool) {
-	if paused {
-		SetCondition(object, v1alpha1.PausedCondition, true, v1alpha1.PausedReason, "")
+// SetPaused sets the condition Paused of the object: True with the reason and the
+// message of what pauses it, False if that is nil.
+func SetPaused(object Object, pause error) {
+	if pause != nil {
+		reason := fault.ReasonOf(pause, v1alpha1.PausedReason)
+		SetCondition(object, v1alpha1.PausedCondition, true, reason, pause.Error())
 		return
 	}
 	SetCondition(object, v1alpha1.PausedCondition, false, v1alpha1.NotPausedReason, "")

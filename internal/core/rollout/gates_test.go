@@ -258,22 +258,27 @@ func TestTimeoutOfAPhase(t *testing.T) {
 	t.Parallel()
 	const waits = "Deployment operator/operator: not observed by its controller yet"
 	tests := map[string]struct {
-		givenAge    time.Duration
-		wantClass   fault.Class
-		wantReason  string
-		wantAfter   time.Duration
-		wantMessage string
+		givenAge     time.Duration
+		givenResumed time.Duration // 0 for never
+		wantClass    fault.Class
+		wantReason   string
+		wantAfter    time.Duration
+		wantMessage  string
 	}{
 		"long before the deadline it waits as the gate says": {
-			time.Minute, fault.ClassWait, v1alpha1.WorkloadsNotReadyReason, workloadRetry, "phase operator: " + waits,
+			time.Minute, 0, fault.ClassWait, v1alpha1.WorkloadsNotReadyReason, workloadRetry, "phase operator: " + waits,
 		},
 		"shortly before the deadline it waits until that": {
-			4*time.Minute + 50*time.Second, fault.ClassWait, v1alpha1.WorkloadsNotReadyReason, 12 * time.Second,
+			4*time.Minute + 50*time.Second, 0, fault.ClassWait, v1alpha1.WorkloadsNotReadyReason, 12 * time.Second,
 			"phase operator: " + waits,
 		},
 		"at the deadline it is stalled": {
-			5*time.Minute + time.Second, fault.ClassStall, v1alpha1.PhaseTimeoutReason, 0,
+			5*time.Minute + time.Second, 0, fault.ClassStall, v1alpha1.PhaseTimeoutReason, 0,
 			"phase operator: not ready after 5m0s: " + waits,
+		},
+		"what was held up has its time from then on": {
+			time.Hour, time.Hour - (4*time.Minute + 49*time.Second), fault.ClassWait, v1alpha1.WorkloadsNotReadyReason, 12 * time.Second,
+			"phase operator: " + waits,
 		},
 	}
 	for name, test := range tests {
@@ -288,8 +293,11 @@ func TestTimeoutOfAPhase(t *testing.T) {
 			settle(t, r)
 			settle(t, r.at(time.Second))              // the definitions are served
 			settle(t, r.at(time.Second+softGateTime)) // what stands behind the workloads does not wait longer
-			o := r.at(test.givenAge).Run(t.Context())
-			wantErr(t, o.Err, test.wantClass, test.wantReason, test.wantAfter, test.wantMessage)
+			last := r.at(test.givenAge)
+			if test.givenResumed > 0 {
+				last.Resumed = r.at(test.givenResumed).Now()
+			}
+			wantErr(t, last.Run(t.Context()).Err, test.wantClass, test.wantReason, test.wantAfter, test.wantMessage)
 		})
 	}
 }

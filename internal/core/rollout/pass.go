@@ -141,7 +141,11 @@ func (p *pass) enforceTimeout(i int, err error) error {
 		return err
 	}
 	timeout := p.Release.Phases[i].Timeout
-	left := p.record.Progress.Phases[i].Started.Add(timeout).Sub(p.Now())
+	started := p.record.Progress.Phases[i].Started
+	if p.Resumed.After(started) {
+		started = p.Resumed
+	}
+	left := started.Add(timeout).Sub(p.Now())
 	if left <= 0 {
 		return fault.Stall(v1alpha1.PhaseTimeoutReason, fmt.Errorf("not ready after %s: %w", timeout, err))
 	}

@@ -72,6 +72,9 @@ type Rollout struct {
 	// Memory is what the passes of this process over the workload cluster remember.
 	// Nil means an empty one.
 	Memory *Memory
+	// Resumed is when the release went on after it had been held up: a phase had no
+	// time before. Zero if it never was.
+	Resumed time.Time
 	// Now returns the time.
 	Now func() time.Time
 }
