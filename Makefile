@@ -214,6 +214,15 @@ release: $(BIN)/kustomize ## Write what clusterctl and kubectl install to out/ad
 	@cp $(METADATA) $(RELEASE)/metadata.yaml
 	@ls $(RELEASE)/*
 
+# More of a clusterctl.yaml: first further providers, as "- {name: …}", then variables and images.
+CLUSTERCTL_SETTINGS ?= /dev/null
+
+.PHONY: install-local
+install-local: release $(BIN)/clusterctl ## Install the release, with IMAGE:VERSION, in the cluster of the current kubeconfig.
+	@printf 'providers:\n- {name: bundle, type: AddonProvider, url: "file://%s/addon-components.yaml"}\n' \
+		$(abspath $(RELEASE)) | cat - $(CLUSTERCTL_SETTINGS) >$(OUT)/clusterctl.yaml
+	@$(BIN)/clusterctl --config $(OUT)/clusterctl.yaml init --addon bundle:$(VERSION)
+
 ##@ Programs
 
 .PHONY: controlplane

@@ -27,10 +27,12 @@ import (
 type life struct {
 	t          *testing.T
 	management *testenv.Management
-	workload   *testenv.Proxy
-	manager    *testenv.Manager
-	// args are those of the manager, namespace is where the sample is.
-	args      []string
+	// target is what the Cluster leads to: workload, where it is not the management cluster.
+	target   testenv.Connectable
+	workload *testenv.Proxy
+	manager  *testenv.Manager
+	// args and env are those of the manager, namespace is where the sample is.
+	args, env []string
 	namespace string
 	cache     string
 }
@@ -38,8 +40,7 @@ type life struct {
 // newLife returns a life in the namespace that the manager of the folder works in.
 func newLife(t *testing.T, m *testenv.Management, folder string) *life {
 	t.Helper()
-	w := testenv.NewWorkload(t, testenv.WorkloadOptions{})
-	l := &life{t: t, management: m, workload: testenv.NewProxy(t, w.APIServer), namespace: "default", cache: t.TempDir()}
+	l := &life{t: t, management: m, namespace: "default", cache: t.TempDir()}
 	for _, arg := range argsOf(t, folder) {
 		if in, found := strings.CutPrefix(arg, "--namespace="); found {
 			l.namespace = in
@@ -57,7 +58,7 @@ func (l *life) start() {
 	manager, err := testenv.StartManager(l.t.Context(), testenv.ManagerOptions{
 		Management: l.management, CacheDir: l.cache, Race: true,
 		Args: append([]string{"--insecure-diagnostics=false", "--kubeconfig=" + accountKubeconfig(l.t, l.management)}, l.args...),
-		Env:  []string{"POD_NAMESPACE=" + namespace},
+		Env:  append([]string{"POD_NAMESPACE=" + namespace}, l.env...),
 	})
 	if err != nil {
 		l.t.Fatal(err)
@@ -77,10 +78,20 @@ func (l *life) deliver() {
 		}
 		g.Expect(l.management.Client.Create(l.t.Context(), &object)).To(Succeed())
 	}
-	testenv.NewCluster(l.t, l.management, testenv.ClusterOptions{
-		Namespace: l.namespace, Name: "only", Labels: map[string]string{"greeting": "enabled"}, Workload: l.workload,
-	})
+	l.addCluster("only", map[string]string{"greeting": "enabled"})
 	l.eventuallyReady("1.0.0")
+}
+
+// addCluster adds a Cluster, with a workload cluster of its own unless there is a target.
+func (l *life) addCluster(name string, labels map[string]string) {
+	l.t.Helper()
+	if l.target == nil {
+		l.workload = testenv.NewProxy(l.t, testenv.NewWorkload(l.t, testenv.WorkloadOptions{}).APIServer)
+		l.target = l.workload
+	}
+	testenv.NewCluster(l.t, l.management, testenv.ClusterOptions{
+		Namespace: l.namespace, Name: name, Labels: labels, Workload: l.target,
+	})
 }
 
 // upgrade adds a release and waits until it is Ready.
