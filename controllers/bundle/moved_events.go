@@ -19,8 +19,8 @@ import (
 )
 
 // labelAgain is when an object gets its label back that somebody else removed: who
-// removes it again and again is not fought.
-const labelAgain = 10 * time.Minute
+// removes it again and again is answered with no more than a write a minute.
+const labelAgain = time.Minute
 
 // namedQueue is the queue of MoveLabels.
 type namedQueue = workqueue.TypedRateLimitingInterface[Named]
