@@ -139,6 +139,12 @@ test-connect: controlplane ## Time the first apply from the moment at which a Cl
 	@CONNECT_FILE=$(OUT)/connect.txt go test -count=1 -timeout 20m -run '^TestTheFirstApplyFollowsTheControlPlane$$' ./test
 	@cat $(OUT)/connect.txt
 
+.PHONY: test-move
+test-move: controlplane $(BIN)/kustomize ## Move Clusters between two management clusters, in every state.
+	@mkdir -p $(OUT)
+	@MOVE_FILE=$(OUT)/move.txt go test -race -count=1 -timeout 20m -run '^TestClusterctlMovesWithoutATrace$$' ./test; \
+		status=$$?; cat $(OUT)/move.txt; exit $$status
+
 .PHONY: test-clients
 test-clients: $(CLIENTS_FILES) ## Push, sign and deliver with the real oras, helm, crane and cosign.
 	@CLIENTS=$(BIN)/clients go test -count=1 -timeout 10m -v -run '^TestRealClients$$' ./internal/source

@@ -96,6 +96,27 @@ func (m *Management) Connect(ctx context.Context, cluster *clusterv1.Cluster, w 
 	return nil
 }
 
+// ConnectMoved brings the status of a Cluster, and of its providers' objects, back after
+// clusterctl has moved it here without: in life the providers and Cluster API do. The
+// Cluster given is brought up to date.
+func (m *Management) ConnectMoved(ctx context.Context, cluster *clusterv1.Cluster, w Connectable) error {
+	endpoint, err := endpointOf(w.Kubeconfig())
+	if err != nil {
+		return err
+	}
+	version, err := versionOf(w.Kubeconfig())
+	if err != nil {
+		return err
+	}
+	if err := m.Client.Get(ctx, client.ObjectKeyFromObject(cluster), cluster); err != nil {
+		return err
+	}
+	if err := m.provision(ctx, cluster, endpoint, version); err != nil {
+		return fmt.Errorf("cluster %s/%s: %w", cluster.Namespace, cluster.Name, err)
+	}
+	return m.imitateCAPI(ctx, cluster, endpoint)
+}
+
 func (m *Management) connect(ctx context.Context, cluster *clusterv1.Cluster, content []byte, version string) error {
 	endpoint, err := endpointOf(content)
 	if err != nil {
