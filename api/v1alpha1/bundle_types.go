@@ -93,6 +93,20 @@ type Release struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=512
 	ExtraImages []string `json:"extraImages,omitempty"`
+
+	// images are where objects name images beside pod templates, for the
+	// imageRegistries of sets.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Images []ImageLocation `json:"images,omitempty"`
+
+	// components are groups of objects that a set can turn on or off.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Components []Component `json:"components,omitempty"`
 }
 
 // Phase is a group of objects that are applied together.

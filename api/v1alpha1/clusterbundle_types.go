@@ -101,6 +101,9 @@ type ClusterBundleSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	DependsOn []SetReference `json:"dependsOn,omitempty"`
 
+	// Edits of the set.
+	Edits `json:",inline"`
+
 	// suspend of the set.
 	// +optional
 	Suspend *bool `json:"suspend,omitempty"`

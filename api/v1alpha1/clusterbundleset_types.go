@@ -155,6 +155,9 @@ type ClusterBundleSetSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	DependsOn []SetReference `json:"dependsOn,omitempty"`
 
+	// Edits are what is changed in every release.
+	Edits `json:",inline"`
+
 	// suspend stops all work of this set in workload clusters until it is false
 	// again. Clusters are still selected and releases still pinned.
 	// +optional

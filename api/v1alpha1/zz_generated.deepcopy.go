@@ -292,6 +292,7 @@ func (in *ClusterBundleSetSpec) DeepCopyInto(out *ClusterBundleSetSpec) {
 		*out = make([]SetReference, len(*in))
 		copy(*out, *in)
 	}
+	in.Edits.DeepCopyInto(&out.Edits)
 	if in.Suspend != nil {
 		in, out := &in.Suspend, &out.Suspend
 		*out = new(bool)
@@ -369,6 +370,7 @@ func (in *ClusterBundleSpec) DeepCopyInto(out *ClusterBundleSpec) {
 		*out = make([]SetReference, len(*in))
 		copy(*out, *in)
 	}
+	in.Edits.DeepCopyInto(&out.Edits)
 	if in.Suspend != nil {
 		in, out := &in.Suspend, &out.Suspend
 		*out = new(bool)
@@ -967,6 +969,18 @@ func (in *Release) DeepCopyInto(out *Release) {
 		in, out := &in.ExtraImages, &out.ExtraImages
 		*out = make([]string, len(*in))
 		copy(*out, *in)
+	}
+	if in.Images != nil {
+		in, out := &in.Images, &out.Images
+		*out = make([]ImageLocation, len(*in))
+		copy(*out, *in)
+	}
+	if in.Components != nil {
+		in, out := &in.Components, &out.Components
+		*out = make([]Component, len(*in))
+		for i := range *in {
+			(*in)[i].DeepCopyInto(&(*out)[i])
+		}
 	}
 }
 

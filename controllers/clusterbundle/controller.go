@@ -22,9 +22,16 @@ import (
 
 // releases chooses and opens releases without blocking.
 type releases interface {
+	deliveries
+
 	Select(bundle *v1alpha1.Bundle, q release.Query) (release.Selection, error)
 	Open(bundle types.NamespacedName, release v1alpha1.Release, kubernetes string) (*library.Bundle, error)
+}
+
+// deliveries make of an opened release what a Cluster gets, without blocking.
+type deliveries interface {
 	OpenFor(clusterBundle types.NamespacedName, shared *library.Bundle, cluster library.Cluster) (*library.Bundle, error)
+	OpenEdited(opened *library.Bundle, edits v1alpha1.Edits) (*library.Bundle, error)
 	ForgetFor(clusterBundle types.NamespacedName)
 }
 

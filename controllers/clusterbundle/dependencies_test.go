@@ -128,7 +128,7 @@ func scopeOf(t *testing.T, r *Reconciler, cb *v1alpha1.ClusterBundle) *scope {
 		t.Fatal(err)
 	}
 	return &scope{
-		clusterBundle: cb, cluster: prepared(), bundle: &library.Bundle{Digest: cb.Spec.Digest, Plan: &plan.Plan{}},
+		clusterBundle: cb, cluster: prepared(), bundle: &library.Bundle{Content: cb.Spec.Digest, Digest: cb.Spec.Digest, Plan: &plan.Plan{}},
 		workload: connected, requests: connected.ForPass(),
 	}
 }
@@ -231,7 +231,7 @@ func TestAReconcileThatWaitsForASetKeepsItsWatch(t *testing.T) {
 	cluster := newParents(t)
 	cb := bundleOf("logging", "prod", dependingOn("cni"))
 	r := reconcilerOf(t, cluster.cfg, cb, prepared(), calico("1.0.0"), bundleOf("cni", "prod"))
-	r.Library = opened{bundle: &library.Bundle{Digest: cb.Spec.Digest, Plan: &plan.Plan{}}}
+	r.Library = opened{bundle: &library.Bundle{Content: cb.Spec.Digest, Digest: cb.Spec.Digest, Plan: &plan.Plan{}}}
 	woken := make(chan types.NamespacedName)
 	r.Watches = workload.NewWatches(t.Context(), func(key types.NamespacedName) { woken <- key })
 	key := client.ObjectKeyFromObject(cb)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -51,6 +52,8 @@ func changeOf(began, now v1alpha1.ClusterBundleSpec) string {
 	switch {
 	case now.Digest != began.Digest:
 		return "another release is pinned"
+	case !equality.Semantic.DeepEqual(now.Edits, began.Edits):
+		return "the set edits the release in another way"
 	case now.CRDs != began.CRDs, now.ImmutableFields != began.ImmutableFields:
 		return "what may be deleted is another"
 	}

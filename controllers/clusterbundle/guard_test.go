@@ -46,7 +46,10 @@ func anotherCluster(c *clusterv1.Cluster)             { another(c) }
 func heldClusterBundle(cb *v1alpha1.ClusterBundle)    { held(cb) }
 func anotherClusterBundle(cb *v1alpha1.ClusterBundle) { another(cb) }
 func repinned(cb *v1alpha1.ClusterBundle)             { cb.Spec.Digest = "sha256:2" }
-func suspendedBySet(cb *v1alpha1.ClusterBundle)       { cb.Spec.Suspend = new(true) }
+func strippingCRDs(cb *v1alpha1.ClusterBundle) {
+	cb.Spec.CRDDescriptions = v1alpha1.StripCRDDescriptions
+}
+func suspendedBySet(cb *v1alpha1.ClusterBundle) { cb.Spec.Suspend = new(true) }
 func pausedByAnnotation(cb *v1alpha1.ClusterBundle) {
 	cb.Annotations = map[string]string{clusterv1.PausedAnnotation: "true"}
 }
@@ -143,6 +146,10 @@ func TestAGuardStopsAPass(t *testing.T) {
 		},
 		"not when the set is no longer suspended, and its ClusterBundle still": {
 			given: []client.Object{prepared(), bundleOf("cni", "prod", suspendedBySet)},
+		},
+		"when the set edits it in another way": {
+			[]client.Object{prepared(), bundleOf("cni", "prod", strippingCRDs)},
+			v1alpha1.ProgressingReason, "the set edits the release in another way: the pass was ended",
 		},
 		"when another release is pinned": {
 			[]client.Object{prepared(), bundleOf("cni", "prod", repinned)},

@@ -74,7 +74,7 @@ func (r *Reconciler) rolloutOf(s *scope) rollout.Rollout {
 		Cluster: s.requests,
 		Parent:  inventory.ParentOf(cb.Namespace, cb.Spec.SetName),
 		Release: rollout.Release{
-			Bundle: capi.BundleOf(cb).String(), Version: s.release.Version, Digest: string(s.bundle.Digest),
+			Bundle: capi.BundleOf(cb).String(), Version: s.release.Version, Digest: string(s.bundle.Content),
 			Plan: s.bundle.Plan, Phases: phases, JSON: s.bundle.JSON,
 		},
 		Adoption: cb.Spec.Adoption,

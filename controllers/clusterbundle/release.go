@@ -10,6 +10,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/edit"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
@@ -64,7 +65,7 @@ func pinned(bundle v1alpha1.BundleSpec, cb *v1alpha1.ClusterBundle) (v1alpha1.Re
 }
 
 // openRelease opens the release that is pinned, if its content is still the same, as the
-// Cluster gets it. It is rendered for the version of Kubernetes that its digest is of.
+// Cluster gets it and the set edits it. It is rendered for the version of Kubernetes that its digest is of.
 func (r *Reconciler) openRelease(ctx context.Context, s *scope) error {
 	kubernetes := s.clusterBundle.Spec.Kubernetes
 	if kubernetes == "" && release.NeedsKubernetes(s.release) {
@@ -82,7 +83,11 @@ func (r *Reconciler) openRelease(ctx context.Context, s *scope) error {
 		return releaseChanged(s.clusterBundle)
 	}
 	cluster := library.Cluster{Namespace: s.cluster.Namespace, Name: s.cluster.Name, UID: s.cluster.UID}
-	s.bundle, err = r.Library.OpenFor(client.ObjectKeyFromObject(s.clusterBundle), opened, cluster)
+	own, err := r.Library.OpenFor(client.ObjectKeyFromObject(s.clusterBundle), opened, cluster)
+	if err != nil {
+		return err
+	}
+	s.bundle, err = r.Library.OpenEdited(own, s.clusterBundle.Spec.Edits)
 	return err
 }
 
@@ -97,8 +102,12 @@ func (r *Reconciler) ignoreIfComplete(ctx context.Context, cb *v1alpha1.ClusterB
 	if err != nil {
 		return err
 	}
+	content, err := edit.Digest(cb.Spec.Digest, cb.Spec.Edits)
+	if err != nil {
+		return err
+	}
 	once := cb.Spec.Strategy == v1alpha1.ApplyOnceStrategy && inventory.IsSettled(parent)
-	if !once && !inventory.IsComplete(parent, string(cb.Spec.Digest)) {
+	if !once && !inventory.IsComplete(parent, string(content)) {
 		return problem
 	}
 	return nil

@@ -52,6 +52,10 @@ func (rendered) Open(_ types.NamespacedName, _ v1alpha1.Release, kubernetes stri
 
 func (rendered) ForgetFor(types.NamespacedName) {}
 
+func (rendered) OpenEdited(opened *library.Bundle, _ v1alpha1.Edits) (*library.Bundle, error) {
+	return opened, nil
+}
+
 func (rendered) OpenFor(_ types.NamespacedName, shared *library.Bundle, _ library.Cluster) (*library.Bundle, error) {
 	return shared, nil
 }
@@ -98,6 +102,12 @@ func (p perCluster) OpenFor(owner types.NamespacedName, _ *library.Bundle, clust
 	return &library.Bundle{Digest: "pinned", Bytes: 1}, nil
 }
 
+func (perCluster) OpenEdited(opened *library.Bundle, edits v1alpha1.Edits) (*library.Bundle, error) {
+	return &library.Bundle{
+		Digest: opened.Digest, Bytes: opened.Bytes, Content: v1alpha1.Digest("edited: " + edits.CRDDescriptions),
+	}, nil
+}
+
 func TestAReleaseIsOpenedForItsClusterOnceItIsPinned(t *testing.T) {
 	t.Parallel()
 	cluster := prepared()
@@ -116,13 +126,14 @@ func TestAReleaseIsOpenedForItsClusterOnceItIsPinned(t *testing.T) {
 			r.Library = perCluster{asked: &asked}
 			cb := bundleOf("cni", "prod")
 			cb.Spec.Digest = test.givenPinned
+			cb.Spec.CRDDescriptions = v1alpha1.StripCRDDescriptions
 			s := &scope{clusterBundle: cb, cluster: cluster}
 			err := r.openRelease(t.Context(), s)
 			if !slices.Equal(asked, test.want) || (err == nil) != (test.want != nil) {
 				t.Errorf("want it asked for %q, got %q and %v", test.want, asked, err)
 			}
-			if err == nil && s.bundle.Bytes != 1 {
-				t.Error("want what the Cluster gets")
+			if err == nil && (s.bundle.Bytes != 1 || s.bundle.Content != "edited: Strip") {
+				t.Errorf("want what the Cluster gets, edited as the set says, got %+v", s.bundle)
 			}
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/edit"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
@@ -27,6 +28,10 @@ func (o opened) Open(types.NamespacedName, v1alpha1.Release, string) (*library.B
 }
 
 func (opened) ForgetFor(types.NamespacedName) {}
+
+func (o opened) OpenEdited(bundle *library.Bundle, _ v1alpha1.Edits) (*library.Bundle, error) {
+	return bundle, o.err
+}
 
 func (o opened) OpenFor(_ types.NamespacedName, shared *library.Bundle, _ library.Cluster) (*library.Bundle, error) {
 	return shared, o.err
@@ -55,6 +60,11 @@ func TestWhatIsCompleteStaysReady(t *testing.T) {
 	fetching := opened{err: fault.Wait(v1alpha1.FetchingReason, 0, library.ErrFetching)}
 	moved := opened{bundle: &library.Bundle{Digest: other}}
 	once, always := bundleOf("cni", "prod", appliedOnce), bundleOf("cni", "prod")
+	edited := bundleOf("cni", "prod", strippingCRDs)
+	completeAndEdited, err := edit.Digest(complete, edited.Spec.Edits)
+	if err != nil {
+		t.Fatal(err)
+	}
 	tests := map[string]struct {
 		given         *v1alpha1.ClusterBundle
 		givenCluster  *clusterv1.Cluster
@@ -69,6 +79,7 @@ func TestWhatIsCompleteStaysReady(t *testing.T) {
 		"applied once, its content has changed":    {once, prepared(), calico("1.0.0"), moved, complete, "True Ready"},
 		"its registry is away":                     {always, prepared(), calico("1.0.0"), away, complete, "True Ready"},
 		"its content is being fetched":             {always, prepared(), calico("1.0.0"), fetching, complete, "True Ready"},
+		"edited, its registry is away":             {edited, prepared(), calico("1.0.0"), away, completeAndEdited, "True Ready"},
 		"applied once, as another release":         {once, prepared(), calico("1.0.0"), moved, other, "True Ready"},
 		"unless, applied once, it is not complete": {once, prepared(), nil, away, incomplete, "False BundleNotFound"},
 		"unless, applied once, it is paused":       {once, prepared(pausedBySpec), nil, away, complete, "False Paused"},
@@ -77,6 +88,12 @@ func TestWhatIsCompleteStaysReady(t *testing.T) {
 		},
 		"unless, applied once, nothing is pinned": {
 			bundleOf("cni", "prod", appliedOnce, notPinned), prepared(), nil, away, complete, "False BundleNotFound",
+		},
+		"unless it is complete with other edits": {
+			edited, prepared(), calico("1.0.0"), away, complete, "False FetchFailed",
+		},
+		"unless its edits are complete and it has none any more": {
+			always, prepared(), calico("1.0.0"), away, completeAndEdited, "False FetchFailed",
 		},
 		"unless it is not complete":       {always, prepared(), calico("1.0.0"), away, other, "False FetchFailed"},
 		"unless it has not been fetched":  {always, prepared(), calico("1.0.0"), fetching, other, "False Fetching"},

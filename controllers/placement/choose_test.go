@@ -319,6 +319,36 @@ func TestAReleaseThatFailedIsRolledBackAndRemembered(t *testing.T) {
 	}
 }
 
+func TestEditsThatFailAreNoReasonToRollBackTheRelease(t *testing.T) {
+	t.Parallel()
+	set, bundle := theSet("cni"), calico("1.0.0", "1.1.0")
+	set.Spec.RollbackOnFailure = new(true)
+	r := reconcilerWith(t, always{version: "v1.36.0"}, set, theCluster("prod"), bundle,
+		pinnedTo("1.0.0", v1alpha1.ReconcileStrategy))
+	place := func() {
+		t.Helper()
+		if _, err := r.place(t.Context(), Placement{"default", "cni", "prod"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := pinned(t, r).Version; got != "1.1.0" {
+			t.Fatalf("want 1.1.0 pinned, got %s", got)
+		}
+	}
+	reported(t, r, v1alpha1.ReadyCondition)
+	place()
+	reported(t, r, v1alpha1.ReadyCondition)
+	if err := r.Client.Get(t.Context(), client.ObjectKeyFromObject(set), set); err != nil {
+		t.Fatal(err)
+	}
+	set.Spec.ImageRegistries = []v1alpha1.ImageRegistry{{From: "docker.io", To: "mistyped.example.com"}}
+	if err := r.Client.Update(t.Context(), set); err != nil {
+		t.Fatal(err)
+	}
+	place()
+	reported(t, r, v1alpha1.StalledCondition)
+	place()
+}
+
 func TestAReleaseThatBecameReadyOrFailedLeadsToItsPlacement(t *testing.T) {
 	t.Parallel()
 	with := func(condition string, observed int64) *v1alpha1.ClusterBundle {

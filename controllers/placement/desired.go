@@ -30,6 +30,7 @@ func setDesired(cb *v1alpha1.ClusterBundle, set *v1alpha1.ClusterBundleSet, clus
 	cb.Spec.ImmutableFields = set.Spec.ImmutableFields
 	cb.Spec.Adoption = set.Spec.Adoption
 	cb.Spec.DependsOn = slices.Clone(set.Spec.DependsOn)
+	cb.Spec.Edits = *set.Spec.Edits.DeepCopy()
 	cb.Spec.Suspend = set.Spec.Suspend
 	setRemoval(cb, set)
 }

@@ -93,6 +93,7 @@ func (r *Reconciler) pin(
 	var err error
 	if !isSettled(cb) {
 		change, err = r.choose(ctx, set, cluster, cb)
+		keepEditsFromRollback(cb, before)
 	}
 	if writeErr := r.write(ctx, cb, before); writeErr != nil {
 		return fault.Join(err, client.IgnoreNotFound(writeErr))
@@ -101,6 +102,17 @@ func (r *Reconciler) pin(
 		r.Events.Event(cb, "ReleasePinned", "%s", change)
 	}
 	return err
+}
+
+// keepEditsFromRollback notes that a release was Ready with other edits than those that it
+// is to get: what is wrong with these is no reason to return to the release before it,
+// which would get them, too.
+func keepEditsFromRollback(cb, before *v1alpha1.ClusterBundle) {
+	pinned := v1alpha1.ReleaseReference{Version: before.Spec.Version, Digest: before.Spec.Digest}
+	stays := cb.Spec.Version == pinned.Version && cb.Spec.Digest == pinned.Digest
+	if stays && release.IsReady(before) && !equality.Semantic.DeepEqual(cb.Spec.Edits, before.Spec.Edits) {
+		cb.Spec.Previous = &pinned
+	}
 }
 
 // isSettled reports whether the release of a placement is chosen for good: with

@@ -127,6 +127,7 @@ func TestWhatASetWants(t *testing.T) {
 	set.Spec.DeletionPolicy = v1alpha1.DeleteDeletionPolicy
 	set.Spec.CRDs, set.Spec.ImmutableFields = v1alpha1.DeleteCRDPolicy, v1alpha1.RecreateImmutableFields
 	set.Spec.DependsOn = []v1alpha1.SetReference{{Name: "dns"}}
+	set.Spec.Components = []v1alpha1.ComponentChoice{{Name: "ui", Enabled: new(false)}}
 	set.Labels = map[string]string{clusterv1.WatchLabel: "blue", "other": "label"}
 	// Somebody changed what is not theirs, pinned a release and added a label.
 	cb := &v1alpha1.ClusterBundle{Spec: v1alpha1.ClusterBundleSpec{
@@ -152,13 +153,15 @@ func TestWhatASetWants(t *testing.T) {
 			Strategy: v1alpha1.ReconcileStrategy, DeletionPolicy: v1alpha1.DeleteDeletionPolicy,
 			CRDs: v1alpha1.DeleteCRDPolicy, ImmutableFields: v1alpha1.RecreateImmutableFields,
 			Adoption: v1alpha1.AlwaysAdoption, Suspend: new(true), DependsOn: []v1alpha1.SetReference{{Name: "dns"}},
+			Edits: v1alpha1.Edits{Components: []v1alpha1.ComponentChoice{{Name: "ui", Enabled: new(false)}}},
 		},
 	}
 	if diff := cmp.Diff(wanted, cb); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	cb.Spec.DependsOn[0].Name = "decoded" // as the answer to a patch is, in place
-	if set.Spec.DependsOn[0].Name != "dns" {
+	*cb.Spec.Components[0].Enabled = true
+	if set.Spec.DependsOn[0].Name != "dns" || *set.Spec.Components[0].Enabled {
 		t.Error("want nothing of the set shared, which is in the cache")
 	}
 }

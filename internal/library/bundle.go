@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/readiness"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
@@ -24,6 +26,8 @@ import (
 type Bundle struct {
 	// Digest of the release.
 	Digest v1alpha1.Digest
+	// Content is the identity of what is applied: Digest, unless the release is edited.
+	Content v1alpha1.Digest
 	// Plan of the release.
 	Plan *plan.Plan
 	// ReadyWhen are the compiled expressions of each phase.
@@ -45,6 +49,8 @@ type Bundle struct {
 
 	store *store.Store
 	parts map[string]source.Part // by the Blob of their objects
+	// editions are where edited objects are.
+	editions []digest.Digest
 	// owner is the Bundle that it was opened for, and resolved what it was made of.
 	owner    types.NamespacedName
 	resolved resolved
@@ -54,8 +60,8 @@ type Bundle struct {
 // indexed, it is an error with the reason StoreFailed, and the files are removed
 // from disk, so that they are fetched again.
 func (b *Bundle) JSON(object plan.Object) ([]byte, error) {
-	part := b.parts[object.Blob]
-	file, err := b.store.OpenDerived(kindOf(objectsKind, part), part.Digest)
+	kind, d := b.fileOf(object)
+	file, err := b.store.OpenDerived(kind, d)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, b.damaged(object, errors.New("the object file is gone"))
 	}
@@ -63,22 +69,41 @@ func (b *Bundle) JSON(object plan.Object) ([]byte, error) {
 		return nil, fault.Retry(v1alpha1.StoreFailedReason, fmt.Errorf("%s: %w", object.Ref, err))
 	}
 	defer file.Close() //nolint:errcheck // only read
-	body := make([]byte, object.Length)
-	if _, err := io.ReadFull(io.NewSectionReader(file, object.Offset, object.Length), body); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF // the end of this file is not the end of the Bundle
-		}
+	body, err := readObject(file, object.Entry)
+	if err != nil {
 		return nil, b.damaged(object, err)
-	}
-	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != object.SHA256 {
-		return nil, b.damaged(object, errors.New("its sha256 is not the one that was indexed"))
 	}
 	return body, nil
 }
 
+// readObject reads the bytes of an object from its file. Other bytes than those that were
+// indexed are an error.
+func readObject(file io.ReaderAt, entry manifest.Entry) ([]byte, error) {
+	body := make([]byte, entry.Length)
+	if _, err := io.ReadFull(io.NewSectionReader(file, entry.Offset, entry.Length), body); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF // the end of this file is not the end of the Bundle
+		}
+		return nil, err
+	}
+	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != entry.SHA256 {
+		return nil, errors.New("its sha256 is not the one that was indexed")
+	}
+	return body, nil
+}
+
+// fileOf returns the kind and the digest of the file that an object is in.
+func (b *Bundle) fileOf(object plan.Object) (kind string, d digest.Digest) {
+	part := b.parts[object.Blob]
+	if object.Edited {
+		return editedObjectsKind, edition{part, b.resolved.edit}.digest()
+	}
+	return kindOf(objectsKind, part), part.Digest
+}
+
 // Hold keeps the bytes of the Bundle from being evicted until release is called.
 func (b *Bundle) Hold() (release func()) {
-	digests := make([]digest.Digest, 0, len(b.parts))
+	digests := slices.Clone(b.editions)
 	for _, part := range b.parts {
 		digests = append(digests, part.Digest)
 	}
@@ -87,10 +112,18 @@ func (b *Bundle) Hold() (release func()) {
 
 var errDamaged = errors.New("the cache directory is damaged")
 
-// damaged removes the files of the object's source and returns the error about it.
+// damaged removes the files of the object's source, or of what was edited of it, and
+// returns the error about it.
 func (b *Bundle) damaged(object plan.Object, cause error) error {
-	err := fmt.Errorf("%s: %w: %w: it is fetched again", object.Ref, errDamaged, cause)
-	if removal := b.store.Remove(b.parts[object.Blob].Digest); removal != nil {
+	_, d := b.fileOf(object)
+	return damaged(b.store, d, object.Ref, cause)
+}
+
+// damaged removes the files that are stored under the digest, and returns the error about
+// an object in them.
+func damaged(files *store.Store, d digest.Digest, object manifest.Ref, cause error) error {
+	err := fmt.Errorf("%s: %w: %w: it is fetched again", object, errDamaged, cause)
+	if removal := files.Remove(d); removal != nil {
 		err = fmt.Errorf("%w; %w", err, removal)
 	}
 	return fault.Retry(v1alpha1.StoreFailedReason, err)

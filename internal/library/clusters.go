@@ -44,7 +44,8 @@ func newClusters(ctx context.Context, cfg Config, parts *indexing, slots *slots.
 // resolve returns what a Cluster gets of a release, or the errors of the parts that are
 // not there yet.
 func (c *clusters) resolve(owner types.NamespacedName, shared *Bundle, cluster Cluster) (resolved, error) {
-	result := resolved{phases: slices.Clone(shared.resolved.phases)}
+	result := shared.resolved
+	result.phases = slices.Clone(result.phases)
 	problems := []error{shared.resolved.problem}
 	var errs []error
 	for i, phase := range result.phases {

@@ -32,7 +32,7 @@ func TestADamagedObjectFileIsFetchedAgain(t *testing.T) {
 			src := l.shelf.put("https://example.com/a", configMap("a"))
 			opened := l.mustOpen(t, of(src))
 			want := contents(t, opened)
-			edit(t, l.derived(objectsKind, src), tc.given)
+			overwrite(t, l.derived(objectsKind, src), tc.given)
 
 			_, err := opened.JSON(opened.Plan.Phases[0].Steps[0].Objects[0])
 
@@ -83,7 +83,7 @@ func TestADamagedIndexIsMadeAgainFromTheBytes(t *testing.T) {
 			first := newLibrary(t, dir, newShelf())
 			src := first.shelf.put("https://example.com/a", configMaps(3))
 			want := contents(t, first.mustOpen(t, of(src)))
-			edit(t, first.derived(tc.givenKind, src), tc.given)
+			overwrite(t, first.derived(tc.givenKind, src), tc.given)
 
 			second := newLibrary(t, dir, newShelf(), func(cfg *Config) { cfg.Store = first.store })
 			_, err := second.Open(calico, of(src))
@@ -101,7 +101,7 @@ func TestADamagedIndexIsMadeAgainFromTheBytes(t *testing.T) {
 // poison gives a file of the cache directory other bytes of the same size.
 func poison(t *testing.T, path, before, after string) {
 	t.Helper()
-	edit(t, path, func(content []byte) []byte {
+	overwrite(t, path, func(content []byte) []byte {
 		poisoned := bytes.ReplaceAll(content, []byte(before), []byte(after))
 		if len(poisoned) != len(content) || bytes.Equal(poisoned, content) {
 			t.Fatalf("%s: want %q to be in it and %q as long", path, before, after)
@@ -152,8 +152,8 @@ func TestDamagedBytesAreNotIndexedAgainButFetched(t *testing.T) {
 	first := newLibrary(t, dir, newShelf())
 	src := first.shelf.put("https://example.com/a", configMaps(3))
 	want := contents(t, first.mustOpen(t, of(src)))
-	edit(t, first.derived(indexKind, src), nil)
-	edit(t, filepath.Join(dir, "sha256", digestOf(src).Encoded()), func(content []byte) []byte {
+	overwrite(t, first.derived(indexKind, src), nil)
+	overwrite(t, filepath.Join(dir, "sha256", digestOf(src).Encoded()), func(content []byte) []byte {
 		return bytes.Replace(content, []byte("ConfigMap"), []byte("ConfigMop"), 1)
 	})
 

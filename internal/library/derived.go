@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 )
@@ -58,26 +60,37 @@ func (x partIndex) names() int64 {
 // readIndex reads the index of a part, if this process made it: what another one left
 // on the disk is made again.
 func (x *indexing) readIndex(part source.Part) (partIndex, error) {
-	text, err := x.store.ReadDerived(kindOf(indexKind, part), part.Digest)
+	return x.readFiles(part.Name, kindOf(indexKind, part), kindOf(objectsKind, part), part.Digest)
+}
+
+// readFiles reads an index if the objects that it is of are there. name is that of their
+// part.
+func (x *indexing) readFiles(name, indexKind, objectsKind string, d digest.Digest) (partIndex, error) {
+	text, err := x.store.ReadDerived(indexKind, d)
 	if err != nil {
 		return partIndex{}, err
 	}
-	objects, err := x.store.OpenDerived(kindOf(objectsKind, part), part.Digest)
+	objects, err := x.store.OpenDerived(objectsKind, d)
 	if err != nil {
 		return partIndex{}, err
 	}
 	defer objects.Close() //nolint:errcheck // only read
 	var index partIndex
 	if err := json.Unmarshal(text, &index); err != nil {
-		return partIndex{}, fmt.Errorf("index of %s: %w", part.Name, err)
+		return partIndex{}, fmt.Errorf("index of %s: %w", name, err)
 	}
-	index.rename("", part.Name)
+	index.rename("", name)
 	return index, nil
 }
 
 // indexed reports whether the index of a part is on disk, and so its objects.
 func (x *indexing) indexed(part source.Part) bool {
-	file, err := x.store.OpenDerived(kindOf(indexKind, part), part.Digest)
+	return x.isDerived(kindOf(indexKind, part), part.Digest)
+}
+
+// isDerived reports whether a derived file is on disk.
+func (x *indexing) isDerived(kind string, d digest.Digest) bool {
+	file, err := x.store.OpenDerived(kind, d)
 	if err != nil {
 		return false
 	}

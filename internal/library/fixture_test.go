@@ -357,8 +357,8 @@ func (l *library) derived(kind string, src v1alpha1.Source) string {
 	return filepath.Join(l.dir, "derived", kind, digestOf(src).Encoded())
 }
 
-// edit changes the bytes of a file in place, or removes it if change is nil.
-func edit(t *testing.T, path string, change func([]byte) []byte) {
+// overwrite changes the bytes of a file in place, or removes it if change is nil.
+func overwrite(t *testing.T, path string, change func([]byte) []byte) {
 	t.Helper()
 	if change == nil {
 		if err := os.Remove(path); err != nil {

@@ -87,7 +87,7 @@ func New(ctx context.Context, cfg Config) (*Library, error) {
 		subscribers: subscribers,
 		resolutions: newResolutions(ctx, cfg, newKinds(parts), resolves, subscribers.notify),
 		clusters:    newClusters(ctx, cfg, parts, resolves),
-		releases:    newReleases(cfg, parts),
+		releases:    newReleases(cfg, parts, newEditions(ctx, cfg, parts, subscribers.notify)),
 	}, nil
 }
 
@@ -187,6 +187,7 @@ func (l *Library) LookAgain(bundle types.NamespacedName) {
 	l.resolutions.jobs.lookAgain(bundle)
 	l.clusters.lookAgain(bundle)
 	l.releases.parts.jobs.lookAgain(bundle)
+	l.releases.editions.jobs.lookAgain(bundle)
 }
 
 // Forget has what only the Bundle named give way to others in the cache: it is gone, or

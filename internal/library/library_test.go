@@ -69,7 +69,7 @@ func TestOpenStartsTheFetchAndTellsWhenTheBundleIsThere(t *testing.T) {
 	wantDigest := relapi.Digest([]relapi.Phase{
 		{Name: "phase-0", Sources: []relapi.Source{{Identity: string(digestOf(r.Phases[0].Sources[0]))}}},
 		{Name: "phase-1", Sources: []relapi.Source{{Identity: string(digestOf(r.Phases[1].Sources[0]))}}},
-	})
+	}, "")
 	if got.Digest != wantDigest {
 		t.Errorf("digest: want %s, got %s", wantDigest, got.Digest)
 	}

@@ -1,6 +1,7 @@
 package library
 
 import (
+	"github.com/opencontainers/go-digest"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/lru"
 
@@ -9,7 +10,6 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/readiness"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
@@ -20,6 +20,7 @@ const maxPlans = 64
 // releases makes Bundles of resolved releases and keeps their plans in memory.
 type releases struct {
 	parts    *indexing
+	editions *editions
 	store    *store.Store
 	limits   manifest.Limits
 	maxBytes int64
@@ -30,9 +31,9 @@ type releases struct {
 	expressions *lru.Cache
 }
 
-func newReleases(cfg Config, parts *indexing) *releases {
+func newReleases(cfg Config, parts *indexing, editions *editions) *releases {
 	return &releases{
-		parts: parts, store: cfg.Store, limits: cfg.Limits, maxBytes: cfg.MaxBytes,
+		parts: parts, editions: editions, store: cfg.Store, limits: cfg.Limits, maxBytes: cfg.MaxBytes,
 		plans: lru.New(maxPlans), expressions: lru.New(maxPlans),
 	}
 }
@@ -47,9 +48,10 @@ func (o *releases) open(
 		return nil, err
 	}
 	return &Bundle{
-		Digest: r.digest(), Plan: cached.plan, Bytes: cached.bytes, ReadyWhen: expressions,
+		Digest: r.digest(), Content: r.digest(), Plan: cached.plan, Bytes: cached.bytes, ReadyWhen: expressions,
 		VerifiedBy: r.signers(), Artifacts: r.artifacts(), Warnings: joinWarnings(r.warnings(), cached.warnings),
-		Findings: cached.warnings, Problem: r.problem, store: o.store, parts: r.byID(), owner: owner, resolved: r,
+		Findings: cached.warnings, Problem: r.problem,
+		store: o.store, parts: r.byID(), editions: cached.editions, owner: owner, resolved: r,
 	}, nil
 }
 
@@ -94,13 +96,14 @@ type cachedPlan struct {
 	plan     *plan.Plan
 	bytes    int64
 	warnings []string
+	editions []digest.Digest
 }
 
 // cachedPlan returns the plan of a resolved release: from memory, or made from
 // the indices on disk.
 func (o *releases) cachedPlan(owner types.NamespacedName, r resolved) (cachedPlan, error) {
 	key := r.planKey()
-	if known, ok := o.plans.Get(key); ok && o.onDisk(owner, r) {
+	if known, ok := o.plans.Get(key); ok && o.onDisk(owner, r, known.(cachedPlan)) {
 		return known.(cachedPlan), nil
 	}
 	o.plans.Remove(key)
@@ -112,88 +115,27 @@ func (o *releases) cachedPlan(owner types.NamespacedName, r resolved) (cachedPla
 	if err != nil {
 		return cachedPlan{}, err
 	}
-	cached := cachedPlan{plan: made, bytes: o.fetchedBytes(r), warnings: found.warnings}
+	cached := cachedPlan{plan: made, bytes: o.fetchedBytes(r), warnings: found.warnings, editions: found.edited}
 	o.plans.Add(key, cached)
 	return cached, nil
 }
 
-// onDisk reports whether every part of the release is still in the store. What is there
-// stays there while the owner names it.
-func (o *releases) onDisk(owner types.NamespacedName, r resolved) bool {
+// onDisk reports whether every part of the release, and every edition of its plan, is
+// still in the store. What is there stays there while the owner names it.
+func (o *releases) onDisk(owner types.NamespacedName, r resolved, cached cachedPlan) bool {
 	for _, part := range r.byID() {
 		if !o.parts.indexed(part) {
 			return false
 		}
 		o.store.Name(owner, part.Digest)
 	}
+	for _, d := range cached.editions {
+		if !o.parts.isDerived(editedIndexKind, d) {
+			return false
+		}
+		o.store.Name(owner, d)
+	}
 	return true
-}
-
-// indices returns the index of every part of the release, phase by phase, or the errors
-// of the parts without one.
-func (o *releases) indices(owner types.NamespacedName, r resolved) (*loading, error) {
-	l := &loading{releases: o, owner: owner, known: map[string]partIndex{}, inputs: make([]plan.Input, len(r.phases))}
-	var errs []error
-	for i, phase := range r.phases {
-		l.inputs[i].Name = phase.name
-		for _, part := range phase.parts {
-			index, err := l.index(part)
-			if err := l.overLimit(); err != nil {
-				return nil, err
-			}
-			errs = append(errs, fault.Wrap("phase "+phase.name, err))
-			l.inputs[i].Blobs = append(l.inputs[i].Blobs, plan.Blob{
-				Digest: part.ID(), Namespace: phase.namespaceOf(part), Entries: index.Entries, GivesWay: part.GivesWay,
-			})
-		}
-	}
-	return l, fault.Join(errs...)
-}
-
-// loading is a release whose indices are being read: each once, and no more of them than
-// the limits of a release have room for.
-type loading struct {
-	*releases
-
-	owner    types.NamespacedName
-	known    map[string]partIndex // by Part.ID
-	inputs   []plan.Input
-	warnings []string
-
-	objects         int
-	unpacked, names int64
-}
-
-// index returns the index of a part.
-func (l *loading) index(part source.Part) (partIndex, error) {
-	index, ok := l.known[part.ID()]
-	if !ok {
-		var err error
-		if index, err = l.parts.index(l.owner, part); err != nil {
-			return partIndex{}, err
-		}
-		l.known[part.ID()] = index
-		l.warnings = append(l.warnings, index.Warnings...)
-		l.unpacked += index.Unpacked
-		l.names += index.names()
-	}
-	l.objects += len(index.Entries)
-	return index, nil
-}
-
-// overLimit returns an error if what was read is over a limit.
-func (l *loading) overLimit() error {
-	switch {
-	case l.objects > l.limits.Objects:
-		return fault.Stallf(v1alpha1.LimitExceededReason, "the release has more than %d objects", l.limits.Objects)
-	case l.unpacked > l.maxBytes:
-		return fault.Stallf(v1alpha1.LimitExceededReason,
-			"the sources of the release have more than %d bytes together, unpacked", l.maxBytes)
-	case l.names > maxNames:
-		return fault.Stallf(v1alpha1.LimitExceededReason,
-			"the release has more than %d bytes of names of images and versions", maxNames)
-	}
-	return nil
 }
 
 // fetchedBytes returns how many bytes the sources of a release are as they are stored.

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/edit"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 )
@@ -15,6 +16,12 @@ import (
 // resolved is a release with the parts of its sources.
 type resolved struct {
 	phases []resolvedPhase
+	// definitions are what the release says about how it can be edited, defined is their
+	// identity; empty for none.
+	definitions edit.Definitions
+	defined     string
+	// edit is what is changed in the release.
+	edit edit.Edit
 	// problem is why a source could not be resolved again. The parts are then
 	// those that it had before.
 	problem error
@@ -102,10 +109,10 @@ func (r resolved) digest() v1alpha1.Digest { return r.digestBy(identityOf) }
 // content returns the digest of the bytes of a release, which may be those of one Cluster.
 func (r resolved) content() v1alpha1.Digest { return r.digestBy(contentOf) }
 
-// planKey identifies the plan of a release: by its content, and by the names of its parts,
-// which messages about it have.
+// planKey identifies the plan of a release: by its content and what is changed in it, and
+// by the names of its parts, which messages about it have.
 func (r resolved) planKey() digest.Digest {
-	key := []byte(r.content())
+	key := []byte(r.content() + "\n" + v1alpha1.Digest(r.edit.PlanKey()))
 	for part := range r.all() {
 		key = append(append(key, '\n'), part.Name...)
 	}
@@ -121,7 +128,7 @@ func (r resolved) digestBy(identity func(source.Part) string) v1alpha1.Digest {
 				release.Source{Identity: identity(part), Namespace: phase.namespaceOf(part)})
 		}
 	}
-	return release.Digest(phases)
+	return release.Digest(phases, r.defined)
 }
 
 // identityOf returns the identity of a part in the digest of a release: what gives way

@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/edit"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 )
@@ -105,8 +106,12 @@ const maxParts = 4096
 // result returns the release with its parts, or the errors of the sources that are
 // not known.
 func (s *resolving) result() (resolved, error) {
-	result := resolved{phases: make([]resolvedPhase, len(s.release.Phases))}
-	var errs, problems []error
+	result := resolved{
+		phases: make([]resolvedPhase, len(s.release.Phases)), definitions: edit.DefinitionsOf(s.release),
+	}
+	defined, err := result.definitions.Key()
+	result.defined = defined
+	problems, errs := []error{}, []error{err}
 	for i, phase := range s.release.Phases {
 		result.phases[i].name, result.phases[i].namespace = phase.Name, phase.DefaultNamespace
 		for _, answer := range s.answers[i] {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -35,10 +36,10 @@ func New(edits v1alpha1.Edits, release Definitions) (Edit, error) {
 	if e.on, e.off, err = choose(edits.Components, release.Components); err != nil {
 		return Edit{}, err
 	}
-	if e.key, err = keyOf(e.registries, e.images, e.strip); err != nil {
-		return Edit{}, err
+	if e.ChangesBytes() {
+		e.key, err = keyOf(e.registries, e.images, e.strip)
 	}
-	return e, nil
+	return e, err
 }
 
 // Definitions are what a release says about how it can be edited.
@@ -49,14 +50,42 @@ type Definitions struct {
 	Images []v1alpha1.ImageLocation `json:"images,omitempty"`
 }
 
+// DefinitionsOf returns what a release says about how it can be edited.
+func DefinitionsOf(release v1alpha1.Release) Definitions {
+	return Definitions{Components: release.Components, Images: release.Images}
+}
+
+// Key identifies the definitions; it is empty for none.
+func (d Definitions) Key() (string, error) {
+	if len(d.Components) == 0 && len(d.Images) == 0 {
+		return "", nil
+	}
+	written, err := json.Marshal(d)
+	if err != nil {
+		return "", fmt.Errorf("components and images: %w", err)
+	}
+	return hexOf(written), nil
+}
+
 // IsNone reports whether a release stays as it is.
 func (e Edit) IsNone() bool { return !e.ChangesBytes() && len(e.off) == 0 }
 
 // ChangesBytes reports whether there are objects whose bytes may change.
 func (e Edit) ChangesBytes() bool { return len(e.registries) > 0 || e.strip }
 
-// Key identifies what becomes of the bytes of an object: 64 hexadecimal digits.
+// Key identifies what becomes of the bytes of an object: 64 hexadecimal digits, or nothing
+// if they stay.
 func (e Edit) Key() string { return e.key }
+
+// PlanKey identifies what becomes of a release with given definitions: which objects it
+// has, and with which bytes.
+func (e Edit) PlanKey() string {
+	key := []string{e.key}
+	for _, c := range e.off {
+		key = append(key, c.Name)
+	}
+	return strings.Join(key, "\n")
+}
 
 // Touches reports whether an object may be changed: nothing else need be read.
 func (e Edit) Touches(entry manifest.Entry) bool {

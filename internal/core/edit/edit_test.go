@@ -34,7 +34,7 @@ func edited(t *testing.T, e edit.Edit, text string) (string, bool) {
 		t.Fatalf("%d objects", len(entries))
 	}
 	changed := false
-	written, entry, err := entries[0].Edited(file, 3<<20, func(tree map[string]any) (bool, error) {
+	written, entry, err := entries[0].Edit(file, 3<<20, func(tree map[string]any) (bool, error) {
 		var err error
 		changed, err = e.Object(entries[0].Ref, tree)
 		return changed, err
@@ -157,7 +157,7 @@ spec: {replicas: 3, template: {spec: {containers: [{name: c, image: "IMAGE", arg
 	mirror := newEdit(t, from("docker.io", "mirror.example.com/hub"), edit.Definitions{})
 	file, entries := indexed(t, strings.ReplaceAll(text, "IMAGE", "nginx:1"))
 	wantFile, want := indexed(t, strings.ReplaceAll(text, "IMAGE", "mirror.example.com/hub/library/nginx:1"))
-	got, entry, err := entries[0].Edited(file, 3<<20, func(tree map[string]any) (bool, error) {
+	got, entry, err := entries[0].Edit(file, 3<<20, func(tree map[string]any) (bool, error) {
 		return mirror.Object(entries[0].Ref, tree)
 	})
 	if err != nil {
@@ -175,7 +175,7 @@ func TestAnObjectThatAnEditMakesTooLargeIsRefused(t *testing.T) {
 	t.Parallel()
 	file, entries := indexed(t, "{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{image: a/b}]}}")
 	mirror := newEdit(t, from("docker.io", "mirror.example.com"), edit.Definitions{})
-	_, _, err := entries[0].Edited(file, int64(len(file)), func(tree map[string]any) (bool, error) {
+	_, _, err := entries[0].Edit(file, int64(len(file)), func(tree map[string]any) (bool, error) {
 		return mirror.Object(entries[0].Ref, tree)
 	})
 	if fault.ReasonOf(err, "") != v1alpha1.LimitExceededReason || !strings.Contains(err.Error(), "Pod a: the edited object is larger") {
@@ -190,7 +190,7 @@ func TestWhatNothingChangesStaysByteForByte(t *testing.T) {
 	if mirror.Touches(entries[0]) {
 		t.Error("an object without such an image is read")
 	}
-	got, entry, err := entries[0].Edited(file, 3<<20, func(tree map[string]any) (bool, error) {
+	got, entry, err := entries[0].Edit(file, 3<<20, func(tree map[string]any) (bool, error) {
 		return mirror.Object(entries[0].Ref, tree)
 	})
 	if err != nil || !json.Valid(got) || string(got) != string(file) || entry.SHA256 != entries[0].SHA256 {

@@ -157,7 +157,7 @@ func TestImagesAreRewrittenWhereTheReleaseSaysThatTheyAre(t *testing.T) {
 			thing := "{apiVersion: x.org/v1, kind: Thing, metadata: {name: a, labels: {}, annotations: {}}, spec: %s}"
 			if test.wantErr != "" {
 				file, entries := indexed(t, fmt.Sprintf(thing, test.givenFields))
-				_, _, err := entries[0].Edited(file, 3<<20, func(tree map[string]any) (bool, error) {
+				_, _, err := entries[0].Edit(file, 3<<20, func(tree map[string]any) (bool, error) {
 					return e.Object(entries[0].Ref, tree)
 				})
 				if fault.ReasonOf(err, "") != v1alpha1.EditInvalidReason || err.Error() != "Thing a: images: "+test.wantErr {

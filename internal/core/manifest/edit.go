@@ -12,13 +12,13 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
 
-// Edited returns the JSON of an object after edit changed it, in the form that Objects
+// Edit returns the JSON of an object after edit changed it, in the form that Objects
 // describes, and the entry about it; the offset stays that of before. If edit reports
 // that it changed nothing, so do they. What identifies an object, and the facts of a
 // CustomResourceDefinition, must stay as they are. The JSON must be that of the entry.
 //
 // The errors are those of edit, and LimitExceeded for an object that became too large.
-func (e Entry) Edited(
+func (e Entry) Edit(
 	object []byte, maxBytes int64, edit func(tree map[string]any) (changed bool, err error),
 ) ([]byte, Entry, error) {
 	decoder := json.NewDecoder(bytes.NewReader(object))

@@ -35,6 +35,8 @@ type Entry struct {
 	Ref
 	// Place is where the object was in its source.
 	Place Place `json:"place"`
+	// Edited is whether its JSON is in a file of edited objects, and not in that of Build.
+	Edited bool `json:"edited,omitempty"`
 	// Offset is where its JSON begins in the file, in bytes.
 	Offset int64 `json:"offset"`
 	// Length is the length of its JSON in bytes.

@@ -11,9 +11,9 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 )
 
-// defaultNamespace is where an object goes that names no namespace, and whose source
+// DefaultNamespace is where an object goes that names no namespace, and whose source
 // and phase name none.
-const defaultNamespace = "default"
+const DefaultNamespace = "default"
 
 // New returns the plan of a release. An object that is duplicated with the same
 // content is kept once, in the first phase that has it. An object that gives way to
@@ -124,7 +124,7 @@ func sorted(phase Input) []Object {
 	for _, blob := range phase.Blobs {
 		for _, entry := range blob.Entries {
 			objects = append(objects, Object{
-				Entry: entry, Blob: blob.Digest, DefaultNamespace: cmp.Or(blob.Namespace, defaultNamespace),
+				Entry: entry, Blob: blob.Digest, DefaultNamespace: cmp.Or(blob.Namespace, DefaultNamespace),
 				GivesWay: blob.GivesWay,
 			})
 		}

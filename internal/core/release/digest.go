@@ -38,16 +38,21 @@ type Source struct {
 // with a line for each phase, and below it one for each of its sources, in the
 // order of the spec and each ended by a line feed. Lengths and numbers are
 // decimal, and make the form unambiguous for any name; an identity holds no space.
+// If the release says how it can be edited, which decides about its objects, too, the last
+// line is "definitions" and defined, the identity of that.
 //
 // The version, the constraint, timeouts and readyWhen are not content: they
 // change what is chosen and what is waited for, not what is applied.
-func Digest(phases []Phase) v1alpha1.Digest {
+func Digest(phases []Phase, defined string) v1alpha1.Digest {
 	form := []byte(domain)
 	for _, p := range phases {
 		form = fmt.Appendf(form, "phase %d %s %d\n", len(p.Name), p.Name, len(p.Sources))
 		for _, source := range p.Sources {
 			form = append(form, strings.TrimRight("source "+source.Identity+" "+source.Namespace, " ")+"\n"...)
 		}
+	}
+	if defined != "" {
+		form = append(form, "definitions "+defined+"\n"...)
 	}
 	return digestOf(form)
 }

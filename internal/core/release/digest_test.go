@@ -44,8 +44,7 @@ func content(phases ...v1alpha1.Phase) v1alpha1.Release {
 }
 
 // contentOf is the content of a release whose sources stand for one file each.
-func contentOf(r v1alpha1.Release) []release.Phase {
-	var phases []release.Phase
+func contentOf(r v1alpha1.Release) (phases []release.Phase, defined string) {
 	for _, p := range r.Phases {
 		phase := release.Phase{Name: p.Name}
 		for _, s := range p.Sources {
@@ -55,7 +54,7 @@ func contentOf(r v1alpha1.Release) []release.Phase {
 		}
 		phases = append(phases, phase)
 	}
-	return phases
+	return phases, ""
 }
 
 // TestDigestGolden pins the form: workload clusters carry these digests, and a
@@ -109,6 +108,19 @@ func TestDigestIgnoresWhatIsNotContent(t *testing.T) {
 				t.Errorf("digest (-before +after):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestDigestChangesWithWhatCanBeEdited(t *testing.T) {
+	t.Parallel()
+	phases, _ := contentOf(content(phase("crds", https(one))))
+	seen := map[v1alpha1.Digest]bool{release.Digest(phases, ""): true}
+	for _, defined := range []string{"a", "b"} {
+		if d := release.Digest(phases, defined); seen[d] {
+			t.Errorf("definitions %s: %s is the digest of others", defined, d)
+		} else {
+			seen[d] = true
+		}
 	}
 }
 

@@ -18,6 +18,8 @@ type Query struct {
 	Kubernetes string
 	// Unknown is why Kubernetes is not known; it does not matter if it is.
 	Unknown error
+	// Edits are those of the set.
+	Edits v1alpha1.Edits
 	// Digest returns the digest of the content of a release.
 	Digest func(r v1alpha1.Release) (v1alpha1.Digest, error)
 
@@ -42,7 +44,7 @@ func QueryOf(
 	set *v1alpha1.ClusterBundleSet, cb *v1alpha1.ClusterBundle, kubernetes string, unknown error,
 ) Query {
 	q := Query{
-		Constraint: set.Spec.Bundle.Version, Kubernetes: kubernetes, Unknown: unknown,
+		Constraint: set.Spec.Bundle.Version, Edits: set.Spec.Edits, Kubernetes: kubernetes, Unknown: unknown,
 		Pinned:    v1alpha1.ReleaseReference{Version: cb.Spec.Version, Digest: cb.Spec.Digest},
 		Ready:     IsReady(cb),
 		EachMinor: set.Spec.UpgradePath == v1alpha1.EachMinorUpgradePath,
