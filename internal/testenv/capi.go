@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,6 +15,10 @@ import (
 	"sigs.k8s.io/cluster-api/util/conditions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
+
+// capiProgram is the name of the binary in the images of Cluster API. It is the field
+// manager of what a ClusterResourceSet applies.
+const capiProgram = "manager"
 
 // StartCAPI runs Cluster API's own core controllers on the management cluster.
 // From then on AddCluster and Connect wait for the status that they write. The
@@ -38,7 +43,7 @@ func (m *Management) StartCAPI(ctx context.Context, args ...string) error {
 	if err != nil {
 		return fmt.Errorf("capi-core: %w", err)
 	}
-	if err := m.startExtra("capi-core", append([]string{
+	if m.capi, err = startCAPIProgram(append([]string{
 		"--kubeconfig=" + m.KubeconfigPath(),
 		"--webhook-cert-dir=" + webhooks,
 		"--webhook-port=" + webhook,
@@ -46,14 +51,25 @@ func (m *Management) StartCAPI(ctx context.Context, args ...string) error {
 		"--diagnostics-address=127.0.0.1:" + metrics,
 		"--insecure-diagnostics",
 		"--v=2",
-	}, args...)...); err != nil {
+	}, args...)); err != nil {
 		return err
 	}
+	m.extras = append(m.extras, m.capi)
 	m.capiMetrics = "http://127.0.0.1:" + metrics + "/metrics"
-	m.capi = m.extras[len(m.extras)-1]
 	return m.capi.waitReady(ctx, func(ctx context.Context) error {
 		return getOK(ctx, http.DefaultClient, "http://127.0.0.1:"+health+"/readyz")
 	})
+}
+
+// startCAPIProgram starts capi-core under the name that it has in the images.
+func startCAPIProgram(args []string) (*process, error) {
+	path, err := binary("capi-core")
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(path, args...) //nolint:noctx // As every program here, it outlives the call.
+	cmd.Args[0] = capiProgram
+	return start("capi-core", cmd)
 }
 
 // CAPIMetricsURL is where Cluster API's controllers serve their metrics, after StartCAPI.

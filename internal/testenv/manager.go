@@ -31,6 +31,7 @@ type ManagerOptions struct {
 // Manager is a process of this project's manager.
 type Manager struct {
 	process *process
+	program string
 	metrics string
 }
 
@@ -68,7 +69,7 @@ func StartManager(ctx context.Context, o ManagerOptions) (*Manager, error) {
 		p.stop()
 		return nil, err
 	}
-	return &Manager{process: p, metrics: "http://127.0.0.1:" + metrics + "/metrics"}, nil
+	return &Manager{process: p, program: program, metrics: "http://127.0.0.1:" + metrics + "/metrics"}, nil
 }
 
 // buildManager builds the manager into the repository's bin. Tests of several
@@ -97,6 +98,16 @@ func buildManager(ctx context.Context, race bool) (string, error) {
 	}
 	program := filepath.Join(root, "bin", name)
 	return program, os.Rename(made, program)
+}
+
+// Run runs another command of the manager's program to its end, and returns what it wrote
+// to standard output and to standard error.
+func (m *Manager) Run(ctx context.Context, args ...string) (stdout, stderr string, err error) {
+	var out, report bytes.Buffer
+	cmd := exec.CommandContext(ctx, m.program, args...)
+	cmd.Stdout, cmd.Stderr = &out, &report
+	err = cmd.Run()
+	return out.String(), report.String(), err
 }
 
 // Kill kills the manager with SIGKILL and returns when it has exited.

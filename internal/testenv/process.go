@@ -52,11 +52,16 @@ func startProgram(name, path string, args ...string) (*process, error) {
 
 // startWith starts a program with more variables than those of this one.
 func startWith(env []string, name, path string, args ...string) (*process, error) {
-	p := &process{name: name, ended: make(chan struct{})}
 	cmd := exec.Command(path, args...) //nolint:noctx // It outlives the call; kill ends it.
+	cmd.Env = append(os.Environ(), env...)
+	return start(name, cmd)
+}
+
+// start starts a program, which ends with this one.
+func start(name string, cmd *exec.Cmd) (*process, error) {
+	p := &process{name: name, ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = &p.output, &p.output
 	cmd.WaitDelay = outputDelay
-	cmd.Env = append(os.Environ(), env...)
 	cmd.SysProcAttr = dieWithParent()
 	started := make(chan error)
 	go func() {
