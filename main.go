@@ -18,6 +18,10 @@ var version = "v0.0.0-dev"
 
 func main() {
 	app.RunChild()
+	if len(os.Args) > 1 && os.Args[1] == takeoverCommand {
+		ctrl.SetLogger(klog.Background())
+		os.Exit(takeover(ctrl.SetupSignalHandler(), os.Args[2:], os.Stdout, os.Stderr))
+	}
 	opts, err := parseOptions(os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
