@@ -2,9 +2,6 @@ package test
 
 import (
 	"fmt"
-	"net/http"
-	"sync"
-	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -33,6 +30,7 @@ var moveCases = []struct {
 	{"a dry run", true, (*moving).dryRun},
 	{"a Secret of two Bundles, and one with an owner of the user's", true, (*moving).namedByUsers},
 	{"what was rendered for the Cluster", true, (*moving).rendered},
+	{"in the middle of an uninstall", true, (*moving).inAnUninstall},
 }
 
 func (m *moving) idle() {
@@ -47,12 +45,9 @@ func (m *moving) idle() {
 // manyCRDs are more than a pass applies at once.
 const manyCRDs = 15
 
-// holdCRDs keeps the applies of CRDs from the API server, all but some.
+// holdCRDs keeps the applies of CRDs from the API server, all but four.
 func (m *moving) holdCRDs() {
-	m.held = &held{pass: 4, released: make(chan struct{}), match: func(r testenv.Request) bool {
-		return r.Verb == "patch" && r.Resource == "customresourcedefinitions"
-	}}
-	m.seen.SetFault(m.held.serve)
+	m.hold(4, func(r testenv.Request) bool { return r.Verb == "patch" && r.Resource == "customresourcedefinitions" })
 }
 
 func (m *moving) inTheCRDPhase() {
@@ -231,55 +226,20 @@ func (m *moving) rendered() {
 	m.Expect(words()).To(Equal(before))
 }
 
-// held keeps requests from the API server, all but the first ones, until their client
-// gives them up; those that it does not give up until they are released, for a little
-// longer, as a slow API server would.
-type held struct {
-	pass     int
-	match    func(testenv.Request) bool
-	released chan struct{}
-
-	mu         sync.Mutex
-	seen, open int
-}
-
-func (h *held) serve(_ http.ResponseWriter, r *http.Request, q testenv.Request) bool {
-	if !h.match(q) || !h.begins() {
-		return false
-	}
-	defer h.ends()
-	select {
-	case <-r.Context().Done():
-		return true
-	case <-h.released:
-	}
-	select {
-	case <-r.Context().Done():
-		return true
-	case <-time.After(10 * time.Second):
-		return false
-	}
-}
-
-func (h *held) begins() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.seen++; h.seen <= h.pass {
-		return false
-	}
-	h.open++
-	return true
-}
-
-func (h *held) ends() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.open--
-}
-
-// count returns how many requests are held now.
-func (h *held) count() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.open
+// inAnUninstall has the target remove the rest: clusterctl creates what was being deleted
+// as if it were not.
+func (m *moving) inAnUninstall() {
+	m.deliver(m.release("1.0.0", "one"))
+	m.isDelivered("1.0.0")
+	m.settles(m.seen)
+	m.hold(1, func(r testenv.Request) bool { return r.Verb == "delete" })
+	cluster := &clusterv1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: m.namespace, Name: movedCluster}}
+	m.change(cluster, func() { cluster.Labels = nil })
+	m.Eventually(m.held.count).Should(BeNumerically(">", 0))
+	m.settles(m.seen)
+	applied := len(appliesOf(m.seen))
+	m.move()
+	m.Eventually(m.stateOf(m.workload, movedSet)).Should(BeEmpty())
+	m.Eventually(func() error { _, err := m.clusterBundle(movedBundle); return err }).Should(MatchError(ContainSubstring("not found")))
+	m.Expect(appliesOf(m.seen)).To(HaveLen(applied), "nothing is applied again")
 }
