@@ -258,6 +258,9 @@ func TestWhatUpgradesIsRefusedForWhatIsAppliedOnce(t *testing.T) {
 	s := newScenario(t)
 	for name, change := range map[string]func(*v1alpha1.ClusterBundleSetSpec){
 		"rollbackOnFailure is not for strategy ApplyOnce": func(spec *v1alpha1.ClusterBundleSetSpec) { spec.RollbackOnFailure = new(true) },
+		"kubernetesUpgrades is not for strategy ApplyOnce": func(spec *v1alpha1.ClusterBundleSetSpec) {
+			spec.KubernetesUpgrades = v1alpha1.HoldKubernetesUpgrades
+		},
 		"upgradePath is not for strategy ApplyOnce": func(spec *v1alpha1.ClusterBundleSetSpec) {
 			spec.UpgradePath = v1alpha1.EachMinorUpgradePath
 		},

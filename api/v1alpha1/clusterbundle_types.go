@@ -60,6 +60,12 @@ type ClusterBundleSpec struct {
 	// +kubebuilder:validation:MaxLength=256
 	Kubernetes string `json:"kubernetes,omitempty"`
 
+	// kubernetesUpgrade is the version of Kubernetes that the topology of the Cluster
+	// asks for, and whether the release that is pinned admits it. Only with
+	// kubernetesUpgrades: Hold of the set.
+	// +optional
+	KubernetesUpgrade *KubernetesUpgrade `json:"kubernetesUpgrade,omitempty"`
+
 	// previous is the release that was Ready before the one that is pinned.
 	// +optional
 	Previous *ReleaseReference `json:"previous,omitempty"`

@@ -92,6 +92,7 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.strategy) || self.strategy != 'ApplyOnce' || !has(self.rollbackOnFailure) || !self.rollbackOnFailure",message="rollbackOnFailure is not for strategy ApplyOnce, which upgrades nothing"
 // +kubebuilder:validation:XValidation:rule="!has(self.strategy) || self.strategy != 'ApplyOnce' || !has(self.upgradePath) || self.upgradePath == 'Direct'",message="upgradePath is not for strategy ApplyOnce, which upgrades nothing"
+// +kubebuilder:validation:XValidation:rule="!has(self.strategy) || self.strategy != 'ApplyOnce' || !has(self.kubernetesUpgrades) || self.kubernetesUpgrades == 'Allow'",message="kubernetesUpgrades is not for strategy ApplyOnce, which upgrades nothing"
 type ClusterBundleSetSpec struct {
 	// clusterSelector selects Clusters of the same namespace by their labels.
 	// It must not be empty.
@@ -145,6 +146,14 @@ type ClusterBundleSetSpec struct {
 	// +optional
 	// +kubebuilder:default=IfUnowned
 	Adoption Adoption `json:"adoption,omitempty"`
+
+	// kubernetesUpgrades is Allow (default) or Hold: whether an upgrade of the Kubernetes
+	// of a Cluster waits until a release that admits the new version is Ready there.
+	// Hold is for Clusters with a topology, in a management cluster whose Cluster API
+	// has the feature gate RuntimeSDK.
+	// +optional
+	// +kubebuilder:default=Allow
+	KubernetesUpgrades KubernetesUpgrades `json:"kubernetesUpgrades,omitempty"`
 
 	// dependsOn are other sets of the same namespace. On each Cluster this set begins
 	// a release only while every one of them is complete there. What it has begun it

@@ -40,6 +40,9 @@ func (r *Reconciler) choose(
 		cb.Spec.Previous = &q.Pinned
 	}
 	cb.Spec.Version, cb.Spec.Digest, cb.Spec.Failed = chosen.Version, chosen.Digest, chosen.Failed
+	if cb.Spec.KubernetesUpgrade != nil {
+		cb.Spec.KubernetesUpgrade.Admitted = &chosen.AdmitsWanted
+	}
 	// A change for nothing would lead to a pass over every Cluster.
 	if cb.Spec.Kubernetes != "" || release.AnyNeedsKubernetes(bundle.Spec.Releases) {
 		cb.Spec.Kubernetes = kubernetes.Version
@@ -73,7 +76,7 @@ func comeBack(err error, after time.Duration) error {
 // forget removes what a ClusterBundle knows of its Cluster.
 func forget(cb *v1alpha1.ClusterBundle) {
 	cb.Spec.Version, cb.Spec.Digest, cb.Spec.Kubernetes = "", "", ""
-	cb.Spec.Previous, cb.Spec.Failed = nil, nil
+	cb.Spec.Previous, cb.Spec.Failed, cb.Spec.KubernetesUpgrade = nil, nil, nil
 }
 
 // isOfAnother reports whether a ClusterBundle was made for another Cluster of the same

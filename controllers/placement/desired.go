@@ -32,7 +32,20 @@ func setDesired(cb *v1alpha1.ClusterBundle, set *v1alpha1.ClusterBundleSet, clus
 	cb.Spec.DependsOn = slices.Clone(set.Spec.DependsOn)
 	cb.Spec.Edits = *set.Spec.Edits.DeepCopy()
 	cb.Spec.Suspend = set.Spec.Suspend
+	setKubernetesUpgrade(cb, set, cluster)
 	setRemoval(cb, set)
+}
+
+// setKubernetesUpgrade puts into a ClusterBundle which version of Kubernetes its release
+// is to admit as well. Whether it does is found out with the choice.
+func setKubernetesUpgrade(cb *v1alpha1.ClusterBundle, set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster) {
+	wanted := cluster.Spec.Topology.Version
+	switch {
+	case set.Spec.KubernetesUpgrades != v1alpha1.HoldKubernetesUpgrades || wanted == "":
+		cb.Spec.KubernetesUpgrade = nil
+	case cb.Spec.KubernetesUpgrade == nil || cb.Spec.KubernetesUpgrade.Version != wanted:
+		cb.Spec.KubernetesUpgrade = &v1alpha1.KubernetesUpgrade{Version: wanted}
+	}
 }
 
 // setRemoval puts into a ClusterBundle what is removed from the workload cluster

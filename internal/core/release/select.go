@@ -16,6 +16,9 @@ type Query struct {
 	Constraint string
 	// Kubernetes is the version of the workload cluster; empty while it is not known.
 	Kubernetes string
+	// Wanted is the version of Kubernetes that the workload cluster is to be upgraded
+	// to once a release admits it; empty where releases do not hold that back.
+	Wanted string
 	// Unknown is why Kubernetes is not known; it does not matter if it is.
 	Unknown error
 	// Edits are those of the set.
@@ -49,6 +52,9 @@ func QueryOf(
 		Ready:     IsReady(cb),
 		EachMinor: set.Spec.UpgradePath == v1alpha1.EachMinorUpgradePath,
 	}
+	if cb.Spec.KubernetesUpgrade != nil {
+		q.Wanted = cb.Spec.KubernetesUpgrade.Version
+	}
 	if set.Spec.RollbackOnFailure != nil && *set.Spec.RollbackOnFailure {
 		q.Previous, q.Failed, q.Failure = cb.Spec.Previous, cb.Spec.Failed, FailureOf(cb)
 	}
@@ -62,6 +68,8 @@ type Selection struct {
 	// Behind is why that is not the release to have: a fault.Wait for one on the way
 	// there, a fault.Stall where there is no way. Nil if it is.
 	Behind error
+	// AdmitsWanted means that the release admits Query.Wanted.
+	AdmitsWanted bool
 	// Failed is what the ClusterBundle is to remember as rolled back from.
 	Failed *v1alpha1.FailedRelease
 	// IsRollback means that the release returns in place of Failed.
@@ -70,14 +78,16 @@ type Selection struct {
 
 // Select chooses the release that a workload cluster gets: the one that Choose
 // chooses, or by EachMinor the next on the way there, with the digest of what is
-// delivered. One that was rolled back from is not chosen with the same content.
+// delivered. One that was rolled back from is not chosen with the same content. Where
+// an upgrade of Kubernetes is wanted, the release is one that admits both versions, if
+// there is one.
 //
 // Its errors are those of Choose, of Next, of WithVerifyPolicy and of Query.Digest, and
 // Query.Unknown where the choice or the content depends on a version of Kubernetes that
 // is not known. Where the release that is pinned is chosen since no other can be, the
 // reason is in Selection.Behind.
 func Select(q Query) (Selection, error) {
-	target, err := Choose(q.Bundle.Releases, q.Constraint, q.Kubernetes)
+	target, held, err := q.target()
 	if err != nil {
 		return Selection{}, q.explained(err)
 	}
@@ -94,7 +104,7 @@ func Select(q Query) (Selection, error) {
 	if selected.Failed == nil && selected.Behind != nil && selected.Version == q.Pinned.Version {
 		selected.Failed = q.Failed
 	}
-	return selected, err
+	return q.forUpgrade(selected, held), err
 }
 
 // explained returns the error of a choice with why the version of Kubernetes is not

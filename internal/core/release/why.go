@@ -51,6 +51,9 @@ func (q Query) unfit() string {
 	if cluster, err := parseKubernetes(q.Kubernetes); err == nil && cluster != nil && !accepts(pinned.kubernetes, cluster) {
 		return needs(pinned, q.Kubernetes)
 	}
+	if q.Wanted != "" && !admits(listed, q.Wanted) {
+		return line(q.Pinned.Version) + " does not admit Kubernetes " + line(q.Wanted) + ", which the Cluster is to have"
+	}
 	wanted, err := parseConstraint(q.Constraint)
 	if err == nil && strings.TrimSpace(q.Constraint) != "" && !accepts(wanted, pinned.version) {
 		return "the version constraint of the set is " + line(q.Constraint)
