@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -75,22 +76,38 @@ func (l *life) deliver() {
 		object.SetNamespace(l.namespace)
 		if object.GetKind() == "ClusterBundleSet" {
 			g.Expect(unstructured.SetNestedField(object.Object, "Delete", "spec", "deletionPolicy")).To(Succeed())
+			g.Expect(unstructured.SetNestedField(object.Object, "Hold", "spec", "kubernetesUpgrades")).To(Succeed())
 		}
 		g.Expect(l.management.Client.Create(l.t.Context(), &object)).To(Succeed())
 	}
-	l.addCluster("only", map[string]string{"greeting": "enabled"})
+	cluster := l.addCluster("only", map[string]string{"greeting": "enabled"})
 	l.eventuallyReady("1.0.0")
+	before := cluster.DeepCopy()
+	cluster.Spec.Topology = clusterv1.Topology{ClassRef: clusterv1.ClusterClassRef{Name: "none"}, Version: "v1.36.0"}
+	g.Expect(l.management.Client.Patch(l.t.Context(), cluster, client.MergeFrom(before))).To(Succeed())
+	l.eventuallyHeld(true)
+}
+
+// eventuallyHeld waits until the next upgrade of the Cluster is held back, or not.
+func (l *life) eventuallyHeld(held bool) {
+	l.t.Helper()
+	cluster := &clusterv1.Cluster{}
+	NewWithT(l.t).Eventually(func(g Gomega) {
+		g.Expect(l.management.Client.Get(l.t.Context(), client.ObjectKey{Namespace: l.namespace, Name: "only"}, cluster)).To(Succeed())
+		_, is := cluster.Annotations[v1alpha1.UpgradeHookAnnotation]
+		g.Expect(is).To(Equal(held))
+	}).WithTimeout(patience).Should(Succeed(), l.manager.Log)
 }
 
 // addCluster adds a Cluster, with a workload cluster of its own unless there is a target.
-func (l *life) addCluster(name string, labels map[string]string) {
+func (l *life) addCluster(name string, labels map[string]string) *clusterv1.Cluster {
 	l.t.Helper()
 	if l.target == nil {
 		l.workload = testenv.NewProxy(l.t, testenv.NewWorkload(l.t, testenv.WorkloadOptions{}).APIServer)
 		l.target = l.workload
 	}
-	testenv.NewCluster(l.t, l.management, testenv.ClusterOptions{
-		Namespace: l.namespace, Name: name, Labels: labels, Workload: l.target,
+	return testenv.NewCluster(l.t, l.management, testenv.ClusterOptions{
+		Namespace: l.namespace, Name: name, Labels: labels, Workload: l.target, Version: "v1.36.0",
 	})
 }
 
@@ -125,6 +142,7 @@ func (l *life) uninstall() {
 		return r.Verb == "delete" && r.Resource == "greetings"
 	})
 	g.Expect(deleted).To(BeTrue(), "what the set applied goes with it")
+	l.eventuallyHeld(false)
 	g.Expect(l.management.Client.DeleteAllOf(l.t.Context(), &v1alpha1.Bundle{}, client.InNamespace(l.namespace))).To(Succeed())
 }
 

@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"context"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,13 +20,20 @@ const (
 	// maxNamed is how many sets a message names.
 	maxNamed = 4
 
-	// maxWhy bounds in bytes what is repeated of each: with maxNamed less than a
+	// maxHolding is how many sets a message names of those that hold an upgrade back.
+	maxHolding = 2
+
+	// maxWhy bounds in bytes what is repeated of each set: with maxNamed less than a
 	// message may have.
 	maxWhy = 180
+
+	// maxVersion bounds a version in bytes.
+	maxVersion = 48
 )
 
-// summary returns the condition of a Cluster, nil if no set selects it.
-func summary(addons []addon) *metav1.Condition {
+// summary returns the condition of a Cluster, nil if no set selects it. A notice goes
+// before the message.
+func summary(addons []addon, notice string) *metav1.Condition {
 	if len(addons) == 0 {
 		return nil
 	}
@@ -38,11 +46,12 @@ func summary(addons []addon) *metav1.Condition {
 	if len(waiting) == 0 {
 		return &metav1.Condition{
 			Type: v1alpha1.AddonBundlesReadyCondition, Status: metav1.ConditionTrue, Reason: v1alpha1.ReadyReason,
+			Message: status.Message(notice),
 		}
 	}
 	return &metav1.Condition{
 		Type: v1alpha1.AddonBundlesReadyCondition, Status: metav1.ConditionFalse, Reason: v1alpha1.NotReadyReason,
-		Message: status.Message(text.List(waiting, maxNamed, "; ")),
+		Message: status.Message(strings.TrimPrefix(notice+"; ", "; ") + text.List(waiting, maxNamed, "; ")),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 )
 
@@ -17,7 +18,7 @@ type Reconciler struct {
 	Client client.Client
 }
 
-// Reconcile writes the condition of a Cluster. One that is paused may be about to be
+// Reconcile writes the condition of a Cluster, and whether upgrades are held back. One that is paused may be about to be
 // moved: nothing of it is written. When it goes on, its event leads here again.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	cluster := &clusterv1.Cluster{}
@@ -31,7 +32,24 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	return result(r.setCondition(ctx, cluster, summary(addons)))
+	return result(r.report(ctx, cluster, addons))
+}
+
+// report writes what a Cluster shows of its sets. If it cannot be found out whether an
+// upgrade is to be held back, it is. A Cluster that is gone meanwhile is no error.
+func (r *Reconciler) report(ctx context.Context, cluster *clusterv1.Cluster, addons []addon) error {
+	upgrade, unknown := r.upgradeOf(ctx, cluster, addons)
+	notice := upgrade.message()
+	if unknown != nil {
+		notice = text.Line("upgrades of Kubernetes are held back: "+unknown.Error(), 2*maxWhy)
+	}
+	if err := r.setHook(ctx, cluster, upgrade.holds); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if err := r.setCondition(ctx, cluster, summary(addons, notice)); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	return unknown
 }
 
 // result is that of a reconcile. A Cluster that somebody else has written since it was
@@ -40,5 +58,5 @@ func result(err error) (ctrl.Result, error) {
 	if apierrors.IsConflict(err) {
 		return ctrl.Result{RequeueAfter: status.StaleRetry}, nil
 	}
-	return ctrl.Result{}, client.IgnoreNotFound(err)
+	return ctrl.Result{}, err
 }

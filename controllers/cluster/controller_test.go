@@ -7,8 +7,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -43,7 +46,16 @@ func reconcilerWith(t *testing.T, objects ...client.Object) *counted {
 			t.Fatal(err)
 		}
 	}
-	b := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&clusterv1.Cluster{})
+	scheme.AddKnownTypeWithName(controlPlaneKind, &unstructured.Unstructured{})
+	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{controlPlaneKind.GroupVersion()})
+	mapper.Add(controlPlaneKind, meta.RESTScopeNamespace)
+	for _, kind := range []string{"Cluster", "ClusterList"} {
+		mapper.Add(clusterv1.GroupVersion.WithKind(kind), meta.RESTScopeNamespace)
+	}
+	for _, kind := range []string{"ClusterBundleSet", "ClusterBundle"} {
+		mapper.Add(v1alpha1.GroupVersion.WithKind(kind), meta.RESTScopeNamespace)
+	}
+	b := fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(mapper).WithObjects(objects...).WithStatusSubresource(&clusterv1.Cluster{})
 	if err := capi.IndexFields(t.Context(), indexer{b}); err != nil {
 		t.Fatal(err)
 	}
@@ -52,6 +64,10 @@ func reconcilerWith(t *testing.T, objects ...client.Object) *counted {
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 			r.writes++
 			return c.SubResource(sub).Patch(ctx, o, p, opts...)
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			r.writes++
+			return c.Patch(ctx, o, p, opts...)
 		},
 	})}
 	return r
@@ -240,7 +256,7 @@ func TestAConditionThatWasWrittenMeanwhileIsNotLost(t *testing.T) {
 	if err := r.Client.Status().Update(t.Context(), newer); err != nil {
 		t.Fatal(err)
 	}
-	got, err := result(r.setCondition(t.Context(), stale, summary([]addon{{set: set("cni")}})))
+	got, err := result(r.setCondition(t.Context(), stale, summary([]addon{{set: set("cni")}}, "")))
 	if err != nil || got.RequeueAfter == 0 {
 		t.Errorf("want it to be looked at again soon, got %v, %v", got, err)
 	}

@@ -46,16 +46,23 @@ func (r *Reconciler) SetupWithManager(
 }
 
 // clusterChanged lets through the events of a Cluster that change something for its
-// condition, which somebody else may have changed, too. What Cluster API writes does
-// not pass.
+// condition and for its upgrades. Somebody else may have changed what is written here,
+// too. What else Cluster API writes does not pass.
 func clusterChanged() predicate.Predicate {
 	type facts struct {
-		paused    bool
-		condition [3]string
+		paused, holds, upgrades bool
+		version                 string
+		controlPlane            clusterv1.ContractVersionedObjectReference
+		condition               [3]string
 	}
 	return predicate.Or[client.Object](predicate.LabelChangedPredicate{}, capi.ClusterChanged(
 		func(cluster *clusterv1.Cluster) facts {
-			return facts{paused: capi.IsPaused(cluster), condition: stateOf(cluster.Status.Conditions)}
+			_, holds := cluster.Annotations[v1alpha1.UpgradeHookAnnotation]
+			return facts{
+				paused: capi.IsPaused(cluster), holds: holds, upgrades: hasBegun(cluster),
+				version: cluster.Spec.Topology.Version, controlPlane: cluster.Spec.ControlPlaneRef,
+				condition: stateOf(cluster.Status.Conditions),
+			}
 		}))
 }
 
