@@ -32,6 +32,8 @@ var seldom = map[string]string{
 	"patch events.k8s.io/events": "an event that repeats itself becomes a series",
 	"patch events":               "so does one of leader election",
 	"create secrets":             "charts with random functions",
+	"list namespaces":            "a manager of one namespace looks at no other's labels",
+	"watch namespaces":           "a manager of one namespace looks at no other's labels",
 	"update addons.cluster.x-k8s.io/clusterbundlesets/finalizers": "OwnerReferencesPermissionEnforcement, " +
 		"an admission plugin that is not enabled by default",
 }
