@@ -43,13 +43,6 @@ func TestAReportSaysWhatApplyingWouldDo(t *testing.T) {
 		want    string
 	}{
 		"nothing": {live: applied(t, nil), want: "nothing would change in its 2 objects"},
-		"nothing, since the set has it": {
-			live: applied(t, func(d *unstructured.Unstructured) {
-				d.SetLabels(map[string]string{inventory.PartOfLabel: set.ID()})
-				d.SetAnnotations(map[string]string{inventory.SHA256Annotation: "1"})
-			}),
-			want: "nothing would change in its 2 objects",
-		},
 		"other pods": {
 			live: applied(t, func(d *unstructured.Unstructured) {
 				_ = unstructured.SetNestedField(d.Object, "ClusterFirst", "spec", "template", "spec", "dnsPolicy")
@@ -90,6 +83,24 @@ func TestAReportSaysWhatApplyingWouldDo(t *testing.T) {
 			contains(t, report, "Cluster berlin: "+test.want)
 		})
 	}
+}
+
+func TestNothingWouldChangeWhereTheSetHasTakenOver(t *testing.T) {
+	t.Parallel()
+	w, set := newWorld(t), inventory.ParentOf("team", "agent")
+	for _, object := range applied(t, nil) {
+		object.SetLabels(map[string]string{inventory.PartOfLabel: set.ID()})
+		object.SetAnnotations(map[string]string{inventory.SHA256Annotation: "1"})
+		marked := client.ApplyConfigurationFromUnstructured(object.(*unstructured.Unstructured))
+		if err := w.workload.Apply(t.Context(), marked, client.FieldOwner(set.FieldManager())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, report, err := w.run(t, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, report, "Cluster berlin: nothing would change in its 2 objects")
 }
 
 func TestAClusterThatIsNotThereYetIsNotAsked(t *testing.T) {
