@@ -23,7 +23,7 @@ type Config struct {
 	Time time.Duration
 	// Output of its task, in bytes.
 	Output int64
-	// AtOnce is how many run at the same time, each for another namespace.
+	// AtOnce is how many run at the same time, each for another namespace, until Resize.
 	AtOnce int
 }
 
@@ -47,6 +47,10 @@ func New(cfg Config) (*Runner, error) {
 	}
 	return &Runner{Config: cfg, slots: slots.New(1, cfg.AtOnce)}, nil
 }
+
+// Resize has so many children run at the same time. It must be positive. Those that run
+// go on.
+func (r *Runner) Resize(atOnce int) { r.slots.Resize(1, atOnce) }
 
 // start is what a child is started with.
 type start struct {

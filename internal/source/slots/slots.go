@@ -8,10 +8,10 @@ import (
 
 // Slots are what may be done at once. They may be used concurrently.
 type Slots struct {
-	each int
-
 	mu   sync.Mutex
-	free int            // guarded by mu, as is what follows
+	each int            // guarded by mu, as is what follows
+	free int            // below zero while more are held than there are since Resize
+	all  int            // that free counts from
 	held map[string]int // by namespace, without those that hold none
 
 	// waiting has those who wait by namespace, the first one first. Their channels are
@@ -23,7 +23,17 @@ type Slots struct {
 
 // New returns so many slots for all namespaces together, of which each may hold some.
 func New(each, all int) *Slots {
-	return &Slots{each: each, free: all, held: map[string]int{}, waiting: map[string][]chan struct{}{}}
+	return &Slots{each: each, free: all, all: all, held: map[string]int{}, waiting: map[string][]chan struct{}{}}
+}
+
+// Resize has as many slots as New would. Who holds one keeps it: while more are held than
+// there are, nobody else gets one.
+func (s *Slots) Resize(each, all int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free += all - s.all
+	s.each, s.all = each, all
+	s.grant()
 }
 
 // Acquire waits for a slot of a namespace. Who holds one calls release, once or more. The
@@ -88,7 +98,7 @@ func (s *Slots) leave(namespace string, granted chan struct{}) bool {
 func (s *Slots) grant() {
 	for at := 0; s.free > 0 && at < len(s.turns); {
 		namespace := s.turns[at]
-		if s.held[namespace] == s.each {
+		if s.held[namespace] >= s.each {
 			at++
 			continue
 		}

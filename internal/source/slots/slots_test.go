@@ -139,3 +139,36 @@ func TestASlotThatIsGivenBackTwiceIsOne(t *testing.T) {
 		q.want("a1", "a2")
 	})
 }
+
+func TestMoreSlotsLetInThoseWhoWait(t *testing.T) {
+	t.Parallel()
+	testQueue(t, 2, 3, func(q *queue) {
+		q.slots.Resize(1, 1)
+		q.wait("a", "a1")
+		q.wait("a", "a2")
+		q.wait("b", "b1")
+		q.want("a1")
+		q.slots.Resize(1, 3)
+		q.want("b1")
+		q.slots.Resize(2, 3)
+		q.want("a2")
+	})
+}
+
+func TestFewerSlotsTakeNoneAway(t *testing.T) {
+	t.Parallel()
+	testQueue(t, 2, 3, func(q *queue) {
+		q.wait("a", "a1")
+		q.wait("a", "a2")
+		q.wait("b", "b1")
+		q.slots.Resize(1, 1)
+		q.wait("c", "c1")
+		q.want("a1", "a2", "b1")
+		q.frees["a1"]()
+		q.frees["b1"]()
+		q.want()
+		q.frees["a2"]()
+		q.want("c1")
+		q.slots.Resize(2, 3)
+	})
+}
