@@ -79,6 +79,9 @@ func (o *options) addManagerFlags(fs *pflag.FlagSet) {
 		"Namespace that is watched. Empty: all namespaces.")
 	fs.StringVar(&m.WatchFilter, "watch-filter", m.WatchFilter,
 		"Value of the label cluster.x-k8s.io/watch-filter of the objects that are reconciled. Empty: all objects.")
+	fs.StringVar(&o.app.ConfigFile, "config", o.app.ConfigFile,
+		"File of the kind ManagerConfiguration, with the settings that can change while the manager runs: it is read "+
+			"again when it changes. Empty, or while there is no such file: their defaults.")
 	fs.StringVar(&m.HealthAddress, "health-addr", m.HealthAddress, "Address of /healthz and /readyz.")
 	fs.BoolVar(&m.LeaderElection, "leader-elect", m.LeaderElection,
 		"Let only one of several managers work. Needed when more than one runs.")
@@ -109,7 +112,7 @@ func (o *options) addConcurrencyFlags(fs *pflag.FlagSet) {
 		"How many workload clusters are connected or checked at once.")
 }
 
-// addSourceFlags adds the flags about where bundles may come from.
+// addSourceFlags adds the flags about how sources are read and kept.
 func (o *options) addSourceFlags(fs *pflag.FlagSet) {
 	s := &o.app.Sources
 	fs.StringVar(&o.app.Cache.Dir, "cache-dir", o.app.Cache.Dir, "Directory that keeps what was fetched.")
@@ -121,20 +124,6 @@ func (o *options) addSourceFlags(fs *pflag.FlagSet) {
 		"Per cent of the cache that the Bundles of one namespace may name. What several namespaces name counts for each.")
 	fs.StringVar(&s.BundleDir, "bundle-dir", s.BundleDir,
 		"Directory below which sources of the kind file are. Empty: there are none.")
-	fs.Var((*cidrs)(&s.DenyCIDRs), "source-deny-cidrs",
-		"Addresses that nothing is fetched from, beside loopback, link-local and the metadata services of clouds.")
-	fs.Var((*cidrs)(&s.AllowCIDRs), "source-allow-cidrs",
-		"Exceptions to what is denied without --source-deny-cidrs, for tests and for registries on the same host: "+
-			"every Bundle may name what is there.")
-	fs.Var((*cidrs)(&s.TokenCIDRs), "registry-token-cidrs",
-		"Private addresses that the token server of a registry may have, unless it is on the registry's own host.")
-	fs.StringVar(&s.MirrorsFile, "registry-mirrors", s.MirrorsFile,
-		"File with mirrors of registries, read again when it changes. Empty: there are none.")
-	fs.BoolVar(&s.RequireSignatures, "require-signatures", s.RequireSignatures,
-		"Refuse every source that is not an artifact of a registry that one of --trusted-signers signed.")
-	fs.StringVar(&s.SignersFile, "trusted-signers", s.SignersFile,
-		"File of the public keys and identities that have to have signed, read again when it changes. "+
-			"It goes with --require-signatures.")
 	fs.DurationVar(&s.ResolveInterval, "resolve-interval", s.ResolveInterval,
 		"Time after which a source that can change, such as a tag, is resolved again.")
 	fs.IntVar(&s.MaxRedirects, "max-redirects", s.MaxRedirects, "Redirects of one download. 0: none are followed.")
@@ -146,16 +135,12 @@ func (o *options) addSourceFlags(fs *pflag.FlagSet) {
 		"Bytes per second that a server sends at least while it is waited for, measured over --stall-timeout. 0: any.")
 }
 
-// addLimitFlags adds the flags that bound what a bundle may be.
+// addLimitFlags adds the flags that bound one object.
 func (o *options) addLimitFlags(fs *pflag.FlagSet) {
-	l := &o.app.Limits
-	fs.Int64Var(&l.Bytes, "max-bundle-bytes", l.Bytes, "Bytes of all sources of a release together, unpacked.")
-	fs.Int64Var(&l.Ratio, "max-compression-ratio", l.Ratio,
-		"How many times larger than its compressed form a source may be.")
-	fs.Int64Var(&l.Manifest.Object, "max-object-bytes", l.Manifest.Object,
+	l := &o.app.Objects
+	fs.Int64Var(&l.Bytes, "max-object-bytes", l.Bytes,
 		"Bytes of one object as JSON. The API server's own limit is 3 MiB.")
-	fs.IntVar(&l.Manifest.Objects, "max-objects", l.Manifest.Objects, "Objects of one release.")
-	fs.IntVar(&l.Manifest.Nesting, "max-nesting", l.Manifest.Nesting, "Depth of one object.")
-	fs.IntVar(&l.Manifest.Nodes, "max-nodes", l.Manifest.Nodes,
+	fs.IntVar(&l.Nesting, "max-nesting", l.Nesting, "Depth of one object.")
+	fs.IntVar(&l.Nodes, "max-nodes", l.Nodes,
 		"Mappings, sequences, keys and values of one document together.")
 }

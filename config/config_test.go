@@ -176,8 +176,10 @@ func checkRestricted(t *testing.T, pod corev1.PodSpec) {
 	if user := pod.SecurityContext.RunAsUser; user == nil || *user != 65532 {
 		t.Errorf("user = %v, want 65532", user)
 	}
-	cache := []corev1.VolumeMount{{Name: "cache", MountPath: "/var/cache/caapb"}}
-	if diff := cmp.Diff(cache, container.VolumeMounts); diff != "" {
+	mounts := []corev1.VolumeMount{
+		{Name: "config", MountPath: "/etc/caapb", ReadOnly: true}, {Name: "cache", MountPath: "/var/cache/caapb"},
+	}
+	if diff := cmp.Diff(mounts, container.VolumeMounts); diff != "" {
 		t.Errorf("mounts (-want +got):\n%s", diff)
 	}
 	if volume := pod.Volumes[0]; volume.EmptyDir == nil || volume.EmptyDir.SizeLimit.IsZero() {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -59,13 +60,38 @@ func (l *life) start() {
 	manager, err := testenv.StartManager(l.t.Context(), testenv.ManagerOptions{
 		Management: l.management, CacheDir: l.cache, Race: true,
 		Args: append([]string{"--insecure-diagnostics=false", "--kubeconfig=" + accountKubeconfig(l.t, l.management)}, l.args...),
-		Env:  append([]string{"POD_NAMESPACE=" + namespace}, l.env...),
+		Env:  append(inPod(l.t, l.management), l.env...),
 	})
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	l.t.Cleanup(manager.Stop)
 	l.manager = manager
+}
+
+// inPod creates a Pod of the Deployment, which no kubelet runs, unless it is there, and
+// returns the environment of the manager in it.
+func inPod(t *testing.T, m *testenv.Management) []string {
+	t.Helper()
+	var deployment appsv1.Deployment
+	convert(t, ofKind(components(t), "Deployment")[0], &deployment)
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "manager"}, Spec: deployment.Spec.Template.Spec}
+	if err := m.Client.Create(t.Context(), pod); client.IgnoreAlreadyExists(err) != nil {
+		t.Fatal(err)
+	}
+	return []string{"POD_NAMESPACE=" + namespace, "POD_NAME=" + pod.Name}
+}
+
+// configured waits until the Pod says that the configuration of the manager holds.
+func (l *life) configured() {
+	l.t.Helper()
+	NewWithT(l.t).Eventually(func(g Gomega) {
+		pod := &corev1.Pod{}
+		g.Expect(l.management.Client.Get(l.t.Context(), client.ObjectKey{Namespace: namespace, Name: "manager"}, pod)).To(Succeed())
+		g.Expect(pod.Status.Conditions).To(ContainElement(And(
+			HaveField("Type", BeEquivalentTo("addons.cluster.x-k8s.io/ConfigurationValid")),
+			HaveField("Status", corev1.ConditionTrue))))
+	}).WithTimeout(patience).Should(Succeed(), l.manager.Log)
 }
 
 // deliver waits until the sample is Ready on a Cluster.

@@ -34,6 +34,7 @@ func TestAManagerOfOneNamespaceMayDoWhatItMust(t *testing.T) {
 	l := newLife(t, m, "namespaced")
 	l.start()
 	l.checkDiagnostics()
+	l.configured()
 	l.deliver()
 	wantMovable(t, m, l.manager, l.namespace)
 	l.upgrade()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -153,13 +152,10 @@ func TestAManagerCanRequireSignatures(t *testing.T) {
 	t.Parallel()
 	management := testenv.NewManagement(t, testenv.ManagementOptions{})
 	operators, tenants := signaturetest.NewKey(t), signaturetest.NewKey(t)
-	signers := filepath.Join(t.TempDir(), "signers.yaml")
-	if err := os.WriteFile(signers, fmt.Appendf(nil, "signers: [{keys: %q}]", operators.PEM()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	config := configFile(filepath.Join(t.TempDir(), "config.yaml"))
+	config.write(t, testenv.Loopback+fmt.Sprintf("signatures: {required: true, signers: [{keys: %q}]}\n", operators.PEM()))
 	manager, err := testenv.StartManager(t.Context(), testenv.ManagerOptions{
-		Management: management, CacheDir: t.TempDir(),
-		Args: []string{"--require-signatures", "--trusted-signers=" + signers},
+		Management: management, CacheDir: t.TempDir(), Config: string(config), Env: inPod(t, management),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -170,12 +166,12 @@ func TestAManagerCanRequireSignatures(t *testing.T) {
 	s.create(s.publicKey("own", tenants))
 	r.signBundle("app", r.push("app", "v1", layer{yamlLayer, "", good(s)}), operators)
 	r.signBundle("hostile", r.push("hostile", "v1", layer{yamlLayer, "", good(s)}), tenants)
+	unsigned := s.bundle("download", release("1.0.0", phase("all", s.web.publish("app.yaml", good(s)+"# in no cache\n"))))
 	refused := map[string]*v1alpha1.Bundle{
-		"SignatureMissing: .*the manager's flag --require-signatures asks for a signature": s.bundle("inline",
+		"SignatureMissing: .*the manager's configuration asks for a signature": s.bundle("inline",
 			release("1.0.0", phase("all", inline(good(s))))),
-		"SignatureMissing: .*only artifacts of a registry can be signed": s.bundle("download",
-			release("1.0.0", phase("all", s.web.publish("app.yaml", good(s))))),
-		"SignatureInvalid: .*not signed by .* of --trusted-signers": s.verifiedBundle("own", signedBy("own"),
+		"SignatureMissing: .*only artifacts of a registry can be signed": unsigned,
+		"SignatureInvalid: .*not signed by .* of the manager.s configuration": s.verifiedBundle("own", signedBy("own"),
 			release("1.0.0", phase("all", r.source("hostile", tagged("v1"))))),
 	}
 	for text, bundle := range refused {
@@ -184,4 +180,5 @@ func TestAManagerCanRequireSignatures(t *testing.T) {
 	signed := s.bundle("signed", release("1.0.0", phase("all", r.source("app", tagged("v1")))))
 	s.Eventually(s.state(signed, v1alpha1.ReadyCondition)).Should(Equal(isReady))
 	s.Expect(s.web.downloads()).To(BeEmpty())
+	config.changes(s, unsigned)
 }

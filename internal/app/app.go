@@ -8,6 +8,8 @@ import (
 	"sigs.k8s.io/cluster-api/controllers/remote"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/app/configuration"
 )
 
 // name of the provider: of its lease, its user agent and its events.
@@ -23,16 +25,23 @@ func Run(ctx context.Context, cfg *rest.Config, opts Options) error {
 	if opts.Manager.ContentionProfiling {
 		runtime.SetBlockProfileRate(1)
 	}
+	file, err := configuration.Open(opts.ConfigFile)
+	if err != nil {
+		return err
+	}
 	mgr, err := newManager(cfg, opts)
 	if err != nil {
 		return err
 	}
-	opened, closeStore, err := newLibrary(ctx, mgr.GetAPIReader(), mgr.GetClient(), opts)
+	made, closeStore, err := newLibrary(ctx, mgr.GetAPIReader(), mgr.GetClient(), opts, file.Settings())
 	if err != nil {
 		return err
 	}
 	defer closeStore()
-	if err := addControllers(ctx, mgr, opened, opts); err != nil {
+	if err := addConfiguration(mgr, file, made); err != nil {
+		return err
+	}
+	if err := addControllers(ctx, mgr, made.library, opts); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)

@@ -143,7 +143,7 @@ func (w wiring) addClusterBundles(ctx context.Context) error {
 		Client: w.mgr.GetClient(), Bundles: w.bundles, Status: w.newStatus(), Library: w.library, Connections: w.connections,
 		Watches: workload.NewWatches(ctx, clusterEvents.Notify),
 		// An object is in memory twice: as it is on disk, and as it is sent.
-		Budget:        semaphore.NewWeighted(max(applyBudget, 2*w.opts.Limits.Manifest.Object)),
+		Budget:        semaphore.NewWeighted(max(applyBudget, 2*w.opts.Objects.Bytes)),
 		Clock:         clock.RealClock{},
 		BundleEvents:  w.bundleEvents(ctx),
 		ClusterEvents: clusterEvents,

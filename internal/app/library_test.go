@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/app/configuration"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci"
@@ -20,11 +21,12 @@ func TestRegistriesBehindAProxyAreDeniedAsFilesAre(t *testing.T) {
 	t.Setenv("HTTPS_PROXY", "http://192.0.2.1:1")
 	opts := DefaultOptions()
 	opts.Sources.ConnectTimeout = 100 * time.Millisecond
-	files, err := newFetcher(opts)
+	settings := configuration.Defaults()
+	files, err := newFetcher(opts, settings)
 	if err != nil {
 		t.Fatal(err)
 	}
-	registries, err := newRegistries(opts, files)
+	registries, err := newRegistries(opts, settings, files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,9 +34,9 @@ func TestRegistriesBehindAProxyAreDeniedAsFilesAre(t *testing.T) {
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceDeniedReason, "the address 169.254.169.254 is denied")
 }
 
-// TestPrivateTokenServersAreThoseOfTheFlag has a registry whose token server is at an
+// TestPrivateTokenServersAreThoseOfTheConfiguration has a registry whose token server is at an
 // address that nobody has.
-func TestPrivateTokenServersAreThoseOfTheFlag(t *testing.T) {
+func TestPrivateTokenServersAreThoseOfTheConfiguration(t *testing.T) {
 	t.Parallel()
 	r := ocitest.New(t, ocitest.Options{TLS: true})
 	r.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
@@ -47,13 +49,14 @@ func TestPrivateTokenServersAreThoseOfTheFlag(t *testing.T) {
 	for cidr, want := range map[string]string{"10.0.0.0/8": v1alpha1.FetchFailedReason, "10.0.0.0/16": v1alpha1.SourceDeniedReason} {
 		opts := DefaultOptions()
 		opts.Sources.ConnectTimeout = 100 * time.Millisecond
-		opts.Sources.AllowCIDRs = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-		opts.Sources.TokenCIDRs = []netip.Prefix{netip.MustParsePrefix(cidr)}
-		files, err := newFetcher(opts)
+		settings := configuration.Defaults()
+		settings.Allowed = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+		settings.TokenServers = []netip.Prefix{netip.MustParsePrefix(cidr)}
+		files, err := newFetcher(opts, settings)
 		if err != nil {
 			t.Fatal(err)
 		}
-		registries, err := newRegistries(opts, files)
+		registries, err := newRegistries(opts, settings, files)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"net/netip"
 	"time"
 
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -14,12 +13,15 @@ import (
 type Options struct {
 	// Version of the provider, for its user agent.
 	Version string
+	// ConfigFile has the settings that can change while the manager runs, of the kind
+	// ManagerConfiguration; empty for their defaults.
+	ConfigFile string
 
 	Manager     ManagerOptions
 	Concurrency Concurrency
 	Cache       CacheOptions
 	Sources     SourceOptions
-	Limits      Limits
+	Objects     ObjectLimits
 }
 
 // ManagerOptions are those that Cluster API's providers have in common.
@@ -72,24 +74,11 @@ type CacheOptions struct {
 	NamespacePercent int
 }
 
-// SourceOptions configure where bundles may come from.
+// SourceOptions configure how sources are read.
 type SourceOptions struct {
 	// BundleDir is the directory below which sources of the kind file are; empty
 	// for none.
 	BundleDir string
-	// DenyCIDRs are addresses that nothing is fetched from, beside loopback, link-local
-	// and the metadata services of clouds, of which AllowCIDRs are excepted.
-	DenyCIDRs, AllowCIDRs []netip.Prefix
-
-	// TokenCIDRs are private addresses that the token servers of registries may have.
-	TokenCIDRs []netip.Prefix
-	// MirrorsFile has the mirrors of registries; empty for none.
-	MirrorsFile string
-	// RequireSignatures refuses every source that is not an artifact of a registry
-	// that one of SignersFile signed.
-	RequireSignatures bool
-	// SignersFile says who has to have signed; it goes with RequireSignatures.
-	SignersFile string
 	// ResolveInterval is the time after which a source that can change, such as a
 	// tag, is resolved again.
 	ResolveInterval time.Duration
@@ -103,18 +92,17 @@ type SourceOptions struct {
 	MinThroughput int64
 }
 
-// Limits bound what a bundle may be.
-type Limits struct {
-	// Bytes of all sources of a release together, unpacked.
+// ObjectLimits bound one object: memory is set aside for one of the largest.
+type ObjectLimits struct {
+	// Bytes of the object as JSON.
 	Bytes int64
-	// Ratio is how many times larger than its compressed form a source may be.
-	Ratio int64
-	// Manifest bounds objects and documents.
-	Manifest manifest.Limits
+	// Nesting is its depth, and Nodes what is in its document.
+	Nesting, Nodes int
 }
 
 // DefaultOptions returns the defaults of the flags.
 func DefaultOptions() Options {
+	object := manifest.DefaultLimits()
 	return Options{
 		Manager: ManagerOptions{
 			HealthAddress: ":9440",
@@ -135,6 +123,6 @@ func DefaultOptions() Options {
 			StallTimeout:    30 * time.Second,
 			MinThroughput:   16 << 10,
 		},
-		Limits: Limits{Bytes: 512 << 20, Ratio: 200, Manifest: manifest.DefaultLimits()},
+		Objects: ObjectLimits{Bytes: object.Object, Nesting: object.Nesting, Nodes: object.Nodes},
 	}
 }

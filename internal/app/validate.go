@@ -18,11 +18,6 @@ func (o Options) validate() error {
 		return fmt.Errorf("options: a namespace cannot have %d %% of the cache", o.Cache.NamespacePercent)
 	case m.SyncPeriod < 0:
 		return fmt.Errorf("options: the sync period of %s is negative", m.SyncPeriod)
-	case o.Sources.RequireSignatures && o.Sources.SignersFile == "":
-		return errors.New("options: --require-signatures needs --trusted-signers, a file of who has to have signed: " +
-			"else who writes a Bundle would choose it")
-	case o.Sources.SignersFile != "" && !o.Sources.RequireSignatures:
-		return errors.New("options: --trusted-signers goes with --require-signatures")
 	}
 	return nil
 }

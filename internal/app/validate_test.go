@@ -11,17 +11,15 @@ import (
 func TestOptionsThatALibraryWouldReplaceAreRefused(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(*Options){
-		"no Bundle at once":                  func(o *Options) { o.Concurrency.Bundles = 0 },
-		"no placement at once":               func(o *Options) { o.Concurrency.Placements = 0 },
-		"no set at once":                     func(o *Options) { o.Concurrency.Sets = 0 },
-		"no Cluster at once":                 func(o *Options) { o.Concurrency.Clusters = 0 },
-		"no ClusterBundle at once":           func(o *Options) { o.Concurrency.ClusterBundles = -1 },
-		"no connection at once":              func(o *Options) { o.Concurrency.ClusterCache = 0 },
-		"no requests per second":             func(o *Options) { o.Manager.KubeAPIQPS = 0 },
-		"no requests at once":                func(o *Options) { o.Manager.KubeAPIBurst = 0 },
-		"a sync period that is negative":     func(o *Options) { o.Manager.SyncPeriod = -time.Second },
-		"signatures of nobody in particular": func(o *Options) { o.Sources.RequireSignatures = true },
-		"signers whom nobody requires":       func(o *Options) { o.Sources.SignersFile = "signers.yaml" },
+		"no Bundle at once":              func(o *Options) { o.Concurrency.Bundles = 0 },
+		"no placement at once":           func(o *Options) { o.Concurrency.Placements = 0 },
+		"no set at once":                 func(o *Options) { o.Concurrency.Sets = 0 },
+		"no Cluster at once":             func(o *Options) { o.Concurrency.Clusters = 0 },
+		"no ClusterBundle at once":       func(o *Options) { o.Concurrency.ClusterBundles = -1 },
+		"no connection at once":          func(o *Options) { o.Concurrency.ClusterCache = 0 },
+		"no requests per second":         func(o *Options) { o.Manager.KubeAPIQPS = 0 },
+		"no requests at once":            func(o *Options) { o.Manager.KubeAPIBurst = 0 },
+		"a sync period that is negative": func(o *Options) { o.Manager.SyncPeriod = -time.Second },
 	}
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {

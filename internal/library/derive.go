@@ -40,7 +40,7 @@ func (x *indexing) derive(ctx context.Context, part source.Part) error {
 	defer file.Close() //nolint:errcheck // only read
 	var index partIndex
 	err = x.store.Derive(ctx, kindOf(objectsKind, part), part.Digest, func(w io.Writer) error {
-		reading := &reading{indexing: x, ctx: ctx, part: part}
+		reading := &reading{indexing: x, ctx: ctx, part: part, limits: x.settings.Load().Limits}
 		index.Index, err = manifest.Build(w, reading.objects(file))
 		index.Unpacked = reading.unpacked
 		return err
@@ -60,6 +60,8 @@ type reading struct {
 
 	ctx  context.Context //nolint:containedctx // that of one call of derive
 	part source.Part
+	// limits that hold for the whole of it.
+	limits manifest.Limits
 
 	unpacked, names int64
 	count           int

@@ -192,12 +192,12 @@ func (x *editions) edit(ctx context.Context, e edition, entries []manifest.Entry
 func (x *editions) editOne(
 	ctx context.Context, e edit.Edit, entry manifest.Entry, object []byte,
 ) ([]byte, manifest.Entry, error) {
-	memory := x.parts.limits.MemoryToEdit(object)
+	memory := x.parts.settings.Load().Limits.MemoryToEdit(object)
 	if err := x.parts.memory.Acquire(ctx, memory); err != nil {
 		return nil, manifest.Entry{}, context.Cause(ctx)
 	}
 	defer x.parts.memory.Release(memory)
-	return entry.Edit(object, x.parts.limits.Object, func(tree map[string]any) (bool, error) {
+	return entry.Edit(object, x.parts.settings.Load().Limits.Object, func(tree map[string]any) (bool, error) {
 		return e.Object(entry.Ref, tree)
 	})
 }

@@ -239,8 +239,10 @@ func newLibrary(t testing.TB, dir string, sources opener, changes ...func(*Confi
 	}
 	cfg := Config{
 		Children: children,
-		Store:    kept, Sources: shelfResolver{opener: sources, tags: l.tags}, Interval: time.Minute, MaxBytes: 1 << 30,
-		Limits: manifest.DefaultLimits(), Archives: archive.DefaultLimits(), Clock: l.clock,
+		Store:    kept, Sources: shelfResolver{opener: sources, tags: l.tags}, Interval: time.Minute, Clock: l.clock,
+		Settings: Settings{
+			MaxBytes: 1 << 30, Limits: manifest.DefaultLimits(), Archives: archive.DefaultLimits(), Concurrency: DefaultConcurrency(),
+		},
 	}
 	for _, change := range changes {
 		change(&cfg)
@@ -270,6 +272,9 @@ func webSources(t testing.TB) opener {
 	}
 	return sources
 }
+
+// What a namespace has at once.
+var downloadsEach, resolvesEach = DefaultConcurrency().Downloading.Each, DefaultConcurrency().Resolving.Each
 
 // maxBytes changes the bound of a release.
 func maxBytes(n int) func(*Config) { return func(cfg *Config) { cfg.MaxBytes = int64(n) } }

@@ -3,15 +3,14 @@ package library
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/child"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/slots"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
@@ -20,9 +19,7 @@ import (
 // indexing fetches parts and indexes them, each once.
 type indexing struct {
 	store    *store.Store
-	maxBytes int64
-	limits   manifest.Limits
-	archives archive.Limits
+	settings *atomic.Pointer[Settings]
 	children *child.Runner
 	// downloads and builds are taken one after the other: what is indexed waits for
 	// no server.
@@ -32,11 +29,12 @@ type indexing struct {
 	jobs   *jobs[source.Part, struct{}]
 }
 
-func newIndexing(ctx context.Context, cfg Config, notify func(types.NamespacedName)) *indexing {
+func newIndexing(
+	ctx context.Context, cfg Config, settings *atomic.Pointer[Settings], notify func(types.NamespacedName),
+) *indexing {
 	x := &indexing{
-		store: cfg.Store, maxBytes: cfg.MaxBytes, limits: cfg.Limits, archives: cfg.Archives,
-		children:  cfg.Children,
-		downloads: slots.New(downloadsEach, downloadsAll), builds: slots.New(buildsEach, buildsAll),
+		store: cfg.Store, settings: settings, children: cfg.Children,
+		downloads: cfg.Concurrency.Downloading.slots(), builds: cfg.Concurrency.Indexing.slots(),
 		memory: semaphore.NewWeighted(cfg.Limits.Memory()),
 	}
 	x.jobs = newJobs(ctx, jobsConfig[source.Part, struct{}]{
@@ -96,7 +94,7 @@ func (x *indexing) download(ctx context.Context, part source.Part) error {
 		body, refused = part.Fetch(ctx, have)
 		return body, refused
 	}
-	_, err = x.store.Resume(ctx, part.Digest, part.Place, open, x.maxBytes)
+	_, err = x.store.Resume(ctx, part.Digest, part.Place, open, x.settings.Load().MaxBytes)
 	if refused != nil && errors.Is(err, refused) {
 		return err
 	}

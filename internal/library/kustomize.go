@@ -20,7 +20,7 @@ import (
 func (x *indexing) files(ctx context.Context, packed io.ReadSeeker, part source.Part) iter.Seq2[archive.File, error] {
 	folder, err := x.kustomization(packed, part)
 	if err == nil && folder == "" {
-		return archive.Files(packed, part.Format, part.Files, x.archives, x.scratch)
+		return archive.Files(packed, part.Format, part.Files, x.settings.Load().Archives, x.scratch)
 	}
 	return func(yield func(archive.File, error) bool) {
 		var built []byte
@@ -44,7 +44,7 @@ func (x *indexing) kustomization(packed io.ReadSeeker, part source.Part) (string
 	if part.Kustomize != "" || len(part.Files) > 0 || !part.Format.IsArchive() {
 		return part.Kustomize, nil
 	}
-	found, err := archive.HasFile(packed, part.Format, x.archives, kustomize.FileNames())
+	found, err := archive.HasFile(packed, part.Format, x.settings.Load().Archives, kustomize.FileNames())
 	if err != nil {
 		return "", err
 	}
@@ -60,7 +60,7 @@ func (x *indexing) kustomized(ctx context.Context, packed io.Reader, part source
 	var built bytes.Buffer
 	_, err := kustomize.BuildTask.Run(ctx, x.children, child.Call[kustomize.Request]{
 		Namespace: part.Origin.Namespace, Body: packed, Output: &built,
-		In: kustomize.Request{Folder: folder, Format: part.Format, Limits: x.archives},
+		In: kustomize.Request{Folder: folder, Format: part.Format, Limits: x.settings.Load().Archives},
 	})
 	return built.Bytes(), err
 }

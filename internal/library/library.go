@@ -3,6 +3,7 @@ package library
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -10,21 +11,9 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/child"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/slots"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
-)
-
-// How much is done at once, for each namespace and for all together. Resolving and
-// downloading wait for servers, of which some are slow or hostile; building indices
-// takes memory and processors, and always ends.
-const (
-	resolvesEach, resolvesAll   = 8, 32
-	downloadsEach, downloadsAll = 8, 64
-	buildsEach, buildsAll       = 4, 8
 )
 
 // ErrFetching is in the errors of Digest and Open while a source of the release
@@ -40,12 +29,8 @@ type Config struct {
 	Sources resolver
 	// Interval after which a source that can change is resolved again.
 	Interval time.Duration
-	// MaxBytes bounds the sources of one release together, in bytes, unpacked.
-	MaxBytes int64
-	// Limits bounds the objects of a release.
-	Limits manifest.Limits
-	// Archives bounds what is unpacked.
-	Archives archive.Limits
+	// Settings hold until Configure is called.
+	Settings
 	// Children builds kustomizations.
 	Children *child.Runner
 	// Clock tells when a job is due again.
@@ -72,6 +57,7 @@ type Library struct {
 	resolutions *resolutions
 	clusters    *clusters
 	releases    *releases
+	settings    *atomic.Pointer[Settings]
 }
 
 // New returns a Library whose jobs end when ctx is done, or an error when a
@@ -80,14 +66,16 @@ func New(ctx context.Context, cfg Config) (*Library, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	subscribers := &subscribers{}
-	resolves := slots.New(resolvesEach, resolvesAll)
-	parts := newIndexing(ctx, cfg, subscribers.notify)
+	subscribers, settings := &subscribers{}, &atomic.Pointer[Settings]{}
+	settings.Store(&cfg.Settings)
+	resolves := cfg.Concurrency.Resolving.slots()
+	parts := newIndexing(ctx, cfg, settings, subscribers.notify)
 	return &Library{
 		subscribers: subscribers,
 		resolutions: newResolutions(ctx, cfg, newKinds(parts), resolves, subscribers.notify),
 		clusters:    newClusters(ctx, cfg, parts, resolves),
-		releases:    newReleases(cfg, parts, newEditions(ctx, cfg, parts, subscribers.notify)),
+		releases:    newReleases(cfg, settings, parts, newEditions(ctx, cfg, parts, subscribers.notify)),
+		settings:    settings,
 	}, nil
 }
 
@@ -97,14 +85,8 @@ func (c Config) validate() error {
 		return errors.New("library: Store, Sources, Children and Clock are required")
 	case c.Interval <= 0:
 		return errors.New("library: Interval must be positive")
-	case c.MaxBytes <= 0:
-		return errors.New("library: MaxBytes must be positive")
-	case c.Limits.Object <= 0, c.Limits.Objects <= 0, c.Limits.Nesting <= 0, c.Limits.Nodes <= 0:
-		return errors.New("library: every field of Limits must be positive")
-	case c.Archives.Bytes <= 0, c.Archives.Ratio <= 0, c.Archives.Files <= 0, c.Archives.Name <= 0, c.Archives.Window <= 0:
-		return errors.New("library: every field of Archives must be positive")
 	}
-	return nil
+	return c.Settings.validate()
 }
 
 // Subscribe has notify called with the name of a Bundle whenever a source that

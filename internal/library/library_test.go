@@ -30,6 +30,7 @@ func TestALibraryNeedsEveryFieldOfItsConfig(t *testing.T) {
 		"bounds of objects":            func(cfg *Config) { cfg.Limits.Objects = 0 },
 		"bounds of archives":           func(cfg *Config) { cfg.Archives.Window = 0 },
 		"bounds that are not negative": maxBytes(-1),
+		"something done at once":       func(cfg *Config) { cfg.Concurrency.Indexing.Each = 0 },
 	}
 	for name, without := range tests {
 		t.Run(name, func(t *testing.T) {

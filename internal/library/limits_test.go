@@ -86,7 +86,7 @@ func TestADocumentWaitsForMemory(t *testing.T) {
 	src := l.shelf.put("https://example.com/a", configMap("a"))
 	l.mustOpen(t, of(src))
 	parts := l.releases.parts
-	if err := parts.memory.Acquire(t.Context(), parts.limits.Memory()); err != nil {
+	if err := parts.memory.Acquire(t.Context(), parts.settings.Load().Limits.Memory()); err != nil {
 		t.Fatal(err)
 	}
 	stopped := errors.New("stopped")
@@ -95,7 +95,7 @@ func TestADocumentWaitsForMemory(t *testing.T) {
 	if err := parts.derive(ctx, l.part(src)); !errors.Is(err, stopped) {
 		t.Errorf("want it to wait until it is stopped, got %v", err)
 	}
-	parts.memory.Release(parts.limits.Memory())
+	parts.memory.Release(parts.settings.Load().Limits.Memory())
 	if err := parts.derive(t.Context(), l.part(src)); err != nil {
 		t.Error(err)
 	}

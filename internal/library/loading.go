@@ -95,12 +95,13 @@ func isEdited(entry manifest.Entry) bool { return entry.Edited }
 
 // overLimit returns an error if what was read is over a limit.
 func (l *loading) overLimit() error {
+	settings := l.settings.Load()
 	switch {
-	case l.objects > l.limits.Objects:
-		return fault.Stallf(v1alpha1.LimitExceededReason, "the release has more than %d objects", l.limits.Objects)
-	case l.unpacked > l.maxBytes:
+	case l.objects > settings.Limits.Objects:
+		return fault.Stallf(v1alpha1.LimitExceededReason, "the release has more than %d objects", settings.Limits.Objects)
+	case l.unpacked > settings.MaxBytes:
 		return fault.Stallf(v1alpha1.LimitExceededReason,
-			"the sources of the release have more than %d bytes together, unpacked", l.maxBytes)
+			"the sources of the release have more than %d bytes together, unpacked", settings.MaxBytes)
 	case l.names > maxNames:
 		return fault.Stallf(v1alpha1.LimitExceededReason,
 			"the release has more than %d bytes of names of images and versions", maxNames)

@@ -1,13 +1,14 @@
 package library
 
 import (
+	"sync/atomic"
+
 	"github.com/opencontainers/go-digest"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/lru"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/readiness"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
@@ -22,8 +23,7 @@ type releases struct {
 	parts    *indexing
 	editions *editions
 	store    *store.Store
-	limits   manifest.Limits
-	maxBytes int64
+	settings *atomic.Pointer[Settings]
 
 	plans *lru.Cache // by resolved.planKey
 	// expressions are kept by their fingerprint and not with the plans: the
@@ -31,9 +31,9 @@ type releases struct {
 	expressions *lru.Cache
 }
 
-func newReleases(cfg Config, parts *indexing, editions *editions) *releases {
+func newReleases(cfg Config, settings *atomic.Pointer[Settings], parts *indexing, editions *editions) *releases {
 	return &releases{
-		parts: parts, editions: editions, store: cfg.Store, limits: cfg.Limits, maxBytes: cfg.MaxBytes,
+		parts: parts, editions: editions, store: cfg.Store, settings: settings,
 		plans: lru.New(maxPlans), expressions: lru.New(maxPlans),
 	}
 }
@@ -111,7 +111,7 @@ func (o *releases) cachedPlan(owner types.NamespacedName, r resolved) (cachedPla
 	if err != nil {
 		return cachedPlan{}, err
 	}
-	made, err := plan.New(found.inputs, o.limits)
+	made, err := plan.New(found.inputs, o.settings.Load().Limits)
 	if err != nil {
 		return cachedPlan{}, err
 	}

@@ -242,7 +242,8 @@ func withRealSources(t *testing.T, objects ...client.Object) func(*Config) {
 		real, err := source.New(source.Config{
 			Sources: sources, Registries: registries, Objects: management,
 			Renderings: rendered.Secrets{Reader: management, Creator: management},
-			Kubernetes: "v1.36", Store: cfg.Store, Children: cfg.Children, Charts: helm.DefaultLimits(),
+			Kubernetes: "v1.36", Store: cfg.Store, Children: cfg.Children,
+			Settings: source.Settings{Charts: helm.DefaultLimits(), SecretTypes: source.DefaultSecretTypes()},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -90,6 +90,6 @@ func (r *Resolver) serverSecret(
 	if ref.Name == "" {
 		return &corev1.Secret{}, nil
 	}
-	secret, err := r.namedSecret(ctx, namespace, ref.Name, serverTypes)
+	secret, err := r.namedSecret(ctx, namespace, ref.Name, r.current.Load().SecretTypes.Servers)
 	return secret, fault.Wrap("Secret "+ref.Name, err)
 }

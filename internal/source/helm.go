@@ -127,7 +127,7 @@ func (r *Resolver) value(ctx context.Context, namespace string, from v1alpha1.Va
 	var text []byte
 	var found bool
 	if from.Kind == "Secret" {
-		secret, err := r.namedSecret(ctx, namespace, from.Name, manifestTypes)
+		secret, err := r.namedSecret(ctx, namespace, from.Name, r.current.Load().SecretTypes.Values)
 		if err != nil {
 			return helm.Document{}, fault.Wrap(name, err)
 		}
@@ -236,7 +236,7 @@ func (r *Resolver) output(ctx context.Context, c chart, opts helm.Options) (io.R
 		return nil, nil, err
 	}
 	warnings, err := helm.RenderTask.Run(ctx, r.Children, child.Call[helm.RenderRequest]{
-		Namespace: c.namespace, In: helm.RenderRequest{Options: opts, Limits: r.Charts}, Body: archive, Output: output,
+		Namespace: c.namespace, In: helm.RenderRequest{Options: opts, Limits: r.current.Load().Charts}, Body: archive, Output: output,
 	})
 	if err == nil {
 		_, err = output.Seek(0, io.SeekStart)
@@ -249,6 +249,6 @@ func (r *Resolver) output(ctx context.Context, c chart, opts helm.Options) (io.R
 
 // download brings the archive of a chart into the store.
 func (r *Resolver) download(ctx context.Context, c chart) error {
-	_, err := r.Store.Resume(ctx, c.digest, c.place, c.fetch, r.Charts.ArchiveBytes)
+	_, err := r.Store.Resume(ctx, c.digest, c.place, c.fetch, r.current.Load().Charts.ArchiveBytes)
 	return err
 }

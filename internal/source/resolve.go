@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -19,7 +20,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
-// Config configures a Resolver. All fields but Signers are required.
+// Config configures a Resolver. All fields are required.
 type Config struct {
 	// Sources opens files on web servers and in the image.
 	Sources *fetch.Sources
@@ -36,27 +37,41 @@ type Config struct {
 	Store *store.Store
 	// Children renders charts.
 	Children *child.Runner
-	// Charts bounds what a chart may need.
+	// Settings hold until Configure is called.
+	Settings Settings
+}
+
+// Settings are what can change while a Resolver is used.
+type Settings struct {
+	// Charts bounds what a chart may need. Required.
 	Charts helm.Limits
+	// SecretTypes are those of the Secrets that a source may name.
+	SecretTypes SecretTypes
 	// Signers are whom the manager trusts: then every source has to be an artifact that
 	// one of them signed. Nil where signatures are not required.
-	Signers *signature.SignersFile
+	Signers *signature.Signers
 }
 
 // Resolver resolves sources. It is safe for concurrent use.
 type Resolver struct {
 	Config
+	current atomic.Pointer[Settings]
 }
 
 // New returns a Resolver, or an error when a required field of cfg is missing.
 func New(cfg Config) (*Resolver, error) {
 	if cfg.Sources == nil || cfg.Registries == nil || cfg.Objects == nil || cfg.Kubernetes == "" || cfg.Store == nil ||
-		cfg.Renderings.Reader == nil || cfg.Renderings.Creator == nil || cfg.Children == nil || cfg.Charts == (helm.Limits{}) {
+		cfg.Renderings.Reader == nil || cfg.Renderings.Creator == nil || cfg.Children == nil || cfg.Settings.Charts == (helm.Limits{}) {
 		return nil, errors.New(
-			"sources: Sources, Registries, Objects, Renderings, Kubernetes, Store, Children and Charts are required")
+			"sources: Sources, Registries, Objects, Renderings, Kubernetes, Store, Children and Settings.Charts are required")
 	}
-	return &Resolver{Config: cfg}, nil
+	r := &Resolver{Config: cfg}
+	r.Configure(cfg.Settings)
+	return r, nil
 }
+
+// Configure has other settings hold from the next source on.
+func (r *Resolver) Configure(settings Settings) { r.current.Store(&settings) }
 
 // Resolve returns the parts that a source has now. Its errors name the source.
 func (r *Resolver) Resolve(ctx context.Context, query Query) ([]Part, error) {

@@ -71,8 +71,9 @@ func newResolver(t *testing.T, objects ...client.Object) *source.Resolver {
 		t.Fatal(err)
 	}
 	return newFrom(t, source.Config{
-		Sources: sources, Children: children, Charts: helm.DefaultLimits(), Registries: registries, Kubernetes: "v1.36", Store: kept,
-		Objects: management, Renderings: rendered.Secrets{Reader: management, Creator: management},
+		Sources: sources, Children: children, Registries: registries, Kubernetes: "v1.36", Store: kept,
+		Settings: source.Settings{Charts: helm.DefaultLimits(), SecretTypes: source.DefaultSecretTypes()},
+		Objects:  management, Renderings: rendered.Secrets{Reader: management, Creator: management},
 	})
 }
 
@@ -102,7 +103,7 @@ func TestAResolverNeedsWhatItResolvesWith(t *testing.T) {
 		"objects":               func(cfg *source.Config) { cfg.Objects = nil },
 		"a Kubernetes version":  func(cfg *source.Config) { cfg.Kubernetes = "" },
 		"a store":               func(cfg *source.Config) { cfg.Store = nil },
-		"limits of charts":      func(cfg *source.Config) { cfg.Charts = helm.Limits{} },
+		"limits of charts":      func(cfg *source.Config) { cfg.Settings.Charts = helm.Limits{} },
 		"children":              func(cfg *source.Config) { cfg.Children = nil },
 		"renderings":            func(cfg *source.Config) { cfg.Renderings = rendered.Secrets{} },
 	}

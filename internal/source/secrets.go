@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/text"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
 )
 
@@ -27,15 +29,40 @@ var neverTypes = []corev1.SecretType{
 	corev1.SecretTypeServiceAccountToken, corev1.SecretTypeBootstrapToken, clusterSecretType,
 }
 
-// The types of Secrets that a source may name without the label, by what they are
-// read for. A manager reads Secrets with its own permissions, and whoever writes a
+// SecretTypes are the types of Secrets that a source may name without the label, by what
+// they are read for. A manager reads Secrets with its own permissions, and whoever writes a
 // Bundle need not have them: so only what is made for the purpose is read.
-var (
-	serverTypes   = []corev1.SecretType{corev1.SecretTypeDockerConfigJson, corev1.SecretTypeBasicAuth, corev1.SecretTypeTLS}
-	manifestTypes = []corev1.SecretType{resourceSetType}
-	// Of the Secrets of cosign only public keys are read.
-	publicKeyTypes = []corev1.SecretType{corev1.SecretTypeOpaque}
-)
+type SecretTypes struct {
+	// Servers are for logins, client certificates and authorities of servers.
+	Servers []corev1.SecretType
+	// Values are for the values of charts.
+	Values []corev1.SecretType
+	// PublicKeys are for the public keys of signatures; nothing else of them is read.
+	PublicKeys []corev1.SecretType
+}
+
+// DefaultSecretTypes returns docker configs, basic-auth and TLS for servers, those of
+// ClusterResourceSet for values, and Opaque, which cosign writes, for public keys.
+func DefaultSecretTypes() SecretTypes {
+	return SecretTypes{
+		Servers:    []corev1.SecretType{corev1.SecretTypeDockerConfigJson, corev1.SecretTypeBasicAuth, corev1.SecretTypeTLS},
+		Values:     []corev1.SecretType{resourceSetType},
+		PublicKeys: []corev1.SecretType{corev1.SecretTypeOpaque},
+	}
+}
+
+// Validate returns an error for a type that no source may name.
+func (t SecretTypes) Validate() error {
+	for _, given := range slices.Concat(t.Servers, t.Values, t.PublicKeys) {
+		if given == "" || slices.Contains(neverTypes, given) {
+			return fmt.Errorf("a source may not name Secrets of the type %q", text.Line(string(given), maxTypeText))
+		}
+	}
+	return nil
+}
+
+// maxTypeText bounds a type in a message.
+const maxTypeText = 64
 
 // namedSecret reads a Secret that a source names, which has one of the types or the
 // label v1alpha1.SourceLabel.

@@ -233,3 +233,40 @@ func TestAMismatchDoesNotSayWhichBytesCame(t *testing.T) {
 		}
 	}
 }
+
+func TestTheTypesThatASourceMayNameCanChange(t *testing.T) {
+	t.Parallel()
+	login := map[string]string{"username": "jane", "password": "hunter2", "host": "charts.invalid"}
+	secret := secretNamed("login", "example.com/login", login)
+	secret.Labels = nil
+	r := newResolver(t, secret)
+	query := source.Query{Namespace: namespace, Kubernetes: "v1.36", Source: v1alpha1.Source{Helm: &v1alpha1.HelmSource{
+		Chart: "https://charts.invalid/agent", Version: "1.0.0", SecretRef: v1alpha1.LocalReference{Name: "login"},
+	}}}
+	_, err := r.Resolve(t.Context(), query)
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.ReferenceInvalidReason, "of the type example.com/login")
+	settings := r.Settings
+	settings.SecretTypes.Servers = []corev1.SecretType{"example.com/login"}
+	r.Configure(settings)
+	if _, err := r.Resolve(t.Context(), query); fault.ClassOf(err) != fault.ClassRetry {
+		t.Errorf("want the server to be asked, which nobody knows, got %v", err)
+	}
+}
+
+func TestTypesThatNoSourceMayNameAreRefused(t *testing.T) {
+	t.Parallel()
+	if err := source.DefaultSecretTypes().Validate(); err != nil {
+		t.Error(err)
+	}
+	for _, given := range []corev1.SecretType{
+		"", "kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "cluster.x-k8s.io/secret",
+	} {
+		for _, types := range []source.SecretTypes{
+			{Servers: []corev1.SecretType{given}}, {Values: []corev1.SecretType{given}}, {PublicKeys: []corev1.SecretType{given}},
+		} {
+			if err := types.Validate(); err == nil || !strings.Contains(err.Error(), string(given)) {
+				t.Errorf("want %q refused, got %v", given, err)
+			}
+		}
+	}
+}

@@ -41,7 +41,7 @@ func (r *Resolver) unsigned(src v1alpha1.Source) error {
 		return nil
 	case src.Helm != nil && src.Helm.Verify != nil:
 		asked = "verify asks for a signature"
-	case r.Signers != nil:
+	case r.current.Load().Signers != nil:
 		asked = requiredText
 	default:
 		return nil
@@ -51,15 +51,16 @@ func (r *Resolver) unsigned(src v1alpha1.Source) error {
 }
 
 // requiredText explains why a source must be signed, whatever it asks for.
-const requiredText = "the manager's flag --require-signatures asks for a signature"
+const requiredText = "the manager's configuration asks for a signature"
 
 // Trust identifies whom the manager trusts. What was resolved for others has to be
 // resolved again.
 func (r *Resolver) Trust() string {
-	if r.Signers == nil {
+	signers := r.current.Load().Signers
+	if signers == nil {
 		return ""
 	}
-	return r.Signers.Version()
+	return signers.Version()
 }
 
 // verified returns who signed the artifact with digest d, as the manager and the
@@ -87,15 +88,11 @@ func (a artifact) verified(ctx context.Context, d digest.Digest, creds oci.Crede
 // the source's own.
 func (a artifact) required(ctx context.Context) ([][]signature.Policy, error) {
 	var required [][]signature.Policy
-	if a.resolver.Signers != nil {
-		trusted, err := a.resolver.Signers.Signers()
-		if err != nil {
-			return nil, fault.Retry(v1alpha1.SignatureInvalidReason, fmt.Errorf("%s: %s: %w", a.ref, requiredText, err))
-		}
+	if trusted := a.resolver.current.Load().Signers; trusted != nil {
 		policies := trusted.For(a.namespace, a.ref.Repository)
 		if len(policies) == 0 {
 			return nil, fault.Stallf(v1alpha1.SignatureMissingReason,
-				"%s: %s, and --trusted-signers has nobody for this repository and namespace", a.ref, requiredText)
+				"%s: %s, and signatures.signers has nobody for this repository and namespace", a.ref, requiredText)
 		}
 		required = append(required, policies)
 	}
@@ -159,7 +156,7 @@ func (r *Resolver) policy(ctx context.Context, namespace string, v v1alpha1.Veri
 // publicKeys returns the public keys of a Secret, in the order of their names, and
 // what they are called in messages.
 func (r *Resolver) publicKeys(ctx context.Context, namespace, name string) (keys []byte, from string, err error) {
-	secret, err := r.namedSecret(ctx, namespace, name, publicKeyTypes)
+	secret, err := r.namedSecret(ctx, namespace, name, r.current.Load().SecretTypes.PublicKeys)
 	if err != nil {
 		return nil, "", err
 	}

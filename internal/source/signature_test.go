@@ -365,7 +365,7 @@ func TestAnArtifactThatIsNotSignedAsItMust(t *testing.T) {
 
 func TestOnlyArtifactsOfARegistryCanBeSigned(t *testing.T) {
 	t.Parallel()
-	const flag = ": the manager's flag --require-signatures asks for a signature, and only artifacts of a registry can be signed"
+	const flag = ": the manager's configuration asks for a signature, and only artifacts of a registry can be signed"
 	tests := map[string]struct {
 		given    v1alpha1.Source
 		wantSays string
@@ -386,7 +386,7 @@ func TestOnlyArtifactsOfARegistryCanBeSigned(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newResolver(t)
-			r.Signers = trusting(t, "signers: [{keyFiles: [cosign.pub]}]", signaturetest.NewKey(t))
+			trusting(t, r, "[{keys: OPERATORS}]", signaturetest.NewKey(t))
 			if part, ok := r.Static(source.Query{Source: test.given}); ok {
 				t.Errorf("want it to be asked for, got %+v", part)
 			}

@@ -1,12 +1,11 @@
 package source_test
 
 import (
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
+
+	"sigs.k8s.io/yaml"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -17,21 +16,28 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/signature/signaturetest"
 )
 
-// trusting is a file of signers beside cosign.pub, which has the public key of one.
-func trusting(t *testing.T, signers string, key signaturetest.Key) *signature.SignersFile {
+// trusting has a resolver trust signers: a list as YAML, in which OPERATORS is a public key.
+func trusting(t *testing.T, r *source.Resolver, signers string, key signaturetest.Key) {
 	t.Helper()
-	folder := t.TempDir()
-	at := filepath.Join(folder, "signers.yaml")
-	for path, content := range map[string][]byte{at: []byte(signers), filepath.Join(folder, "cosign.pub"): key.PEM()} {
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	var entries []struct {
+		Repositories, Namespaces []string
+		Keys                     string
 	}
-	opened, err := signature.OpenSignersFile(at, time.Now)
-	if err != nil {
+	if err := yaml.Unmarshal([]byte(strings.ReplaceAll(signers, "OPERATORS", quoted(key))), &entries); err != nil {
 		t.Fatal(err)
 	}
-	return opened
+	trusted := make([]signature.Signer, len(entries))
+	for i, entry := range entries {
+		trusted[i] = signature.Signer{
+			Repositories: entry.Repositories, Namespaces: entry.Namespaces, Policy: signature.Policy{Key: []byte(entry.Keys)},
+		}
+	}
+	settings := r.Settings
+	var err error
+	if settings.Signers, err = signature.NewSigners(trusted); err != nil {
+		t.Fatal(err)
+	}
+	r.Configure(settings)
 }
 
 // filled puts the host of a registry and the public key of another one into a file.
@@ -46,7 +52,7 @@ func TestTheManagerSaysWhoHasToHaveSigned(t *testing.T) {
 	t.Parallel()
 	operators, tenants := signaturetest.NewKey(t), signaturetest.NewKey(t)
 	subject := signedArtifact().Digest()
-	const flag = "app:v1: the manager's flag --require-signatures asks for a signature, "
+	const flag = "app:v1: the manager's configuration asks for a signature, "
 	tests := map[string]struct {
 		signers    string
 		signedBy   []signaturetest.Key
@@ -56,40 +62,40 @@ func TestTheManagerSaysWhoHasToHaveSigned(t *testing.T) {
 		wantSays   string
 	}{
 		"the operator's key, unasked": {
-			signers: "signers: [{keyFiles: [cosign.pub]}]", signedBy: []signaturetest.Key{operators},
+			signers: "[{keys: OPERATORS}]", signedBy: []signaturetest.Key{operators},
 			want: operators.Name(),
 		},
 		"the tenant's own key alone": {
-			signers: "signers: [{keyFiles: [cosign.pub]}]", signedBy: []signaturetest.Key{tenants}, verify: withKeys(),
-			wantReason: v1alpha1.SignatureInvalidReason, wantSays: "of --trusted-signers signers[0]",
+			signers: "[{keys: OPERATORS}]", signedBy: []signaturetest.Key{tenants}, verify: withKeys(),
+			wantReason: v1alpha1.SignatureInvalidReason, wantSays: "of the manager's configuration, signatures.signers[0]",
 		},
 		"both": {
-			signers: "signers: [{keyFiles: [cosign.pub]}]", signedBy: []signaturetest.Key{operators, tenants},
+			signers: "[{keys: OPERATORS}]", signedBy: []signaturetest.Key{operators, tenants},
 			verify: withKeys(), want: operators.Name() + " and " + tenants.Name(),
 		},
 		"the operator's key where the source asks for its own": {
-			signers: "signers: [{keyFiles: [cosign.pub]}]", signedBy: []signaturetest.Key{operators}, verify: withKeys(),
+			signers: "[{keys: OPERATORS}]", signedBy: []signaturetest.Key{operators}, verify: withKeys(),
 			wantReason: v1alpha1.SignatureInvalidReason, wantSays: "of Secret cosign (a.pub)",
 		},
 		"nobody": {
-			signers:    "signers: [{keyFiles: [cosign.pub]}]",
+			signers:    "[{keys: OPERATORS}]",
 			wantReason: v1alpha1.SignatureMissingReason, wantSays: "has no cosign signature",
 		},
 		"a key that is trusted with this repository": {
-			signers: "signers: [{repositories: [HOST/app], keyFiles: [cosign.pub]}]", signedBy: []signaturetest.Key{operators},
+			signers: "[{repositories: [HOST/app], keys: OPERATORS}]", signedBy: []signaturetest.Key{operators},
 			want: operators.Name(),
 		},
 		"a key that is trusted with another repository": {
-			signers: "signers: [{repositories: [HOST/ap, HOST/app/below], keyFiles: [cosign.pub]}]", signedBy: []signaturetest.Key{operators},
+			signers: "[{repositories: [HOST/ap, HOST/app/below], keys: OPERATORS}]", signedBy: []signaturetest.Key{operators},
 			wantReason: v1alpha1.SignatureMissingReason,
-			wantSays:   flag + "and --trusted-signers has nobody for this repository and namespace",
+			wantSays:   flag + "and signatures.signers has nobody for this repository and namespace",
 		},
 		"a key that is trusted with another namespace": {
-			signers: "signers: [{namespaces: [other], keyFiles: [cosign.pub]}]", signedBy: []signaturetest.Key{operators},
-			wantReason: v1alpha1.SignatureMissingReason, wantSays: flag + "and --trusted-signers has nobody",
+			signers: "[{namespaces: [other], keys: OPERATORS}]", signedBy: []signaturetest.Key{operators},
+			wantReason: v1alpha1.SignatureMissingReason, wantSays: flag + "and signatures.signers has nobody",
 		},
 		"one of several who are trusted": {
-			signers: "signers: [{keys: OTHER}, {namespaces: [" + namespace + "], keyFiles: [cosign.pub]}]", signedBy: []signaturetest.Key{operators},
+			signers: "[{keys: OTHER}, {namespaces: [" + namespace + "], keys: OPERATORS}]", signedBy: []signaturetest.Key{operators},
 			want: operators.Name(),
 		},
 	}
@@ -103,7 +109,7 @@ func TestTheManagerSaysWhoHasToHaveSigned(t *testing.T) {
 				registry.Push(t, "app", key.Bundle(t, subject))
 			}
 			r := newResolver(t, keysSecret(tenants))
-			r.Signers = trusting(t, filled(test.signers, registry, other), operators)
+			trusting(t, r, filled(test.signers, registry, other), operators)
 			parts, err := r.Resolve(t.Context(), source.Query{
 				Namespace: namespace, Source: signedSource(registry, test.verify),
 			})
@@ -125,47 +131,16 @@ func TestWhomAManagerTrustsCanChange(t *testing.T) {
 	registry.Push(t, "app", signedArtifact(), "v1")
 	registry.Push(t, "app", key.Bundle(t, signedArtifact().Digest()))
 	first := newResolver(t)
-	first.Signers = trusting(t, "signers: [{keyFiles: [cosign.pub]}]", key)
+	trusting(t, first, "[{keys: OPERATORS}]", key)
 	resolved(t, first, signedSource(registry, nil))
 
-	changed := newFrom(t, first.Config)
-	changed.Signers = trusting(t, "signers: [{keyFiles: [cosign.pub]}]", signaturetest.NewKey(t))
-	_, err := changed.Resolve(t.Context(), source.Query{Namespace: namespace, Source: signedSource(registry, nil)})
+	before := first.Trust()
+	trusting(t, first, "[{keys: OPERATORS}]", signaturetest.NewKey(t))
+	_, err := first.Resolve(t.Context(), source.Query{Namespace: namespace, Source: signedSource(registry, nil)})
 	if fault.ReasonOf(err, "") != v1alpha1.SignatureInvalidReason {
 		t.Errorf("want what another one signed to be refused, got %v", err)
 	}
-	if first.Trust() == changed.Trust() || newResolver(t).Trust() != "" {
-		t.Errorf("want one name for each trust, got %q, %q and %q", first.Trust(), changed.Trust(), newResolver(t).Trust())
-	}
-}
-
-func TestAFileOfSignersThatBecameWrong(t *testing.T) {
-	t.Parallel()
-	key := signaturetest.NewKey(t)
-	registry := ocitest.New(t, ocitest.Options{TLS: true, Referrers: true})
-	registry.Push(t, "app", signedArtifact(), "v1")
-	registry.Push(t, "app", key.Bundle(t, signedArtifact().Digest()))
-	folder := t.TempDir()
-	at := filepath.Join(folder, "signers.yaml")
-	write := func(content string) {
-		if err := os.WriteFile(at, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("signers: [{keys: " + quoted(key) + "}]")
-	now := time.Now()
-	signers, err := signature.OpenSignersFile(at, func() time.Time { return now })
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := newResolver(t)
-	r.Signers = signers
-	before := r.Trust()
-	write("signers: [{keys: hunter2}]")
-	now = now.Add(time.Second)
-	_, err = r.Resolve(t.Context(), source.Query{Namespace: namespace, Source: signedSource(registry, nil)})
-	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.SignatureInvalidReason, "trusted signers: "+at+": signers[0]: ")
-	if r.Trust() != before {
-		t.Error("want what was verified before to stay so")
+	if before == first.Trust() || newResolver(t).Trust() != "" {
+		t.Errorf("want one name for each trust, got %q, %q and %q", before, first.Trust(), newResolver(t).Trust())
 	}
 }

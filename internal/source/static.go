@@ -19,7 +19,7 @@ import (
 // Secrets that the source names are read when the part is fetched.
 func (r *Resolver) Static(query Query) (Part, bool) {
 	src := query.Source
-	if r.Signers != nil || src.HTTPS == nil && src.File == nil && src.Inline == nil {
+	if r.current.Load().Signers != nil || src.HTTPS == nil && src.File == nil && src.Inline == nil {
 		return Part{}, false
 	}
 	part := Part{

@@ -7,6 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -33,11 +35,16 @@ func (w *Writer) Event(object Object, reason, format string, args ...any) {
 	w.record(object, corev1.EventTypeNormal, reason, fmt.Sprintf(format, args...))
 }
 
-// record records an event with a message. What is recorded again of the same
+// record records an event with a message.
+func (w *Writer) record(object Object, kind, reason, message string) {
+	Record(w.recorder, object, kind, reason, message)
+}
+
+// Record records an event with a message. What is recorded again of the same
 // resource version within some minutes, with the same reason and action, only counts:
 // the message is still that of the first. So another message has another action.
-func (w *Writer) record(object Object, kind, reason, message string) {
+func Record(recorder events.EventRecorder, object runtime.Object, kind, reason, message string) {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(message)) // it never fails
-	w.recorder.Eventf(object, nil, kind, reason, fmt.Sprintf("Reconcile-%08x", hash.Sum32()), "%s", message)
+	recorder.Eventf(object, nil, kind, reason, fmt.Sprintf("Reconcile-%08x", hash.Sum32()), "%s", message)
 }

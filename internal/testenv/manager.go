@@ -22,6 +22,9 @@ type ManagerOptions struct {
 	CacheDir string
 	// Race builds it with the race detector: a race ends it.
 	Race bool
+	// Config is its --config. Empty: a file that allows sources on the loopback address,
+	// where those of the tests are.
+	Config string
 	// Args are further arguments.
 	Args []string
 	// Env is added to the environment.
@@ -36,8 +39,7 @@ type Manager struct {
 }
 
 // StartManager builds the manager from the source and starts it as the
-// administrator of a management cluster. Sources on the loopback address are
-// not denied, as they are by default: those of the tests are there.
+// administrator of a management cluster.
 func StartManager(ctx context.Context, o ManagerOptions) (*Manager, error) {
 	program, err := buildManager(ctx, o.Race)
 	if err != nil {
@@ -51,13 +53,17 @@ func StartManager(ctx context.Context, o ManagerOptions) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
+	config, err := o.config()
+	if err != nil {
+		return nil, err
+	}
 	p, err := startWith(o.Env, "manager", program, append([]string{
 		"--kubeconfig=" + o.Management.KubeconfigPath(),
 		"--cache-dir=" + o.CacheDir,
 		"--health-addr=127.0.0.1:" + health,
 		"--insecure-diagnostics",
 		"--diagnostics-address=127.0.0.1:" + metrics,
-		"--source-allow-cidrs=127.0.0.0/8,::1/128",
+		"--config=" + config,
 	}, o.Args...)...)
 	if err != nil {
 		return nil, err
@@ -70,6 +76,22 @@ func StartManager(ctx context.Context, o ManagerOptions) (*Manager, error) {
 		return nil, err
 	}
 	return &Manager{process: p, program: program, metrics: "http://127.0.0.1:" + metrics + "/metrics"}, nil
+}
+
+// Loopback is a configuration that allows sources on the loopback address.
+const Loopback = `apiVersion: config.addons.cluster.x-k8s.io/v1alpha1
+kind: ManagerConfiguration
+addresses: {allowed: [127.0.0.0/8, "::1/128"]}
+`
+
+// config returns the file that configures the manager, by default beside the kubeconfig of
+// its management cluster.
+func (o ManagerOptions) config() (string, error) {
+	if o.Config != "" {
+		return o.Config, nil
+	}
+	path := filepath.Join(filepath.Dir(o.Management.KubeconfigPath()), "manager-config.yaml")
+	return path, os.WriteFile(path, []byte(Loopback), 0o600)
 }
 
 // buildManager builds the manager into the repository's bin. Tests of several

@@ -43,7 +43,7 @@ func TestALoginAndACertificateAreShownToTheServerOfTheSource(t *testing.T) {
 			var got visitor
 			server := serveMutualTLS(t, func(w http.ResponseWriter, r *http.Request) { got.see(r); respond(w, "bytes") })
 			tc.given.RootCAs = trust(server)
-			body, err := sources(t, Config{AllowCIDRs: loopback()}).As(tc.given).Open(t.Context(), https(server.URL+"/a.yaml"))
+			body, err := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}}).As(tc.given).Open(t.Context(), https(server.URL+"/a.yaml"))
 			wantBody(t, body, err, "bytes")
 			if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(visitor{})); diff != "" {
 				t.Errorf("seen (-want +got):\n%s", diff)
@@ -64,7 +64,7 @@ func TestALoginAndACertificateDoNotFollowARedirectToAnotherServer(t *testing.T) 
 		"a token": {Token: "hunter2", Certificate: certificate(t)},
 	} {
 		given.RootCAs = trust(start, end)
-		body, err := sources(t, Config{AllowCIDRs: loopback()}).As(given).Open(t.Context(), https(start.URL+"/a.yaml"))
+		body, err := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}}).As(given).Open(t.Context(), https(start.URL+"/a.yaml"))
 		wantBody(t, body, err, "bytes")
 		if got != (visitor{}) {
 			t.Errorf("%s: want nothing shown to the other server, got %v", name, got)
@@ -83,7 +83,7 @@ func TestALoginStaysWithARedirectOnItsServer(t *testing.T) {
 		got.see(r)
 		respond(w, "bytes")
 	})
-	as := sources(t, Config{AllowCIDRs: loopback()}).As(httpclient.Access{Token: "hunter2", RootCAs: trust(server)})
+	as := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}}).As(httpclient.Access{Token: "hunter2", RootCAs: trust(server)})
 	body, err := as.Open(t.Context(), https(server.URL+"/latest.yaml"))
 	wantBody(t, body, err, "bytes")
 	if got.authorization != "Bearer hunter2" {
@@ -94,7 +94,7 @@ func TestALoginStaysWithARedirectOnItsServer(t *testing.T) {
 func TestTheAuthoritiesOfASourceReplaceThoseOfTheSystem(t *testing.T) {
 	t.Parallel()
 	server := serveTLS(t, func(w http.ResponseWriter, _ *http.Request) { respond(w, "bytes") })
-	s := sources(t, Config{AllowCIDRs: loopback(), RootCAs: trust(server)})
+	s := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}, RootCAs: trust(server)})
 	err := readAll(t.Context(), s.As(httpclient.Access{RootCAs: trust(), CAsFrom: "Secret ca"}),
 		https(server.URL+"/a.yaml"))
 	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, server.URL+"/a.yaml", "unknown authority",
@@ -121,7 +121,7 @@ func TestCredentialsAreNotSentWithoutTLS(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := sources(t, Config{AllowCIDRs: loopback()}).As(tc.given)
+			s := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}}).As(tc.given)
 			err := readAll(t.Context(), s, https(tc.givenURL+"/a.yaml"))
 			faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceInvalidReason, address+"/a.yaml: ", "use an https URL")
 		})
@@ -130,7 +130,7 @@ func TestCredentialsAreNotSentWithoutTLS(t *testing.T) {
 
 func TestCredentialsInTheURLAndBesideItAreRefused(t *testing.T) {
 	t.Parallel()
-	s := sources(t, Config{AllowCIDRs: loopback()}).As(httpclient.Access{Token: "hunter2"})
+	s := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}}).As(httpclient.Access{Token: "hunter2"})
 	err := readAll(t.Context(), s, https("https://hunter2:hunter2@example.org/a.yaml"))
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceInvalidReason,
 		"https://example.org/a.yaml: there are credentials in the url beside those of secretRef")
@@ -162,7 +162,7 @@ func TestAServerThatDeniesAccessNamesTheSecret(t *testing.T) {
 			t.Parallel()
 			server := serveTLS(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(tc.givenStatus) })
 			tc.given.RootCAs = trust(server)
-			err := readAll(t.Context(), sources(t, Config{AllowCIDRs: loopback()}).As(tc.given), https(server.URL+"/a.yaml"))
+			err := readAll(t.Context(), sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}}).As(tc.given), https(server.URL+"/a.yaml"))
 			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "the server answered "+tc.want)
 		})
 	}

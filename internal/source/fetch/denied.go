@@ -18,7 +18,7 @@ const mappedPrefixLen = 96
 // proxiedLookup bounds looking up a name that a proxy will look up, too.
 const proxiedLookup = 2 * time.Second
 
-// deniedAlways are the addresses that are denied unless Config.AllowCIDRs has them.
+// deniedAlways are the addresses that are denied unless Settings.AllowCIDRs has them.
 var deniedAlways = []netip.Prefix{
 	// Loopback, and unspecified, which many systems take for it.
 	netip.MustParsePrefix("127.0.0.0/8"),
@@ -84,7 +84,7 @@ func (d denied) checkIP(addr netip.Addr) error {
 	for _, ip := range append(embedded(addr), addr.Unmap().WithZone("")) {
 		if prefix, ok := within(d.more, ip); ok {
 			return fault.Stallf(v1alpha1.SourceDeniedReason,
-				"the address %s is denied by %s of the flag --source-deny-cidrs", addr, prefix)
+				"the address %s is denied by %s of addresses.denied in the manager's configuration", addr, prefix)
 		}
 		if _, ok := within(d.allowed, ip); ok {
 			continue

@@ -88,9 +88,9 @@ func TestTheFlagsAddToTheDefaults(t *testing.T) {
 		allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")},
 	}
 	for given, want := range map[string]string{
-		"10.0.0.1:80":           "10.0.0.0/8 of the flag --source-deny-cidrs",
-		"[64:ff9b::a00:1]:80":   "10.0.0.0/8 of the flag --source-deny-cidrs",
-		"127.0.0.2:80":          "127.0.0.2/32 of the flag --source-deny-cidrs",
+		"10.0.0.1:80":           "10.0.0.0/8 of addresses.denied",
+		"[64:ff9b::a00:1]:80":   "10.0.0.0/8 of addresses.denied",
+		"127.0.0.2:80":          "127.0.0.2/32 of addresses.denied",
 		"169.254.169.254:80":    "169.254.0.0/16",
 		"[::1]:80":              "::1/128",
 		"127.0.0.1:80":          "",
@@ -122,8 +122,8 @@ func TestAProxyIsNotAskedForWhatIsDenied(t *testing.T) {
 	proxy.Start()
 	t.Cleanup(proxy.Close)
 	s := sources(t, Config{
-		AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")},
-		Proxy:      func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) },
+		Settings: Settings{AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}},
+		Proxy:    func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) },
 	})
 	for _, host := range []string{
 		"169.254.169.254", "169.254.169.254.", "[::ffff:169.254.169.254]", "[64:ff9b::a9fe:a9fe]", "[fd00:ec2::254]", "[fe80::1%25eth0]",
@@ -163,7 +163,7 @@ func TestARedirectToADeniedAddressIsNotFollowed(t *testing.T) {
 	t.Parallel()
 	// Two loopback addresses stand for the public host and the metadata service.
 	deny := []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}
-	s := sources(t, Config{DenyCIDRs: deny, AllowCIDRs: loopback()})
+	s := sources(t, Config{Settings: Settings{DenyCIDRs: deny, AllowCIDRs: loopback()}})
 	s.transport = redirecting{to: "https://127.0.0.2/latest/meta-data/iam", next: s.transport}
 	err := readAll(t.Context(), s, https("https://example.org/a.yaml"))
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceDeniedReason,

@@ -39,7 +39,7 @@ func (s *Sources) openFile(name string) (io.ReadCloser, error) {
 		_ = f.Close()
 		return nil, err
 	}
-	return limit(f, name, 0, s.cfg.MaxBytes), nil
+	return limit(f, name, 0, s.current.Load().MaxBytes), nil
 }
 
 func (s *Sources) checkFile(f *os.File, name string) error {
@@ -50,9 +50,9 @@ func (s *Sources) checkFile(f *os.File, name string) error {
 	if !stat.Mode().IsRegular() {
 		return fault.Stallf(v1alpha1.SourceInvalidReason, "%s: not a regular file", name)
 	}
-	if stat.Size() > s.cfg.MaxBytes {
+	if limit := s.current.Load().MaxBytes; stat.Size() > limit {
 		return fault.Stallf(v1alpha1.LimitExceededReason,
-			"%s: %d bytes are more than the limit of %d bytes", name, stat.Size(), s.cfg.MaxBytes)
+			"%s: %d bytes are more than the limit of %d bytes", name, stat.Size(), limit)
 	}
 	return nil
 }

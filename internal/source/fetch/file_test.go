@@ -14,7 +14,7 @@ import (
 
 func TestOpenFileReadsWhatIsBelowTheBundleDirectory(t *testing.T) {
 	t.Parallel()
-	s := sources(t, Config{BundleDir: bundleDir(t), MaxBytes: 8})
+	s := sources(t, Config{BundleDir: bundleDir(t), Settings: Settings{MaxBytes: 8}})
 	for _, path := range []string{"calico/operator.yaml", "calico/../calico/operator.yaml", "link.yaml"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
@@ -87,7 +87,7 @@ func TestOpenFileReportsWhatCannotBeRead(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := sources(t, Config{BundleDir: dir, MaxBytes: tc.givenMax})
+			s := sources(t, Config{BundleDir: dir, Settings: Settings{MaxBytes: tc.givenMax}})
 			err := readAll(t.Context(), s, file(tc.givenPath))
 			faulttest.Want(t, err, tc.wantClass, tc.wantReason, tc.givenPath, tc.wantText)
 		})
@@ -107,7 +107,7 @@ func TestOpenFileNeedsABundleDirectory(t *testing.T) {
 func TestAFileThatGrowsStaysWithinTheLimit(t *testing.T) {
 	t.Parallel()
 	dir := bundleDir(t)
-	body, err := sources(t, Config{BundleDir: dir, MaxBytes: 8}).Open(t.Context(), file("calico/operator.yaml"))
+	body, err := sources(t, Config{BundleDir: dir, Settings: Settings{MaxBytes: 8}}).Open(t.Context(), file("calico/operator.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

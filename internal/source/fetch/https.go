@@ -36,7 +36,7 @@ func (s *Sources) openHTTPS(ctx context.Context, rawURL string, at span) (opened
 		stop()
 		return opened{}, fetchFailed(name, err)
 	}
-	file.ReadCloser = limit(&stopping{ReadCloser: file.ReadCloser, stop: stop}, name, file.from, s.cfg.MaxBytes)
+	file.ReadCloser = limit(&stopping{ReadCloser: file.ReadCloser, stop: stop}, name, file.from, s.current.Load().MaxBytes)
 	return file, nil
 }
 
@@ -90,7 +90,7 @@ func (s *Sources) body(
 	}
 	raw := httpclient.NewBody(ctx, resp.Body, s.cfg.pace(), cancel)
 	raw.Expect(file.from, resp.ContentLength)
-	file.ReadCloser, err = decode(raw, resp.Header.Get("Content-Encoding"), s.cfg.MaxRatio)
+	file.ReadCloser, err = decode(raw, resp.Header.Get("Content-Encoding"), s.current.Load().MaxRatio)
 	if err != nil {
 		_ = raw.Close()
 		return opened{}, err
@@ -115,9 +115,9 @@ func (s *Sources) checkResponse(resp *http.Response, at span) (opened, error) {
 			s.access.Denied(resp.StatusCode))
 		return opened{}, httpclient.StatusError(resp, s.now(), answered)
 	}
-	if size := resp.ContentLength; size > s.cfg.MaxBytes-file.from {
+	if size, limit := resp.ContentLength, s.current.Load().MaxBytes; size > limit-file.from {
 		return opened{}, fault.Stallf(v1alpha1.LimitExceededReason,
-			"%d bytes are more than the limit of %d bytes", file.from+size, s.cfg.MaxBytes)
+			"%d bytes are more than the limit of %d bytes", file.from+size, limit)
 	}
 	return file, nil
 }

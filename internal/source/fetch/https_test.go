@@ -74,7 +74,7 @@ func TestOpenHTTPSReadsAFile(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := sources(t, Config{MaxBytes: tc.givenMax, AllowCIDRs: loopback()})
+			s := sources(t, Config{Settings: Settings{MaxBytes: tc.givenMax, AllowCIDRs: loopback()}})
 			body, err := s.Open(t.Context(), https(serve(t, tc.givenHandler)+"/a.yaml"))
 			wantBody(t, body, err, tc.want)
 		})
@@ -87,10 +87,10 @@ func TestOpenHTTPSVerifiesTheServer(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
 
-	body, err := sources(t, Config{AllowCIDRs: loopback(), RootCAs: roots}).Open(t.Context(), https(server.URL+"/a.yaml"))
+	body, err := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}, RootCAs: roots}).Open(t.Context(), https(server.URL+"/a.yaml"))
 	wantBody(t, body, err, "bytes")
 
-	err = readAll(t.Context(), sources(t, Config{AllowCIDRs: loopback(), RootCAs: x509.NewCertPool()}),
+	err = readAll(t.Context(), sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}, RootCAs: x509.NewCertPool()}),
 		https(server.URL+"/a.yaml"))
 	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, server.URL+"/a.yaml", "unknown authority",
 		"name a Secret with its authority, key ca.crt, in caRef")
@@ -104,7 +104,7 @@ func TestOpenHTTPSNamesTheSchemeThatTheServerSpeaks(t *testing.T) {
 		strings.Replace(plain, "http:", "https:", 1):  "the server speaks no TLS: use a url with http://",
 		strings.Replace(secure, "https:", "http:", 1): "400 Bad Request: it may speak TLS: use a url with https://",
 	} {
-		err := readAll(t.Context(), sources(t, Config{AllowCIDRs: loopback()}), https(url+"/a.yaml"))
+		err := readAll(t.Context(), sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}}), https(url+"/a.yaml"))
 		faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, url+"/a.yaml", want)
 	}
 }
@@ -114,7 +114,7 @@ func TestOpenHTTPSSendsWhatItShould(t *testing.T) {
 	var got *http.Request
 	server := serveTLS(t, func(_ http.ResponseWriter, r *http.Request) { got = r })
 	withUser := strings.Replace(server.URL, "://", "://hunter2:hunter2@", 1)
-	s := sources(t, Config{AllowCIDRs: loopback(), UserAgent: "caapb/v1.2.3", RootCAs: trust(server)})
+	s := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}, UserAgent: "caapb/v1.2.3", RootCAs: trust(server)})
 	if err := readAll(t.Context(), s, https(withUser+"/a.yaml"+secretQuery)); err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestOpenHTTPSSendsWhatItShould(t *testing.T) {
 func TestOpenHTTPSUsesTheProxy(t *testing.T) {
 	t.Parallel()
 	proxy := serve(t, func(w http.ResponseWriter, r *http.Request) { respond(w, "proxied "+r.RequestURI) })
-	s := sources(t, Config{AllowCIDRs: loopback(), Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(proxy) }})
+	s := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}, Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(proxy) }})
 	body, err := s.Open(t.Context(), https("http://upstream.invalid/a.yaml"))
 	wantBody(t, body, err, "proxied http://upstream.invalid/a.yaml")
 }
@@ -147,7 +147,7 @@ func TestOpenHTTPSReportsWhatTheServerAnswered(t *testing.T) {
 			t.Parallel()
 			server := serveTLS(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 			withUser := strings.Replace(server.URL, "://", "://hunter2:hunter2@", 1)
-			s := sources(t, Config{AllowCIDRs: loopback(), RootCAs: trust(server)})
+			s := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}, RootCAs: trust(server)})
 			err := readAll(t.Context(), s, https(withUser+"/a.yaml"+secretQuery))
 			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason,
 				server.URL+"/a.yaml: the server answered "+fmt.Sprint(status))
@@ -185,7 +185,7 @@ func TestOpenHTTPSWaitsWhenTheServerAsksForIt(t *testing.T) {
 				}
 				w.WriteHeader(tc.givenStatus)
 			})
-			s := sources(t, Config{AllowCIDRs: loopback()})
+			s := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}})
 			s.now = func() time.Time { return now }
 			err := readAll(t.Context(), s, https(address+"/a.yaml"+secretQuery))
 			faulttest.Want(t, err, fault.ClassWait, v1alpha1.ThrottledReason, address+"/a.yaml", fmt.Sprint(tc.givenStatus))
@@ -276,7 +276,7 @@ func TestOpenHTTPSReportsABodyThatCannotBeUsed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			address := serve(t, tc.givenHandler)
-			err := readAll(t.Context(), sources(t, Config{MaxBytes: 2 << 20, AllowCIDRs: loopback()}),
+			err := readAll(t.Context(), sources(t, Config{Settings: Settings{MaxBytes: 2 << 20, AllowCIDRs: loopback()}}),
 				https(address+"/a.yaml"+secretQuery))
 			faulttest.Want(t, err, tc.wantClass, tc.wantReason, address+"/a.yaml", tc.wantText)
 			if tc.wantErr != nil && !errors.Is(err, tc.wantErr) {
@@ -346,7 +346,7 @@ func TestOpenHTTPSStopsWhenTheContextIsDone(t *testing.T) {
 		flush(w, "half")
 		<-r.Context().Done()
 	})
-	body, err := sources(t, Config{AllowCIDRs: loopback()}).Open(ctx, https(address+"/a.yaml"))
+	body, err := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}}).Open(ctx, https(address+"/a.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -384,7 +384,7 @@ func TestADownloadWithAnotherDigestIsNotStored(t *testing.T) {
 	}
 	defer cache.Close()
 	address := serve(t, func(w http.ResponseWriter, _ *http.Request) { respond(w, "changed") })
-	body, err := sources(t, Config{AllowCIDRs: loopback()}).Open(t.Context(), https(address+"/a.yaml"))
+	body, err := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}}).Open(t.Context(), https(address+"/a.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

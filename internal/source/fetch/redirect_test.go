@@ -25,7 +25,7 @@ func TestRedirectsAreFollowedOnTheSameHost(t *testing.T) {
 				w.Header().Set("Location", "end.yaml")
 				w.WriteHeader(status)
 			})
-			body, err := sources(t, Config{AllowCIDRs: loopback()}).Open(t.Context(), https(address+"/a.yaml"))
+			body, err := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}}).Open(t.Context(), https(address+"/a.yaml"))
 			wantBody(t, body, err, "bytes of GET")
 		})
 	}
@@ -42,14 +42,14 @@ func TestRedirectsAreCounted(t *testing.T) {
 		respond(w, "bytes")
 	}
 	address := serve(t, countdown)
-	s := sources(t, Config{AllowCIDRs: loopback()})
+	s := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}})
 
 	body, err := s.Open(t.Context(), https(address+"/xxxxxx.yaml"))
 	wantBody(t, body, err, "bytes")
 	err = readAll(t.Context(), s, https(address+"/xxxxxxx.yaml"))
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, address+"/xxxxxxx.yaml", "more than 5 redirects")
 
-	s = sources(t, Config{AllowCIDRs: loopback(), MaxRedirects: 1})
+	s = sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}, MaxRedirects: 1})
 	err = readAll(t.Context(), s, https(address+"/xxx.yaml"))
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, "more than 1 redirects")
 }
@@ -77,7 +77,7 @@ func TestNoRedirectIsFollowedWhenNoneIsAllowed(t *testing.T) {
 func TestARedirectToItselfEnds(t *testing.T) {
 	t.Parallel()
 	address := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/a.yaml", http.StatusFound) })
-	err := readAll(t.Context(), sources(t, Config{AllowCIDRs: loopback()}), https(address+"/a.yaml"+secretQuery))
+	err := readAll(t.Context(), sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}}), https(address+"/a.yaml"+secretQuery))
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.LimitExceededReason, address+"/a.yaml", "more than 5 redirects")
 }
 
@@ -98,7 +98,7 @@ func TestRedirectsOverHTTPSMayLeadToAnotherHost(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(start.Certificate())
 	roots.AddCert(end.Certificate())
-	s := sources(t, Config{AllowCIDRs: loopback(), RootCAs: roots})
+	s := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}, RootCAs: roots})
 	withUser := strings.Replace(start.URL, "://", "://hunter2:hunter2@", 1)
 
 	body, err := s.Open(t.Context(), https(withUser+"/a.yaml"))
@@ -161,7 +161,7 @@ func TestRedirectsThatAreRefused(t *testing.T) {
 			} else {
 				address = serve(t, redirect)
 			}
-			s := sources(t, Config{AllowCIDRs: loopback(), RootCAs: roots})
+			s := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}, RootCAs: roots})
 			err := readAll(t.Context(), s, https(address+"/a.yaml"+secretQuery))
 			faulttest.Want(t, err, tc.wantClass, tc.wantReason, address+"/a.yaml", tc.wantText)
 		})
@@ -187,7 +187,7 @@ func TestEveryResponseIsClosed(t *testing.T) {
 	for _, path := range []string{"/a.yaml", "/redirect.yaml", "/missing.yaml", "/encoded.yaml", "/zipped.yaml"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
-			s := sources(t, Config{AllowCIDRs: loopback()})
+			s := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}})
 			bodies := &counted{RoundTripper: s.transport}
 			s.transport = bodies
 			_ = readAll(t.Context(), s, https(address+path))

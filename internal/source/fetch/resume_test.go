@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -106,7 +105,7 @@ func TestOpenAtGoesOnWhereTheServerAllowsIt(t *testing.T) {
 				asked <- r.Header.Get("Range") + "|" + r.Header.Get("If-Range") + "|" + r.Header.Get("Accept-Encoding")
 				tc.givenHandler(w, r)
 			})
-			s := sources(t, Config{AllowCIDRs: loopback(), MaxBytes: 10})
+			s := sources(t, Config{Settings: Settings{AllowCIDRs: loopback(), MaxBytes: 10}})
 			body, from, validator, err := s.OpenAt(t.Context(), https(address+"/a.yaml"), tc.givenOffset, tc.givenValidator)
 			wantBody(t, body, err, tc.wantBody)
 			if got := (where{from, validator}); got != tc.want {
@@ -157,7 +156,7 @@ func TestOpenAtStartsAgainWhenAPartIsNotTheRest(t *testing.T) {
 				w.WriteHeader(http.StatusPartialContent)
 				_, _ = io.WriteString(w, "9")
 			})
-			s := sources(t, Config{AllowCIDRs: loopback()})
+			s := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}})
 			body, from, _, err := s.OpenAt(t.Context(), https(address+"/a.yaml"), 9, `"v1"`)
 			wantBody(t, body, err, tenBytes)
 			if from != 0 {
@@ -174,7 +173,7 @@ func TestOpenAtTakesAPartOfUnknownSize(t *testing.T) {
 		w.WriteHeader(http.StatusPartialContent)
 		flush(w, "9")
 	})
-	body, from, _, err := sources(t, Config{AllowCIDRs: loopback()}).OpenAt(t.Context(), https(address+"/a.yaml"), 9, `"v1"`)
+	body, from, _, err := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}}).OpenAt(t.Context(), https(address+"/a.yaml"), 9, `"v1"`)
 	wantBody(t, body, err, "9")
 	if from != 9 {
 		t.Errorf("want 9, got %d", from)
@@ -291,7 +290,7 @@ func TestOpenAtReportsAPartThatCannotBeUsed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			address := serve(t, tc.givenHandler)
-			s := sources(t, Config{AllowCIDRs: loopback(), MaxBytes: 10})
+			s := sources(t, Config{Settings: Settings{AllowCIDRs: loopback(), MaxBytes: 10}})
 			body, _, _, err := s.OpenAt(t.Context(), https(address+"/a.yaml"+secretQuery), tc.givenOffset, `"v1"`)
 			if err == nil {
 				defer body.Close()
@@ -323,13 +322,13 @@ func TestDialContextDoesNotConnectToDeniedAddresses(t *testing.T) {
 	faulttest.Want(t, httpclient.Sanitize(t.Context(), err), fault.ClassStall, v1alpha1.SourceDeniedReason,
 		"127.0.0.1 is denied")
 
-	conn, err := sources(t, Config{AllowCIDRs: loopback()}).DialContext(t.Context(), "tcp", address)
+	conn, err := sources(t, Config{Settings: Settings{AllowCIDRs: loopback()}}).DialContext(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, ok := conn.(*net.TCPConn); !ok {
-		t.Errorf("want a connection over TCP, got %T", conn)
+	if got := conn.RemoteAddr().String(); got != address {
+		t.Errorf("want a connection to %s, got one to %s", address, got)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -26,24 +27,11 @@ type Config struct {
 	// --bundle-dir). Without it there are none.
 	BundleDir string
 
-	// DenyCIDRs are addresses that nothing is fetched from (flag --source-deny-cidrs),
-	// beside loopback, link-local and the metadata services of clouds. An address of
-	// IPv6 that stands for one of IPv4 is denied with it.
-	DenyCIDRs []netip.Prefix
-
-	// AllowCIDRs are exceptions to what is denied beside DenyCIDRs (flag
-	// --source-allow-cidrs).
-	AllowCIDRs []netip.Prefix
+	// Settings hold until Configure is called.
+	Settings
 
 	// UserAgent names the provider to web servers. Required.
 	UserAgent string
-
-	// MaxBytes bounds one source, unpacked. It must be positive.
-	MaxBytes int64
-
-	// MaxRatio bounds how many times larger than its compressed form a source
-	// may be. It counts from the first MiB on. It must be positive.
-	MaxRatio int64
 
 	// MaxRedirects bounds the redirects of one download. Zero allows none.
 	MaxRedirects int
@@ -75,14 +63,31 @@ type Config struct {
 	Proxy func(*http.Request) (*url.URL, error)
 }
 
+// Settings are what can change while Sources are used.
+type Settings struct {
+	// DenyCIDRs are addresses that nothing is fetched from, beside loopback, link-local
+	// and the metadata services of clouds. An address of IPv6 that stands for one of IPv4
+	// is denied with it.
+	DenyCIDRs []netip.Prefix
+
+	// AllowCIDRs are exceptions to what is denied beside DenyCIDRs.
+	AllowCIDRs []netip.Prefix
+
+	// MaxBytes bounds one source, unpacked. It must be positive.
+	MaxBytes int64
+
+	// MaxRatio bounds how many times larger than its compressed form a source
+	// may be. It counts from the first MiB on. It must be positive.
+	MaxRatio int64
+}
+
 // DefaultConfig returns the configuration that holds unless flags change it:
 // no bundle directory, 512 MiB, a ratio of 200, the proxy of the environment, and the
 // redirects and timeouts of package httpclient.
 func DefaultConfig() Config {
 	return Config{
 		UserAgent:       httpclient.DefaultUserAgent,
-		MaxBytes:        512 << 20,
-		MaxRatio:        200,
+		Settings:        Settings{MaxBytes: 512 << 20, MaxRatio: 200},
 		MaxRedirects:    httpclient.DefaultMaxRedirects,
 		ConnectTimeout:  httpclient.DefaultConnectTimeout,
 		HeaderTimeout:   httpclient.DefaultHeaderTimeout,
@@ -95,9 +100,10 @@ func DefaultConfig() Config {
 
 // Sources opens sources. It may be used concurrently.
 type Sources struct {
-	cfg    Config
-	dialer *net.Dialer
-	now    func() time.Time
+	cfg     Config
+	current *current
+	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
+	now     func() time.Time
 
 	transport http.RoundTripper
 	// access is for the server that a source names, and so is certified, which shows
@@ -112,9 +118,20 @@ func New(cfg Config) (*Sources, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("sources: %w", err)
 	}
-	dialer := newDialer(cfg)
-	return &Sources{cfg: cfg, dialer: dialer, transport: newTransport(cfg, dialer, nil), now: time.Now}, nil
+	s := &Sources{cfg: cfg, current: &current{}, now: time.Now}
+	s.Configure(cfg.Settings)
+	s.dial = s.current.dial(newDialer(cfg, s.current))
+	s.transport = s.newTransport(nil)
+	return s, nil
 }
+
+// Configure has other settings hold from now on, for what As returned, too. A
+// connection to an address that they deny ends with what is read or written next. They
+// must be as New wants them.
+func (s *Sources) Configure(settings Settings) { s.current.Store(&settings) }
+
+// current holds the settings.
+type current struct{ atomic.Pointer[Settings] }
 
 // As returns Sources that opens files on web servers with the given access. The
 // login and the certificate are for the server that a source names, and not for
@@ -128,10 +145,10 @@ func (s *Sources) As(access httpclient.Access) *Sources {
 	as.access = access
 	if access.RootCAs != nil {
 		as.cfg.RootCAs = access.RootCAs
-		as.transport = newTransport(as.cfg, s.dialer, nil)
+		as.transport = as.newTransport(nil)
 	}
 	if access.Certificate != nil {
-		as.certified = newTransport(as.cfg, s.dialer, access.Certificate)
+		as.certified = as.newTransport(access.Certificate)
 	}
 	return &as
 }
@@ -171,7 +188,7 @@ func (s *Sources) OpenAt(
 		return body, 0, "", err
 	case src.Inline != nil:
 		body := io.NopCloser(strings.NewReader(src.Inline.Manifests))
-		return limit(body, Describe(src), 0, s.cfg.MaxBytes), 0, "", nil
+		return limit(body, Describe(src), 0, s.current.Load().MaxBytes), 0, "", nil
 	}
 	return nil, 0, "", fault.Stall(v1alpha1.SourceInvalidReason,
 		errors.New("the source has none of https, file and inline"))
@@ -192,7 +209,7 @@ func (c Config) validate() error {
 	}
 	for _, prefix := range slices.Concat(c.DenyCIDRs, c.AllowCIDRs) {
 		if !prefix.IsValid() {
-			return errors.New("a prefix of --source-deny-cidrs or --source-allow-cidrs is invalid")
+			return errors.New("a denied or allowed prefix is invalid")
 		}
 	}
 	return nil

@@ -90,8 +90,7 @@ func TestTheDefaultsAreThoseOfTheDesign(t *testing.T) {
 	}
 	want := Config{
 		UserAgent:       "cluster-api-addon-provider-bundle",
-		MaxBytes:        512 * 1024 * 1024,
-		MaxRatio:        200,
+		Settings:        Settings{MaxBytes: 512 * 1024 * 1024, MaxRatio: 200},
 		MaxRedirects:    5,
 		ConnectTimeout:  10 * time.Second,
 		HeaderTimeout:   30 * time.Second,
@@ -110,7 +109,7 @@ func TestTheDefaultsAreThoseOfTheDesign(t *testing.T) {
 
 func TestNewWiresTheTimeoutsOfTheTransport(t *testing.T) {
 	t.Parallel()
-	if got := newDialer(Config{ConnectTimeout: 3 * time.Second}).Timeout; got != 3*time.Second {
+	if got := newDialer(Config{ConnectTimeout: 3 * time.Second}, nil).Timeout; got != 3*time.Second {
 		t.Errorf("connect: want 3s, got %v", got)
 	}
 	s := sources(t, Config{ConnectTimeout: 3 * time.Second, HeaderTimeout: 4 * time.Second})
@@ -161,10 +160,10 @@ func TestNewRefusesBoundsThatMakeNoSense(t *testing.T) {
 
 func TestOpenInline(t *testing.T) {
 	t.Parallel()
-	body, err := sources(t, Config{MaxBytes: 3}).Open(t.Context(), inline("abc"))
+	body, err := sources(t, Config{Settings: Settings{MaxBytes: 3}}).Open(t.Context(), inline("abc"))
 	wantBody(t, body, err, "abc")
 
-	body, err = sources(t, Config{MaxBytes: 2}).Open(t.Context(), inline("abc"))
+	body, err = sources(t, Config{Settings: Settings{MaxBytes: 2}}).Open(t.Context(), inline("abc"))
 	if err != nil {
 		t.Fatal(err)
 	}

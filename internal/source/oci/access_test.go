@@ -270,7 +270,7 @@ func TestAPrivateTokenServerIsUsedIfTheOperatorSaysSo(t *testing.T) {
 		creds := credentials(t, r, nil)
 		creds.Logins = []oci.Login{{Prefix: "example.com", Username: "jane", Password: "hunter2"}}
 		c := client(t, oci.Config{
-			TokenCIDRs: []netip.Prefix{netip.MustParsePrefix(cidr)},
+			Settings: oci.Settings{TokenCIDRs: []netip.Prefix{netip.MustParsePrefix(cidr)}},
 			Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, network, strings.Replace(address, "example.com:443", r.Host(), 1))
 			},
@@ -280,7 +280,7 @@ func TestAPrivateTokenServerIsUsedIfTheOperatorSaysSo(t *testing.T) {
 			wantPulled(t, got, err)
 			continue
 		}
-		faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceDeniedReason, "--registry-token-cidrs")
+		faulttest.Want(t, err, fault.ClassStall, v1alpha1.SourceDeniedReason, "addresses.tokenServers")
 		if n := count(r.Requests(), "GET /token"); n > 0 {
 			t.Errorf("%s: want no login sent to the token server, got %d requests", cidr, n)
 		}

@@ -49,7 +49,7 @@ func (r *repository) authorized(req *http.Request) (*http.Response, error) {
 		Credential: func(context.Context, string) (auth.Credential, error) {
 			return r.identity.login.credential(), nil // a session is for one registry
 		},
-		Cache: r.tokens, ClientID: clientID, BlockedRealmPrefixes: r.blocked,
+		Cache: r.tokens, ClientID: clientID, BlockedRealmPrefixes: blockedRealms(r.current.Load().TokenCIDRs),
 	}
 	resp, err := client.Do(req.WithContext(auth.AppendRepositoryScope(req.Context(), r.endpoint.ref, auth.ActionPull)))
 	if err == nil {
@@ -71,7 +71,7 @@ func (a *attempt) explain() error {
 
 func badRealm() error {
 	return fault.Stallf(v1alpha1.SourceDeniedReason, "the registry names a token server that is not used: "+
-		"it is no URL, it has no TLS, or it has a private address that is not in --registry-token-cidrs")
+		"it is no URL, it has no TLS, or it has a private address that is not in addresses.tokenServers of the manager's configuration")
 }
 
 func tokenServer(u *url.URL) string { return "token server " + httpclient.Origin(u) }

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
@@ -56,14 +57,18 @@ type Config struct {
 	// MaxRedirects bounds the redirects of one request. Zero allows none.
 	MaxRedirects int
 
-	// TokenCIDRs are private addresses that the token servers of registries may have
-	// (flag --registry-token-cidrs). One on the host of its registry, and one with a public
-	// address, needs none.
+	// Settings hold until Configure is called.
+	Settings
+}
+
+// Settings are what can change while a Client is used.
+type Settings struct {
+	// TokenCIDRs are private addresses that the token servers of registries may have. One
+	// on the host of its registry, and one with a public address, needs none.
 	TokenCIDRs []netip.Prefix
 
-	// Mirrors returns the mirrors to use, at every call anew: see MirrorFile.
-	// An error fails the call. Nil means none.
-	Mirrors func() ([]Mirror, error)
+	// Mirrors of registries. They must be as ValidateMirrors wants them.
+	Mirrors []Mirror
 }
 
 // MaxManifestBytes bounds a manifest, by DefaultConfig.
@@ -91,8 +96,8 @@ func DefaultConfig() Config {
 type Client struct {
 	cfg Config
 	now func() time.Time
-	// blocked are addresses that token servers may not have.
-	blocked []netip.Prefix
+	// current are the settings.
+	current atomic.Pointer[Settings]
 
 	mu       sync.Mutex
 	sessions []*session
@@ -105,8 +110,13 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("registries: %w", err)
 	}
-	return &Client{cfg: cfg, now: time.Now, blocked: blockedRealms(cfg.TokenCIDRs), failed: map[string]time.Time{}}, nil
+	c := &Client{cfg: cfg, now: time.Now, failed: map[string]time.Time{}}
+	c.Configure(cfg.Settings)
+	return c, nil
 }
+
+// Configure has other settings hold from the next call on.
+func (c *Client) Configure(settings Settings) { c.current.Store(&settings) }
 
 func (c Config) validate() error {
 	switch {

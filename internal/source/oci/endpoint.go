@@ -80,14 +80,7 @@ func (c *Client) endpoints(ref Reference) ([]endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	var mirrors []Mirror
-	if c.cfg.Mirrors != nil {
-		mirrors, err = c.cfg.Mirrors()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", ref, httpclient.Failed(err))
-	}
-	endpoints, err := endpointsOf(parsed, ref.Insecure, mirrors)
+	endpoints, err := endpointsOf(parsed, ref.Insecure, c.current.Load().Mirrors)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ref, httpclient.Failed(err))
 	}

@@ -5,9 +5,6 @@ import "time"
 // SetNow gives c a clock.
 func (c *Client) SetNow(now func() time.Time) { c.now = now }
 
-// SetNow gives f a clock.
-func (f *MirrorFile) SetNow(now func() time.Time) { f.now = now }
-
 // Sessions returns how many identities c remembers.
 func (c *Client) Sessions() int { return len(c.sessions) }
 

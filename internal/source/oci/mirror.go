@@ -10,66 +10,49 @@ import (
 	"strings"
 
 	"oras.land/oras-go/v2/registry"
-	"sigs.k8s.io/yaml"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
 )
 
-// Bounds of a mirror file.
+// Bounds of the mirrors.
 const (
-	maxMirrorFile = 1 << 20
-	maxMirrors    = 256
-	maxEndpoints  = 16
+	maxMirrors   = 256
+	maxEndpoints = 16
 )
 
 // Mirror names further servers of repositories.
 type Mirror struct {
 	// Prefix is a registry, perhaps with the first elements of a path, for
 	// example ghcr.io or ghcr.io/example. Of several that fit, the longest is used.
-	Prefix string `json:"prefix"`
+	Prefix string
 
 	// Endpoints are tried in this order before the registry itself. Each replaces
 	// the prefix: with ghcr.io at https://mirror.example/ghcr,
 	// ghcr.io/a/b is mirror.example/ghcr/a/b. Without a scheme it is https.
-	Endpoints []string `json:"endpoints"`
+	Endpoints []string
 
 	// CA holds the authorities in PEM that the endpoints are verified with. Empty
 	// means those of the system.
-	CA string `json:"ca,omitempty"`
+	CA string
 }
 
-// ReadMirrors returns the mirrors of a file of this form:
-//
-//	mirrors:
-//	- prefix: ghcr.io
-//	  endpoints: [https://mirror.example/ghcr]
-//
-// An unknown field, a duplicated prefix, and an endpoint that is not valid are
-// errors, and so is a file over 1 MiB.
-func ReadMirrors(file []byte) ([]Mirror, error) {
-	if len(file) > maxMirrorFile {
-		return nil, fmt.Errorf("larger than %d bytes", maxMirrorFile)
-	}
-	var parsed struct {
-		Mirrors []Mirror `json:"mirrors"`
-	}
-	if err := yaml.UnmarshalStrict(file, &parsed); err != nil {
-		return nil, httpclient.Bounded(err)
-	}
-	if len(parsed.Mirrors) > maxMirrors {
-		return nil, fmt.Errorf("%d mirrors are more than %d", len(parsed.Mirrors), maxMirrors)
+// ValidateMirrors returns an error for more than 256 mirrors, a duplicated prefix, and an
+// endpoint or an authority that is not valid.
+func ValidateMirrors(mirrors []Mirror) error {
+	if len(mirrors) > maxMirrors {
+		return fmt.Errorf("%d mirrors are more than %d", len(mirrors), maxMirrors)
 	}
 	seen := map[string]bool{}
-	for i, m := range parsed.Mirrors {
+	for i, m := range mirrors {
 		if err := m.validate(); err != nil {
-			return nil, fmt.Errorf("mirrors[%d]: %w", i, err)
+			return fmt.Errorf("mirrors[%d]: %w", i, err)
 		}
 		if seen[m.Prefix] {
-			return nil, fmt.Errorf("mirrors[%d]: the prefix %s is duplicated", i, m.Prefix)
+			return fmt.Errorf("mirrors[%d]: the prefix %s is duplicated", i, m.Prefix)
 		}
 		seen[m.Prefix] = true
 	}
-	return parsed.Mirrors, nil
+	return nil
 }
 
 func (m Mirror) validate() error {

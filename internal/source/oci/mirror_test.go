@@ -1,17 +1,14 @@
 package oci_test
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -20,9 +17,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/oci/ocitest"
 )
 
-func mirrors(list ...oci.Mirror) func() ([]oci.Mirror, error) {
-	return func() ([]oci.Mirror, error) { return list, nil }
-}
+func mirrors(list ...oci.Mirror) oci.Settings { return oci.Settings{Mirrors: list} }
 
 func TestMirrorsAreTriedInOrderBeforeTheRegistry(t *testing.T) {
 	t.Parallel()
@@ -49,7 +44,7 @@ func TestMirrorsAreTriedInOrderBeforeTheRegistry(t *testing.T) {
 				}
 				all[i].Push(t, repository, artifact(), "1.0.0")
 			}
-			c := client(t, oci.Config{Mirrors: mirrors(
+			c := client(t, oci.Config{Settings: mirrors(
 				oci.Mirror{Prefix: all[2].Host(), Endpoints: []string{"http://192.0.2.1"}},
 				oci.Mirror{Prefix: all[2].Host() + "/bundles", CA: string(all[2].CA()), Endpoints: []string{
 					all[0].Server.URL + "/first/", all[1].Server.URL + "/second/deep",
@@ -73,7 +68,7 @@ func TestAMirrorWithoutTLSIsAskedOnlyForWhatHasADigest(t *testing.T) {
 	r.Push(t, "bundles/calico", artifact(), "1.0.0")
 	mirror.Push(t, "bundles/calico", artifact())
 	mirror.Push(t, "bundles/calico", other, "1.0.0", "1.1.0")
-	c := client(t, oci.Config{Mirrors: mirrors(oci.Mirror{Prefix: r.Host(), Endpoints: []string{mirror.Server.URL}})})
+	c := client(t, oci.Config{Settings: mirrors(oci.Mirror{Prefix: r.Host(), Endpoints: []string{mirror.Server.URL}})})
 	got, err := pull(t, c, tlsRef(r), credentials(t, r, nil))
 	wantPulled(t, got, err)
 	newest := oci.Reference{Repository: r.Host() + "/bundles/calico", SemVer: "^1"}
@@ -106,7 +101,7 @@ func TestMirrorsAreMatchedByWholeElements(t *testing.T) {
 	t.Parallel()
 	r, mirror := ocitest.New(t, ocitest.Options{}), ocitest.New(t, ocitest.Options{})
 	r.Push(t, "bundles-of-others/calico", artifact(), "1.0.0")
-	c := client(t, oci.Config{Mirrors: mirrors(
+	c := client(t, oci.Config{Settings: mirrors(
 		oci.Mirror{Prefix: r.Host() + "/bundles", Endpoints: []string{mirror.Server.URL}},
 	)})
 	got, err := pull(t, c, plainRef(r, "bundles-of-others/calico", "1.0.0"), oci.Credentials{})
@@ -129,7 +124,7 @@ func TestAMirrorGetsNoCredentialsOfTheRegistry(t *testing.T) {
 	})
 	m := oci.Mirror{Prefix: r.Host(), Endpoints: []string{mirror.Host()}, CA: string(mirror.CA())}
 	creds := credentials(t, r, map[string]string{"username": "jane", "password": "hunter2"})
-	got, err := pull(t, client(t, oci.Config{Mirrors: mirrors(m)}), tlsRef(r), creds)
+	got, err := pull(t, client(t, oci.Config{Settings: mirrors(m)}), tlsRef(r), creds)
 	wantPulled(t, got, err)
 	if len(seen) == 0 || strings.Join(seen, "") != "" {
 		t.Errorf("want requests without a login, got %q", seen)
@@ -137,7 +132,7 @@ func TestAMirrorGetsNoCredentialsOfTheRegistry(t *testing.T) {
 	served := len(r.Requests())
 
 	creds.Logins = append(creds.Logins, oci.Login{Prefix: mirror.Host(), Username: "jane", Password: "hunter2"})
-	got, err = pull(t, client(t, oci.Config{Mirrors: mirrors(m)}), tlsRef(r), creds)
+	got, err = pull(t, client(t, oci.Config{Settings: mirrors(m)}), tlsRef(r), creds)
 	wantPulled(t, got, err)
 	if len(r.Requests()) != served {
 		t.Errorf("want the mirror to serve whom it knows, got %q", r.Requests()[served:])
@@ -149,7 +144,7 @@ func TestTheErrorIsThatOfTheRegistryAndTellsOfItsMirrors(t *testing.T) {
 	r, mirror := ocitest.New(t, ocitest.Options{}), ocitest.New(t, ocitest.Options{TLS: true})
 	r.Intercept(serving(http.StatusTooManyRequests, everything))
 	mirror.Intercept(serving(http.StatusNotFound, everything))
-	c := client(t, oci.Config{Mirrors: mirrors(
+	c := client(t, oci.Config{Settings: mirrors(
 		oci.Mirror{Prefix: r.Host(), Endpoints: []string{mirror.Server.URL}, CA: string(mirror.CA())},
 	)})
 	_, err := pull(t, c, plainRef(r, "a", "1"), oci.Credentials{})
@@ -187,7 +182,7 @@ func TestABlobThatAMirrorBreaksComesFromElsewhere(t *testing.T) {
 			r.Push(t, "a", artifact(), "1")
 			mirror.Intercept(tc.given)
 			now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-			c := client(t, oci.Config{Mirrors: mirrors(
+			c := client(t, oci.Config{Settings: mirrors(
 				oci.Mirror{Prefix: r.Host(), Endpoints: []string{mirror.Server.URL}},
 			)})
 			c.SetNow(func() time.Time { return now })
@@ -216,7 +211,7 @@ func TestAMirrorIsNotBelievedAManifest(t *testing.T) {
 		_, _ = io.WriteString(w, "{}")
 		return true
 	})
-	c := client(t, oci.Config{Mirrors: mirrors(oci.Mirror{Prefix: r.Host(), Endpoints: []string{mirror.Server.URL}})})
+	c := client(t, oci.Config{Settings: mirrors(oci.Mirror{Prefix: r.Host(), Endpoints: []string{mirror.Server.URL}})})
 	got, err := c.Manifest(t.Context(), plainRef(r, "a", "1"), artifact().Digest(), oci.Credentials{})
 	if err != nil || string(got) != string(artifact().Manifest) {
 		t.Errorf("want the registry's manifest, got %s, %v", got, err)
@@ -232,7 +227,7 @@ func TestMirrorsThatWereNotReadFromAFileAreChecked(t *testing.T) {
 	for name, given := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := client(t, oci.Config{Mirrors: mirrors(given)})
+			c := client(t, oci.Config{Settings: mirrors(given)})
 			_, err := c.Resolve(t.Context(), oci.Reference{Repository: "registry.invalid/a", Tag: "1"}, oci.Credentials{})
 			faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "registry.invalid/a:1: ")
 		})
@@ -243,48 +238,30 @@ func TestTheMessageAboutAMirrorNamesItsFile(t *testing.T) {
 	t.Parallel()
 	secure, plain := ocitest.New(t, ocitest.Options{TLS: true}), ocitest.New(t, ocitest.Options{})
 	for endpoint, want := range map[string]string{
-		"https://" + secure.Host(): "unknown authority: name its authority as ca of the mirror in --registry-mirrors",
-		"http://" + secure.Host():  "it may speak TLS: begin the endpoint in --registry-mirrors with https://",
-		"https://" + plain.Host():  "the server speaks no TLS: begin the endpoint in --registry-mirrors with http://",
+		"https://" + secure.Host(): "unknown authority: name its authority as ca of the mirror in registries.mirrors",
+		"http://" + secure.Host():  "it may speak TLS: begin the endpoint in registries.mirrors of the manager's configuration with https://",
+		"https://" + plain.Host():  "the server speaks no TLS: begin the endpoint in registries.mirrors of the manager's configuration with http://",
 	} {
-		c := client(t, oci.Config{Mirrors: mirrors(oci.Mirror{Prefix: "registry.invalid", Endpoints: []string{endpoint}})})
+		c := client(t, oci.Config{Settings: mirrors(oci.Mirror{Prefix: "registry.invalid", Endpoints: []string{endpoint}})})
 		_, err := c.Manifest(t.Context(), oci.Reference{Repository: "registry.invalid/a"}, someDigest(), oci.Credentials{})
 		faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "mirror "+endpoint, want)
 	}
 }
 
-func TestMirrorsThatCannotBeReadFailEveryCall(t *testing.T) {
+func TestMirrorsCanChange(t *testing.T) {
 	t.Parallel()
-	broken := errors.New("mirror file: broken")
-	c := client(t, oci.Config{Mirrors: func() ([]oci.Mirror, error) { return nil, broken }})
-	_, err := c.Resolve(t.Context(), oci.Reference{Repository: "registry.invalid/a", Tag: "1"}, oci.Credentials{})
-	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.FetchFailedReason, "registry.invalid/a:1: mirror file: broken")
-}
-
-func TestReadMirrors(t *testing.T) {
-	t.Parallel()
-	got, err := oci.ReadMirrors([]byte(`
-mirrors:
-- prefix: ghcr.io/example
-  endpoints: [https://mirror.example/ghcr, mirror.example:5000, "http://10.0.0.1/x/"]
-- prefix: docker.io
-  endpoints: [mirror.example]
-`))
-	if err != nil {
-		t.Fatal(err)
+	first, second := ocitest.New(t, ocitest.Options{}), ocitest.New(t, ocitest.Options{})
+	for _, r := range []*ocitest.Registry{first, second} {
+		r.Push(t, "a", artifact(), "1")
 	}
-	want := []oci.Mirror{
-		{
-			Prefix:    "ghcr.io/example",
-			Endpoints: []string{"https://mirror.example/ghcr", "mirror.example:5000", "http://10.0.0.1/x/"},
-		},
-		{Prefix: "docker.io", Endpoints: []string{"mirror.example"}},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("mirrors (-want +got):\n%s", diff)
-	}
-	if got, err := oci.ReadMirrors(nil); err != nil || got != nil {
-		t.Errorf("want an empty file to be none, got %v, %v", got, err)
+	c := client(t, oci.Config{})
+	for _, r := range []*ocitest.Registry{first, second} {
+		c.Configure(mirrors(oci.Mirror{Prefix: "registry.invalid", Endpoints: []string{r.Server.URL}}))
+		got, err := pull(t, c, oci.Reference{Repository: "registry.invalid/a", Digest: artifact().Digest().String()}, oci.Credentials{})
+		wantPulled(t, got, err)
+		if len(r.Requests()) == 0 {
+			t.Error("want the mirror of now to be asked")
+		}
 	}
 }
 
@@ -294,17 +271,12 @@ func TestMirrorsThatAreRefused(t *testing.T) {
 		return fmt.Sprintf("mirrors: [{prefix: %q, endpoints: [%q]}]", prefix, endpoint)
 	}
 	tests := map[string]struct{ given, want string }{
-		"an unknown field":           {"mirrors: []\nmirror: []", "unknown field"},
-		"an unknown inner field":     {"mirrors: [{prefix: a, endpoint: b}]", "unknown field"},
-		"a field that is duplicated": {"mirrors: []\nmirrors: []", "already set"},
-		"not YAML":                   {"{", ""},
-		"too large":                  {strings.Repeat("#", 1<<20+1), "larger than 1048576 bytes"},
-		"too many":                   {"mirrors: [" + strings.Repeat("{},", 257) + "]", "257 mirrors are more than 256"},
-		"no prefix":                  {one("", "a"), "mirrors[0]: the prefix"},
-		"a prefix with a scheme":     {one("https://ghcr.io", "a"), "mirrors[0]: the prefix"},
-		"a prefix that ends in /":    {one("ghcr.io/", "a"), "mirrors[0]: the prefix"},
-		"a prefix with a tag":        {one("ghcr.io/a:1", "a"), "mirrors[0]: the prefix"},
-		"no endpoints":               {"mirrors: [{prefix: a}]", "0 endpoints are not 1 to 16"},
+		"too many":                {"mirrors: [" + strings.Repeat("{},", 257) + "]", "257 mirrors are more than 256"},
+		"no prefix":               {one("", "a"), "mirrors[0]: the prefix"},
+		"a prefix with a scheme":  {one("https://ghcr.io", "a"), "mirrors[0]: the prefix"},
+		"a prefix that ends in /": {one("ghcr.io/", "a"), "mirrors[0]: the prefix"},
+		"a prefix with a tag":     {one("ghcr.io/a:1", "a"), "mirrors[0]: the prefix"},
+		"no endpoints":            {"mirrors: [{prefix: a}]", "0 endpoints are not 1 to 16"},
 		"too many endpoints": {
 			"mirrors: [{prefix: a, endpoints: [" + strings.Repeat("b,", 17) + "]}]", "17 endpoints",
 		},
@@ -322,79 +294,14 @@ func TestMirrorsThatAreRefused(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := oci.ReadMirrors([]byte(tc.given))
+			var given struct{ Mirrors []oci.Mirror }
+			if err := yaml.Unmarshal([]byte(tc.given), &given); err != nil {
+				t.Fatal(err)
+			}
+			err := oci.ValidateMirrors(given.Mirrors)
 			if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), secret) {
 				t.Errorf("want an error with %q, got %v", tc.want, err)
 			}
-			if got != nil {
-				t.Errorf("want no mirrors beside the error, got %v", got)
-			}
 		})
-	}
-}
-
-func TestAMirrorFileIsReadAgainWhenItChanges(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "mirrors.yaml")
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	write := func(content string) {
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		now = now.Add(time.Second)
-		if err := os.Chtimes(path, now, now); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("mirrors: [{prefix: a, endpoints: [b]}]")
-	f, err := oci.OpenMirrorFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	clock := time.Now().Add(time.Hour)
-	f.SetNow(func() time.Time { return clock })
-	want := func(prefix, text string) {
-		t.Helper()
-		got, err := f.Mirrors()
-		if text != "" {
-			if err == nil || !strings.Contains(err.Error(), text) || got != nil {
-				t.Errorf("want only an error with %q, got %v, %v", text, got, err)
-			}
-			return
-		}
-		if err != nil || len(got) != 1 || got[0].Prefix != prefix {
-			t.Errorf("want the mirror of %s, got %v, %v", prefix, got, err)
-		}
-	}
-	want("a", "")
-	write("mirrors: [{prefix: c, endpoints: [b]}]")
-	want("a", "") // within the second
-	clock = clock.Add(time.Second)
-	want("c", "")
-	write("mirrors: [{prefix: c}]")
-	clock = clock.Add(time.Second)
-	want("", path+": mirrors[0]: 0 endpoints")
-	clock = clock.Add(time.Second)
-	want("", path+": mirrors[0]: 0 endpoints")
-	write("mirrors: [{prefix: d, endpoints: [b]}]")
-	clock = clock.Add(time.Second)
-	want("d", "")
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
-	clock = clock.Add(time.Second)
-	want("", "no such file")
-	write("mirrors: [{prefix: d, endpoints: [b]}]")
-	clock = clock.Add(time.Second)
-	want("d", "")
-}
-
-func TestAMirrorFileMustBeReadableAtFirst(t *testing.T) {
-	t.Parallel()
-	if _, err := oci.OpenMirrorFile(filepath.Join(t.TempDir(), "missing.yaml")); err == nil {
-		t.Error("want an error")
-	}
-	if _, err := oci.OpenMirrorFile(t.TempDir()); err == nil {
-		t.Error("want a directory to be refused")
 	}
 }

@@ -199,9 +199,7 @@ func TestAMirrorWithoutReferrersIsNotBelieved(t *testing.T) {
 	signed := signaturetest.NewKey(t).Bundle(t, subject)
 	own, mirror := ocitest.New(t, ocitest.Options{Referrers: true}), ocitest.New(t, ocitest.Options{Referrers: true})
 	own.Push(t, "app", signed)
-	c := client(t, oci.Config{Mirrors: func() ([]oci.Mirror, error) {
-		return []oci.Mirror{{Prefix: own.Host(), Endpoints: []string{mirror.Server.URL}}}, nil
-	}})
+	c := client(t, oci.Config{Settings: mirrors(oci.Mirror{Prefix: own.Host(), Endpoints: []string{mirror.Server.URL}})})
 	found, err := c.Referrers(t.Context(), plainRef(own, "app", ""), subject, signature.BundleType, oci.Credentials{})
 	if err != nil || len(found) != 1 || len(mirror.Requests()) == 0 {
 		t.Errorf("want the one of the registry after asking the mirror, got %v, %v", found, err)

@@ -33,9 +33,9 @@ func (r *repository) refused(who string, code int) error {
 func (r *repository) remedies() httpclient.Remedies {
 	if r.endpoint.mirror {
 		return httpclient.Remedies{
-			NoTLS:     "begin the endpoint in --registry-mirrors with http://",
-			TLS:       "begin the endpoint in --registry-mirrors with https://",
-			Authority: "name its authority as ca of the mirror in --registry-mirrors",
+			NoTLS:     "begin the endpoint in registries.mirrors of the manager's configuration with http://",
+			TLS:       "begin the endpoint in registries.mirrors of the manager's configuration with https://",
+			Authority: "name its authority as ca of the mirror in registries.mirrors of the manager's configuration",
 		}
 	}
 	remedies := httpclient.Remedies{

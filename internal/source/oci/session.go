@@ -5,9 +5,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/httpclient"
@@ -27,8 +27,8 @@ type session struct {
 	own, others *http.Transport
 
 	tokens *tokens
-	// blocked are addresses that token servers may not have.
-	blocked []netip.Prefix
+	// current are the settings of the client.
+	current *atomic.Pointer[Settings]
 }
 
 // identity distinguishes sessions.
@@ -89,7 +89,7 @@ func (c *Client) session(i identity) *session {
 		c.sessions = slices.Delete(c.sessions, 0, 1)
 	}
 	s := &session{
-		cfg: &c.cfg, identity: i, now: c.now, own: newTransport(c.cfg, i), tokens: &tokens{}, blocked: c.blocked,
+		cfg: &c.cfg, identity: i, now: c.now, own: newTransport(c.cfg, i), tokens: &tokens{}, current: &c.current,
 	}
 	i.certificate = nil
 	s.others = newTransport(c.cfg, i)
