@@ -17,12 +17,11 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
 
-// TestClusterAPIsControllersAndOursSettle runs both on one Cluster. What AddonBundlesReady
-// says counts into Available, and neither has the other write again and again.
-func TestClusterAPIsControllersAndOursSettle(t *testing.T) {
+// TestBesideClusterAPI runs Cluster API's own controllers beside ours.
+func TestBesideClusterAPI(t *testing.T) {
 	t.Parallel()
 	management := testenv.NewManagement(t, testenv.ManagementOptions{})
-	if err := management.StartCAPI(t.Context()); err != nil {
+	if err := management.StartCAPI(t.Context(), "--feature-gates=ClusterTopology=true,RuntimeSDK=true"); err != nil {
 		t.Fatal(err)
 	}
 	manager, err := testenv.StartManager(t.Context(), testenv.ManagerOptions{
@@ -32,7 +31,15 @@ func TestClusterAPIsControllersAndOursSettle(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(manager.Stop)
-	s := scenarioWith(t, management, manager)
+	// One after the other: the first counts reconciles.
+	t.Run("both settle", func(t *testing.T) { bothSettle(t, scenarioWith(t, management, manager)) })
+	t.Run("an upgrade waits", func(t *testing.T) { anUpgradeWaits(t, scenarioWith(t, management, manager)) })
+}
+
+// bothSettle has them work on one Cluster. What AddonBundlesReady says counts into
+// Available, and neither has the other write again and again.
+func bothSettle(t *testing.T, s *scenario) {
+	t.Helper()
 	workload := testenv.SharedWorkload(t)
 	cluster := s.cluster("linz", "cni", workload)
 	addons, available := s.state(cluster, v1alpha1.AddonBundlesReadyCondition), s.state(cluster, clusterv1.ClusterAvailableCondition)
