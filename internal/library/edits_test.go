@@ -135,6 +135,12 @@ func TestAnEditedReleaseHasOtherBytesOfWhatTheEditsTouch(t *testing.T) {
 			withoutMap, replaced("Pod default/hub", "nginx:1", "mirror.example.com/hub/library/nginx:1"),
 			replaced("Thing default/thing", "quay.io", "mirror.example.com/quay"),
 		}},
+		"a registry that a Pod has, and what is looked at for one has not": {
+			edits:     v1alpha1.Edits{ImageRegistries: mirrored.ImageRegistries[:1]},
+			wantReady: 2, wantTouched: 1, want: []func(map[string]string){
+				withoutMap, replaced("Pod default/hub", "nginx:1", "mirror.example.com/hub/library/nginx:1"),
+			},
+		},
 		"descriptions": {edits: stripped, wantReady: 2, wantTouched: 1, want: []func(map[string]string){
 			withoutMap, replaced("CustomResourceDefinition things.example.org", `"description":"of a thing",`, ""),
 		}},
