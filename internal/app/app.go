@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"runtime"
 
 	"k8s.io/client-go/rest"
@@ -47,6 +49,17 @@ func Run(ctx context.Context, cfg *rest.Config, opts Options) error {
 	return mgr.Start(ctx)
 }
 
+// leaseName returns the name of the lease of the managers of which only one works: those
+// for the same objects. The label of a filter may be no name of a lease.
+func leaseName(opts ManagerOptions) string {
+	if opts.Namespace == "" && opts.WatchFilter == "" {
+		return name
+	}
+	const digits = 10
+	sum := sha256.Sum256([]byte(opts.Namespace + "/" + opts.WatchFilter))
+	return name + "-" + hex.EncodeToString(sum[:])[:digits]
+}
+
 // newManager returns a manager that caches what the controllers read.
 func newManager(cfg *rest.Config, opts Options) (ctrl.Manager, error) {
 	scheme, err := newScheme()
@@ -63,7 +76,7 @@ func newManager(cfg *rest.Config, opts Options) (ctrl.Manager, error) {
 		HealthProbeBindAddress:        opts.Manager.HealthAddress,
 		PprofBindAddress:              opts.Manager.ProfilerAddress,
 		LeaderElection:                opts.Manager.LeaderElection,
-		LeaderElectionID:              name,
+		LeaderElectionID:              leaseName(opts.Manager),
 		LeaderElectionNamespace:       opts.Manager.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		LeaseDuration:                 &opts.Manager.LeaseDuration,
