@@ -78,7 +78,8 @@ func (o *options) addManagerFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&m.Namespace, "namespace", m.Namespace,
 		"Namespace that is watched. Empty: all namespaces.")
 	fs.StringVar(&m.WatchFilter, "watch-filter", m.WatchFilter,
-		"Value of the label cluster.x-k8s.io/watch-filter of the objects that are reconciled. Empty: all objects.")
+		"Value of the label cluster.x-k8s.io/watch-filter of the Clusters and other objects that this manager works on. "+
+			"Empty: all objects.")
 	fs.StringVar(&o.app.ConfigFile, "config", o.app.ConfigFile,
 		"File of the kind ManagerConfiguration, with the settings that can change while the manager runs: it is read "+
 			"again when it changes. Empty, or while there is no such file: their defaults.")

@@ -44,9 +44,10 @@ type listener interface {
 	Abandon(bundle types.NamespacedName)
 }
 
-// Reconciler reconciles Bundles. All fields are required.
+// Reconciler reconciles Bundles. All fields but Filter are required.
 type Reconciler struct {
 	Client  client.Client
+	Filter  capi.Filter
 	Status  *status.Writer
 	Library opener
 	// Interval after which a Bundle whose sources can change is looked at again.
@@ -58,16 +59,17 @@ type Reconciler struct {
 // SetupWithManager adds the reconciler to the manager. objects is a cache of the
 // metadata of all ConfigMaps and Secrets.
 func (r *Reconciler) SetupWithManager(
-	ctx context.Context, mgr ctrl.Manager, objects cache.Cache, watched predicate.Predicate, options controller.Options,
+	ctx context.Context, mgr ctrl.Manager, objects cache.Cache, options controller.Options,
 ) error {
 	if err := indexReferences(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
+	changed := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{})
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("bundle").
-		For(&v1alpha1.Bundle{}, builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)).
+		For(&v1alpha1.Bundle{}, builder.WithPredicates(changed)).
 		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(r.lookAgain),
-			builder.WithPredicates(askedAgain(), watched)).
+			builder.WithPredicates(askedAgain())).
 		WatchesRawSource(trigger.Source(r.Events, 0, trigger.Itself)).
 		WatchesRawSource(r.referenceSource(objects, configMapKind)).
 		WatchesRawSource(r.referenceSource(objects, secretKind)).
@@ -104,6 +106,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			r.Library.Abandon(req.NamespacedName)
 		}
 		return result, err
+	}
+	if !r.Filter.Has(bundle) {
+		r.Library.Forget(req.NamespacedName)
+		return ctrl.Result{}, nil
 	}
 	before := bundle.DeepCopy()
 	changed := bundle.Status.ObservedGeneration != bundle.Generation

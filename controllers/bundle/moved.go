@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,9 +33,10 @@ func (n Named) key() types.NamespacedName {
 
 // MoveLabels reconciles the label by which clusterctl moves what Bundles name. It owns
 // no such object: what a user made must not go because a Bundle is deleted. All fields
-// are required.
+// but Filter are required.
 type MoveLabels struct {
 	Client client.Client
+	Filter capi.Filter
 	// Objects is a cache of the metadata of ConfigMaps and Secrets, as
 	// capi.KeepMoveLabel leaves it.
 	Objects client.Reader
@@ -45,22 +47,24 @@ var _ reconcile.TypedReconciler[Named] = (*MoveLabels)(nil)
 // SetupWithManager adds the reconciler to the manager, behind that of Bundles. objects is
 // the cache that is read from.
 func (r *MoveLabels) SetupWithManager(
-	mgr ctrl.Manager, objects cache.Cache, watched predicate.Predicate, options controller.TypedOptions[Named],
+	mgr ctrl.Manager, objects cache.Cache, options controller.TypedOptions[Named],
 ) error {
 	kind := func(kind string) source.TypedSource[Named] {
-		return source.TypedKind(objects, metadataOf(kind), objectEvents(r.Client, kind, watched))
+		return source.TypedKind(objects, metadataOf(kind), objectEvents(r.Client, kind, r.Filter))
 	}
+	ours := predicate.NewPredicateFuncs(func(bundle client.Object) bool { return r.Filter.Has(bundle) })
 	return builder.TypedControllerManagedBy[Named](mgr).
 		Named("move-labels").
-		Watches(&v1alpha1.Bundle{}, bundleEvents(), builder.WithPredicates(watched)).
+		Watches(&v1alpha1.Bundle{}, bundleEvents(), builder.WithPredicates(ours)).
 		WatchesRawSource(kind(configMapKind)).
 		WatchesRawSource(kind(secretKind)).
 		WithOptions(options).
 		Complete(r)
 }
 
-// Reconcile gives an object the label if a Bundle names it, and takes the label that was
-// given from one that no Bundle names any more. A label of the user's stays.
+// Reconcile gives an object the label if a Bundle of this manager names it, and takes the
+// label that was given from one that no Bundle at all names any more. A label of the
+// user's stays.
 func (r *MoveLabels) Reconcile(ctx context.Context, named Named) (ctrl.Result, error) {
 	object := metadataOf(named.Kind)
 	if err := r.Objects.Get(ctx, named.key(), object); err != nil {
@@ -72,6 +76,9 @@ func (r *MoveLabels) Reconcile(ctx context.Context, named Named) (ctrl.Result, e
 	}
 	has, ours := capi.HasMoveLabel(object)
 	if isNamed := len(bundles) > 0; has == isNamed || has && !ours || !object.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	if !has && !slices.ContainsFunc(bundles, func(b v1alpha1.Bundle) bool { return r.Filter.Has(&b) }) {
 		return ctrl.Result{}, nil
 	}
 	err = r.write(ctx, object, !has)

@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
@@ -60,13 +59,13 @@ type (
 // looked at when the manager starts, and not later: clusterctl may create them before the
 // Bundle.
 func objectEvents(
-	bundles client.Reader, kind string, watched predicate.Predicate,
+	bundles client.Reader, kind string, filter capi.Filter,
 ) handler.TypedEventHandler[*metav1.PartialObjectMetadata, Named] {
 	item := func(o *metav1.PartialObjectMetadata) Named { return Named{kind, o.Namespace, o.Name} }
 	return handler.TypedFuncs[*metav1.PartialObjectMetadata, Named]{
 		CreateFunc: func(ctx context.Context, e metadataCreated, q namedQueue) {
 			has, ours := capi.HasMoveLabel(e.Object)
-			if ours && e.IsInInitialList || !has && isNamed(ctx, bundles, item(e.Object), watched) {
+			if ours && e.IsInInitialList || !has && isNamed(ctx, bundles, item(e.Object), filter) {
 				q.Add(item(e.Object))
 			}
 		},
@@ -79,13 +78,13 @@ func objectEvents(
 	}
 }
 
-// isNamed reports whether a Bundle that is watched names an object.
-func isNamed(ctx context.Context, reader client.Reader, named Named, watched predicate.Predicate) bool {
+// isNamed reports whether a Bundle of the manager with the filter names an object.
+func isNamed(ctx context.Context, reader client.Reader, named Named, filter capi.Filter) bool {
 	bundles, err := bundlesReferencing(ctx, reader, named.Namespace, reference(named.Kind, named.Name))
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "listing Bundles", "reference", reference(named.Kind, named.Name))
 	}
 	return slices.ContainsFunc(bundles, func(b v1alpha1.Bundle) bool {
-		return watched.Generic(event.GenericEvent{Object: &b})
+		return filter.Has(&b)
 	})
 }

@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
@@ -238,7 +237,7 @@ func TestAnObjectIsLookedAtWhenItsLabelMayBeWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			patches := 0
-			events := objectEvents(managementWith(t, &patches, naming("a", "login")), secretKind, predicate.Funcs{})
+			events := objectEvents(managementWith(t, &patches, naming("a", "login")), secretKind, "")
 			q := &later{added: make(queue)}
 			switch e := tc.event.(type) {
 			case metadataCreated:
@@ -256,12 +255,16 @@ func TestAnObjectIsLookedAtWhenItsLabelMayBeWrong(t *testing.T) {
 func TestAnObjectThatOnlyOthersNameIsLeftToThem(t *testing.T) {
 	t.Parallel()
 	patches := 0
-	api := managementWith(t, &patches, naming("a", "login"))
-	unwatched := predicate.NewPredicateFuncs(func(client.Object) bool { return false })
+	api := managementWith(t, &patches, naming("a", "login"), secretWith(nil))
 	q := &later{added: make(map[Named]time.Duration)}
-	objectEvents(api, secretKind, unwatched).Create(t.Context(), metadataCreated{Object: labelled("-")}, q)
-	objectEvents(api, configMapKind, predicate.Funcs{}).Create(t.Context(), metadataCreated{Object: labelled("-")}, q)
+	objectEvents(api, secretKind, "another").Create(t.Context(), metadataCreated{Object: labelled("-")}, q)
+	objectEvents(api, configMapKind, "").Create(t.Context(), metadataCreated{Object: labelled("-")}, q)
 	if len(q.added) > 0 {
 		t.Errorf("want nothing, got %v", q.added)
+	}
+	named := Named{secretKind, "shop", "login"}
+	labels := &MoveLabels{Client: api, Filter: "another", Objects: cached{api}}
+	if _, err := labels.Reconcile(t.Context(), named); err != nil || patches > 0 {
+		t.Errorf("want nothing written, got %v and %d patches", err, patches)
 	}
 }

@@ -34,7 +34,7 @@ func (r *Reconciler) addonsOf(ctx context.Context, cluster *clusterv1.Cluster) (
 	}
 	var addons []addon
 	for i := range sets.Items {
-		if set := &sets.Items[i]; selects(set, cluster) {
+		if set := &sets.Items[i]; r.Filter.Has(set) && selects(set, cluster) {
 			addons = append(addons, addon{set: set, delivered: of(set, delivered)})
 		}
 	}

@@ -13,9 +13,10 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 )
 
-// Reconciler reconciles Clusters. All fields are required.
+// Reconciler reconciles Clusters. All fields but Filter are required.
 type Reconciler struct {
 	Client client.Client
+	Filter capi.Filter
 }
 
 // Reconcile writes the condition of a Cluster, and whether upgrades are held back. One that is paused may be about to be
@@ -25,7 +26,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := r.Client.Get(ctx, req.NamespacedName, cluster); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if !cluster.DeletionTimestamp.IsZero() || capi.IsPaused(cluster) {
+	if !r.Filter.Has(cluster) || !cluster.DeletionTimestamp.IsZero() || capi.IsPaused(cluster) {
 		return ctrl.Result{}, nil
 	}
 	addons, err := r.addonsOf(ctx, cluster)

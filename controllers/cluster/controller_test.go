@@ -286,6 +286,19 @@ func TestNothingIsWrittenToAClusterThatIsPausedOrBeingDeleted(t *testing.T) {
 	}
 }
 
+func TestAClusterOfAnotherManagerIsNotWrittenAndItsSetsDoNotCount(t *testing.T) {
+	t.Parallel()
+	cluster := prod(func(c *clusterv1.Cluster) { c.Labels[clusterv1.WatchLabel] = "one" })
+	ours := set("cni", func(s *v1alpha1.ClusterBundleSet) { s.Labels = map[string]string{clusterv1.WatchLabel: "one"} })
+	for filter, want := range map[capi.Filter]string{"one": "True Ready", "two": "none"} {
+		r := reconcilerWith(t, cluster.DeepCopy(), ours, set("theirs"), delivered("cni", metav1.ConditionTrue, ""))
+		r.Filter = filter
+		if got := r.reconcile(t); got != want {
+			t.Errorf("%s: want %q, got %q", filter, want, got)
+		}
+	}
+}
+
 func TestAClusterThatIsGoneIsNoError(t *testing.T) {
 	t.Parallel()
 	r := reconcilerWith(t)

@@ -30,17 +30,14 @@ const sumDelay = time.Second
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // SetupWithManager adds the reconciler to the manager, whose cache has the
-// indices of capi.IndexFields. watched lets through the events of the objects
-// that match the manager's --watch-filter.
-func (r *Reconciler) SetupWithManager(
-	mgr ctrl.Manager, watched predicate.Predicate, options controller.Options,
-) error {
+// indices of capi.IndexFields.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options controller.Options) error {
+	setChanged := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{})
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("cluster").
-		For(&clusterv1.Cluster{}, builder.WithPredicates(clusterChanged(), watched)).
-		Watches(&v1alpha1.ClusterBundle{}, delayed(clusterBundleToCluster), builder.WithPredicates(watched)).
-		Watches(&v1alpha1.ClusterBundleSet{}, delayed(r.setToClusters),
-			builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)).
+		For(&clusterv1.Cluster{}, builder.WithPredicates(clusterChanged())).
+		Watches(&v1alpha1.ClusterBundle{}, delayed(clusterBundleToCluster)).
+		Watches(&v1alpha1.ClusterBundleSet{}, delayed(r.setToClusters), builder.WithPredicates(setChanged)).
 		WithOptions(options).
 		Complete(r)
 }

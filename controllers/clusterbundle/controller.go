@@ -2,6 +2,7 @@ package clusterbundle
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -35,10 +36,11 @@ type deliveries interface {
 	ForgetFor(clusterBundle types.NamespacedName)
 }
 
-// Reconciler reconciles ClusterBundles. All fields but SyncPeriod are required.
+// Reconciler reconciles ClusterBundles. All fields but Filter and SyncPeriod are required.
 type Reconciler struct {
 	Client      client.Client
 	Bundles     capi.Bundles
+	Filter      capi.Filter
 	Status      *status.Writer
 	Library     releases
 	Connections *workload.Connections
@@ -66,12 +68,9 @@ type Reconciler struct {
 // a ClusterBundle that is being deleted it removes what was applied, if something
 // is to be removed. It comes back later if its workload cluster did not answer and no worker is to spare.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	clusterBundle := &v1alpha1.ClusterBundle{}
-	err := r.Client.Get(ctx, req.NamespacedName, clusterBundle)
-	deleted := !clusterBundle.DeletionTimestamp.IsZero()
-	if err != nil || deleted && !capi.NeedsUninstall(clusterBundle) {
-		r.forget(req.NamespacedName)
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	clusterBundle, err := r.read(ctx, req.NamespacedName)
+	if clusterBundle == nil || err != nil {
+		return ctrl.Result{}, err
 	}
 	if r.Status.IsStale(clusterBundle) {
 		return ctrl.Result{RequeueAfter: status.StaleRetry}, nil
@@ -82,11 +81,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{RequeueAfter: wait.Jitter(laneRetry, 1)}, nil
 	}
 	defer leave()
-	if deleted {
+	if !clusterBundle.DeletionTimestamp.IsZero() {
 		return r.uninstall(ctx, clusterBundle)
 	}
 	before := clusterBundle.DeepCopy()
 	found := r.run(ctx, &scope{clusterBundle: clusterBundle})
+	if errors.Is(found.err, errNotOurs) {
+		r.forget(req.NamespacedName)
+		return ctrl.Result{}, nil
+	}
 	setStatus(clusterBundle, found)
 	result, err := r.Status.Finish(ctx, clusterBundle, before, found.err, func() {
 		r.reportPhases(clusterBundle, before)
@@ -94,6 +97,26 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	})
 	r.reportRepairs(clusterBundle, found.passed)
 	return status.Resync(result, err, r.SyncPeriod)
+}
+
+// read reads a ClusterBundle that there is something to do for; else it returns nil, and
+// drops what is kept of it.
+func (r *Reconciler) read(ctx context.Context, key types.NamespacedName) (*v1alpha1.ClusterBundle, error) {
+	clusterBundle := &v1alpha1.ClusterBundle{}
+	if err := r.Client.Get(ctx, key, clusterBundle); err != nil {
+		r.forget(key)
+		return nil, client.IgnoreNotFound(err)
+	}
+	isOurs, err := r.isOurs(ctx, clusterBundle)
+	if err != nil {
+		return nil, err
+	}
+	letGo := !clusterBundle.DeletionTimestamp.IsZero() && !capi.NeedsUninstall(clusterBundle)
+	if letGo || !isOurs {
+		r.forget(key)
+		return nil, nil //nolint:nilnil // as documented
+	}
+	return clusterBundle, nil
 }
 
 // forget drops what is kept of a ClusterBundle that is gone, or let go.

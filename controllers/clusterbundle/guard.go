@@ -18,8 +18,8 @@ import (
 
 // guard returns a function that returns why a pass that is under way must not
 // write any more: its Cluster, its set or its ClusterBundle is gone or another one,
-// a blocker has a reason, another release is pinned, or the pass may delete what it may
-// not any more. It reads from the cache.
+// another manager has it now, a blocker has a reason, another release is pinned, or the
+// pass may delete what it may not any more. It reads from the cache.
 func (r *Reconciler) guard(ctx context.Context, s *scope) func() error {
 	ctx = context.WithoutCancel(ctx) // it is also asked when the pass was ended
 	began := s.clusterBundle.DeepCopy()
@@ -39,11 +39,20 @@ func (r *Reconciler) guard(ctx context.Context, s *scope) func() error {
 		case isSetGone(s.set, set):
 			return changedMeanwhile("ClusterBundleSet " + began.Spec.SetName + " is gone")
 		}
-		if change := changeOf(began.Spec, cb.Spec); change != "" {
-			return changedMeanwhile(change)
-		}
-		return blockedBy(&scope{cluster: cluster, set: set, clusterBundle: cb})
+		return r.mustStop(began, &scope{cluster: cluster, set: set, clusterBundle: cb})
 	}
+}
+
+// mustStop returns why a pass must not go on that began with a ClusterBundle, where all
+// that it is for is still there.
+func (r *Reconciler) mustStop(began *v1alpha1.ClusterBundle, now *scope) error {
+	if !r.Filter.HasSetOn(now.set, now.cluster, now.clusterBundle) {
+		return fault.Wait(v1alpha1.ProgressingReason, 0, errNotOurs)
+	}
+	if change := changeOf(began.Spec, now.clusterBundle.Spec); change != "" {
+		return changedMeanwhile(change)
+	}
+	return blockedBy(now)
 }
 
 // changeOf returns what a pass must not go on with between the spec that it began with

@@ -39,7 +39,7 @@ func (r *Reconciler) removeObjects(ctx context.Context, s *scope) error {
 
 // removalGuard returns a function that returns why a removal that is under way must
 // not write any more: its ClusterBundle is gone or another one, a blocker has a reason,
-// or the policy for CustomResourceDefinitions is another. It reads from the cache. What
+// another manager has it, or the policy for CustomResourceDefinitions is another. It reads from the cache. What
 // is let go the next reconcile decides.
 func (r *Reconciler) removalGuard(
 	ctx context.Context, began *v1alpha1.ClusterBundle, crds v1alpha1.CRDPolicy,
@@ -53,6 +53,9 @@ func (r *Reconciler) removalGuard(
 		}
 		if errors.Join(err, r.findCluster(ctx, now), r.getSet(ctx, now)) != nil {
 			return nil // not the cache's word: the next reconcile looks again
+		}
+		if !r.Filter.HasSetOn(now.set, now.cluster, now.clusterBundle) {
+			return fault.Wait(v1alpha1.ProgressingReason, 0, errNotOurs)
 		}
 		// The cache may not show yet that it has begun.
 		now.clusterBundle.Status = *began.Status.DeepCopy()

@@ -31,18 +31,17 @@ import (
 const debounce = 100 * time.Millisecond
 
 // SetupWithManager adds the reconciler to the manager, whose cache has the
-// indices of capi.IndexFields. watched lets through the events of the objects
-// that this manager looks after.
+// indices of capi.IndexFields.
 func (r *Reconciler) SetupWithManager(
-	ctx context.Context, mgr ctrl.Manager, cache clustercache.ClusterCache, watched predicate.Predicate,
-	options controller.Options,
+	ctx context.Context, mgr ctrl.Manager, cache clustercache.ClusterCache, options controller.Options,
 ) error {
 	r.began, r.lanes = r.Clock.Now(), newLanes(options.MaxConcurrentReconciles)
 	if err := r.stopOnChanges(ctx, mgr.GetCache()); err != nil {
 		return err
 	}
-	changed := predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
-	specChanged := builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)
+	changed := predicate.Or[client.Object](
+		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{})
+	specChanged := builder.WithPredicates(predicate.GenerationChangedPredicate{})
 	byCluster, bySet, byBundle := r.requestsBy(capi.ClusterField), r.requestsBy(capi.SetField), capi.RequestsByBundle(r.Client)
 	made := ctrl.NewControllerManagedBy(mgr).
 		Named("clusterbundle").
@@ -50,15 +49,15 @@ func (r *Reconciler) SetupWithManager(
 		Watches(&v1alpha1.ClusterBundle{}, handler.EnqueueRequestsFromMapFunc(r.toOthersOfCluster),
 			builder.WithPredicates(comesOrGoes())).
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(byCluster),
-			builder.WithPredicates(clusterChanged(), watched)).
+			builder.WithPredicates(clusterChanged())).
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(r.toUninstalls),
-			builder.WithPredicates(predicate.LabelChangedPredicate{}, watched)).
+			builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(
 			func(ctx context.Context, bundle client.Object) []reconcile.Request {
 				return byBundle(ctx, client.ObjectKeyFromObject(bundle))
 			}), specChanged).
 		Watches(&v1alpha1.ClusterBundleSet{}, handler.EnqueueRequestsFromMapFunc(bySet),
-			builder.WithPredicates(changed, watched)).
+			builder.WithPredicates(changed)).
 		WatchesRawSource(capi.Connections(cache, "clusterbundle", byCluster)).
 		WatchesRawSource(trigger.Source(r.BundleEvents, 0, byBundle)).
 		WatchesRawSource(trigger.Source(r.ClusterEvents, debounce, trigger.Itself)).
@@ -96,12 +95,16 @@ func (r *Reconciler) requestsBy(field string) handler.MapFunc {
 // clusterChanged lets through the events of a Cluster that change something for
 // its ClusterBundles.
 func clusterChanged() predicate.Predicate {
-	type facts struct{ paused, initialized, deleting bool }
+	type facts struct {
+		initialized, deleting bool
+		paused, filter        string
+	}
 	return capi.ClusterChanged(func(cluster *clusterv1.Cluster) facts {
 		return facts{
-			paused:      capi.IsPaused(cluster),
+			paused:      capi.WhyPaused(cluster),
 			initialized: capi.IsControlPlaneInitialized(cluster),
 			deleting:    !cluster.DeletionTimestamp.IsZero(),
+			filter:      cluster.Labels[clusterv1.WatchLabel],
 		}
 	})
 }

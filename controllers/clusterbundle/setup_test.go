@@ -16,9 +16,12 @@ func TestClusterChangedLetsThroughWhatMatters(t *testing.T) {
 		"a heartbeat": {prepared(), prepared(func(c *clusterv1.Cluster) {
 			c.ResourceVersion, c.Labels, c.Status.Phase = "2", map[string]string{"a": "b"}, "Provisioned"
 		}), false},
-		"it is paused":                {prepared(), prepared(pausedBySpec), true},
-		"it is unpaused":              {prepared(annotated), prepared(), true},
-		"paused in another way":       {prepared(annotated), prepared(pausedBySpec), false},
+		"it is paused":          {prepared(), prepared(pausedBySpec), true},
+		"it is unpaused":        {prepared(annotated), prepared(), true},
+		"paused in another way": {prepared(annotated), prepared(pausedBySpec), true},
+		"another manager has it": {prepared(), prepared(func(c *clusterv1.Cluster) {
+			c.Labels = map[string]string{clusterv1.WatchLabel: "two"}
+		}), true},
 		"its control plane came up":   {prepared(uninitialized), prepared(), true},
 		"its control plane went away": {prepared(), prepared(notInitialized), true},
 		"it is being deleted":         {prepared(), prepared(deleting), true},

@@ -41,6 +41,10 @@ func (r *Reconciler) uninstall(ctx context.Context, cb *v1alpha1.ClusterBundle) 
 	if err == nil || errors.Is(err, errLetGo) {
 		return r.dropFinalizer(ctx, s, err)
 	}
+	if errors.Is(err, errNotOurs) {
+		r.forget(key)
+		return ctrl.Result{}, nil
+	}
 	setUninstallStatus(s, err)
 	result, err := r.Status.Finish(ctx, cb, before, err)
 	return status.Resync(result, err, r.SyncPeriod)

@@ -11,9 +11,10 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 )
 
-// Reconciler reconciles ClusterBundleSets. All fields are required.
+// Reconciler reconciles ClusterBundleSets. All fields but Filter are required.
 type Reconciler struct {
 	Client  client.Client
+	Filter  capi.Filter
 	Bundles capi.Bundles
 	Status  *status.Writer
 }
@@ -23,6 +24,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	set := &v1alpha1.ClusterBundleSet{}
 	if found, result, err := r.Status.Read(ctx, r.Client, req.NamespacedName, set); !found {
 		return result, err
+	}
+	if !r.Filter.Has(set) {
+		return ctrl.Result{}, nil
 	}
 	gathered, err := r.gather(ctx, set)
 	if err != nil {

@@ -29,22 +29,18 @@ const countDelay = 200 * time.Millisecond
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // SetupWithManager adds the reconciler to the manager, whose cache has the
-// indices of capi.IndexFields. watched lets through the events of the objects
-// that match the manager's --watch-filter.
-func (r *Reconciler) SetupWithManager(
-	mgr ctrl.Manager, watched predicate.Predicate, options controller.Options,
-) error {
+// indices of capi.IndexFields.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options controller.Options) error {
 	changed := predicate.Or[client.Object](
 		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{})
 	made := ctrl.NewControllerManagedBy(mgr).
 		Named("clusterbundleset").
-		For(&v1alpha1.ClusterBundleSet{}, builder.WithPredicates(changed, watched)).
+		For(&v1alpha1.ClusterBundleSet{}, builder.WithPredicates(changed)).
 		Watches(&v1alpha1.ClusterBundleSet{}, delayed(r.setToDependents), builder.WithPredicates(dependsOnChanged())).
-		Watches(&v1alpha1.ClusterBundle{}, delayed(clusterBundleToSet), builder.WithPredicates(watched)).
+		Watches(&v1alpha1.ClusterBundle{}, delayed(clusterBundleToSet)).
 		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(r.bundleToSets),
-			builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)).
-		Watches(&clusterv1.Cluster{}, delayed(r.clusterToSets),
-			builder.WithPredicates(predicate.LabelChangedPredicate{}, watched)).
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&clusterv1.Cluster{}, delayed(r.clusterToSets), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WithOptions(options)
 	if !r.Bundles.OneNamespace {
 		made = made.Watches(&corev1.Namespace{}, delayed(r.namespaceToSets),

@@ -43,6 +43,7 @@ func (r *Reconciler) gather(ctx context.Context, set *v1alpha1.ClusterBundleSet)
 	if err != nil {
 		return gathered{}, err
 	}
+	clusters = slices.DeleteFunc(clusters, func(cluster clusterv1.Cluster) bool { return !r.Filter.Has(&cluster) })
 	g := gathered{clusters: clusters, bundles: make(map[string]v1alpha1.ClusterBundle, len(bundles))}
 	for _, cb := range bundles {
 		g.bundles[cb.Spec.ClusterName] = cb

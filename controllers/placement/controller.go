@@ -48,9 +48,10 @@ type recorder interface {
 	Event(object status.Object, reason, format string, args ...any)
 }
 
-// Reconciler reconciles placements. All fields but SyncPeriod are required.
+// Reconciler reconciles placements. All fields but Filter and SyncPeriod are required.
 type Reconciler struct {
 	Client   client.Client
+	Filter   capi.Filter
 	Bundles  capi.Bundles
 	Versions versions
 	Library  selector
@@ -79,7 +80,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, p Placement) (ctrl.Result, e
 
 // place deletes the ClusterBundle of a placement if the set does not select the
 // Cluster or one of them is gone, else it makes it and pins a release in it.
-// While one of them is paused it does nothing. It reports whether the set selects
+// While one of them is paused, or another manager's, it does nothing. It reports whether the set selects
 // the Cluster, as far as it looked.
 func (r *Reconciler) place(ctx context.Context, p Placement) (selected bool, err error) {
 	set, cluster, err := r.getSetAndCluster(ctx, p)
@@ -89,7 +90,7 @@ func (r *Reconciler) place(ctx context.Context, p Placement) (selected bool, err
 	if cluster == nil {
 		r.Versions.Forget(p.clusterKey())
 	}
-	if isPaused(set, cluster) {
+	if isPaused(set, cluster) || !r.Filter.HasSetOn(set, cluster, nil) {
 		return false, nil
 	}
 	if selected, err = selects(set, cluster); err != nil {

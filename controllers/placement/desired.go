@@ -20,6 +20,7 @@ func setDesired(cb *v1alpha1.ClusterBundle, set *v1alpha1.ClusterBundleSet, clus
 		cb.Labels = make(map[string]string)
 	}
 	cb.Labels[clusterv1.ClusterNameLabel] = cluster.Name
+	delete(cb.Labels, clusterv1.WatchLabel)
 	if watchFilter := set.Labels[clusterv1.WatchLabel]; watchFilter != "" {
 		cb.Labels[clusterv1.WatchLabel] = watchFilter
 	}

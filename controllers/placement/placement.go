@@ -23,7 +23,7 @@ import (
 func (r *Reconciler) withdraw(
 	ctx context.Context, set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster, existing *v1alpha1.ClusterBundle,
 ) error {
-	if existing == nil || isTerminating(existing) {
+	if existing == nil || isTerminating(existing) || !r.Filter.HasSetOn(set, cluster, existing) {
 		return nil
 	}
 	lives := cluster != nil && !isTerminating(cluster)

@@ -28,11 +28,9 @@ import (
 type queue = workqueue.TypedRateLimitingInterface[Placement]
 
 // SetupWithManager adds the reconciler to the manager, whose cache has the
-// indices of capi.IndexFields. watched lets through the events of the objects
-// that match the manager's --watch-filter.
+// indices of capi.IndexFields.
 func (r *Reconciler) SetupWithManager(
-	mgr ctrl.Manager, cache clustercache.ClusterCache, watched predicate.Predicate,
-	options controller.TypedOptions[Placement],
+	mgr ctrl.Manager, cache clustercache.ClusterCache, options controller.TypedOptions[Placement],
 ) error {
 	setChanged := predicate.Or[client.Object](
 		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{})
@@ -42,12 +40,12 @@ func (r *Reconciler) SetupWithManager(
 	made := builder.TypedControllerManagedBy[Placement](mgr).
 		Named("placement").
 		Watches(&v1alpha1.ClusterBundleSet{}, handler.TypedEnqueueRequestsFromMapFunc(r.setToPlacements),
-			builder.WithPredicates(setChanged, watched)).
+			builder.WithPredicates(setChanged)).
 		Watches(&v1alpha1.ClusterBundle{}, handler.TypedEnqueueRequestsFromMapFunc(clusterBundleToPlacement),
-			builder.WithPredicates(clusterBundleChanged, watched)).
+			builder.WithPredicates(clusterBundleChanged)).
 		Watches(&v1alpha1.Bundle{}, handler.TypedEnqueueRequestsFromMapFunc(r.bundleToPlacements),
-			builder.WithPredicates(predicate.GenerationChangedPredicate{}, watched)).
-		Watches(&clusterv1.Cluster{}, r.clusterEvents(), builder.WithPredicates(clusterChanged(), watched)).
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&clusterv1.Cluster{}, r.clusterEvents(), builder.WithPredicates(clusterChanged())).
 		WatchesRawSource(capi.Connections(cache, "placement", r.connectionToPlacements)).
 		WatchesRawSource(trigger.Source(r.BundleEvents, 0, r.placementsOf)).
 		WatchesRawSource(trigger.Source(r.VersionEvents, 0, r.versionToPlacements)).

@@ -9,10 +9,8 @@ import (
 	"k8s.io/utils/clock"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/controllers/clustercache"
-	"sigs.k8s.io/cluster-api/util/predicates"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -52,8 +50,8 @@ type wiring struct {
 	clusters    clustercache.ClusterCache
 	connections *workload.Connections
 	bundles     capi.Bundles
-	// watched lets through the events of the objects that match --watch-filter.
-	watched predicate.Predicate
+	// filter has the objects that match --watch-filter.
+	filter capi.Filter
 }
 
 // addControllers adds the ClusterCache and the controllers to the manager.
@@ -69,7 +67,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opened *library.Libra
 		mgr: mgr, opts: opts, library: opened,
 		clusters: clusters, connections: workload.NewConnections(clusters),
 		bundles: capi.Bundles{Reader: mgr.GetClient(), OneNamespace: opts.Manager.Namespace != ""},
-		watched: predicates.ResourceHasFilterLabel(mgr.GetScheme(), mgr.GetLogger(), opts.Manager.WatchFilter),
+		filter:  capi.Filter(opts.Manager.WatchFilter),
 	}
 	for _, add := range []func(context.Context) error{
 		w.addBundles, w.addPlacements, w.addSets, w.addClusters, w.addClusterBundles,
@@ -85,10 +83,9 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opened *library.Libra
 // set selects, and those from which something is to be removed.
 func newClusterCache(ctx context.Context, mgr ctrl.Manager, opts Options) (clustercache.ClusterCache, error) {
 	return capi.SetupClusterCache(ctx, mgr, capi.ClusterCacheOptions{
-		Name:        name,
-		WatchFilter: opts.Manager.WatchFilter,
+		Name: name,
 		Selects: func(cluster *clusterv1.Cluster) bool {
-			return capi.IsNeeded(ctx, mgr.GetClient(), cluster)
+			return capi.Filter(opts.Manager.WatchFilter).IsNeeded(ctx, mgr.GetClient(), cluster)
 		},
 		Changes: []source.Source{
 			capi.SelectionChanges(mgr.GetClient(), mgr.GetCache()),
@@ -104,43 +101,43 @@ func (w wiring) addBundles(ctx context.Context) error {
 		return err
 	}
 	r := &bundle.Reconciler{
-		Client: w.mgr.GetClient(), Status: w.newStatus(), Library: w.library,
+		Client: w.mgr.GetClient(), Filter: w.filter, Status: w.newStatus(), Library: w.library,
 		Interval: w.opts.Sources.ResolveInterval, Events: w.bundleEvents(ctx),
 	}
-	err = r.SetupWithManager(ctx, w.mgr, objects, w.watched, options[reconcile.Request](w.opts.Concurrency.Bundles))
+	err = r.SetupWithManager(ctx, w.mgr, objects, options[reconcile.Request](w.opts.Concurrency.Bundles))
 	if err != nil {
 		return err
 	}
-	labels := &bundle.MoveLabels{Client: w.mgr.GetClient(), Objects: objects}
-	return labels.SetupWithManager(w.mgr, objects, w.watched, options[bundle.Named](1))
+	labels := &bundle.MoveLabels{Client: w.mgr.GetClient(), Filter: w.filter, Objects: objects}
+	return labels.SetupWithManager(w.mgr, objects, options[bundle.Named](1))
 }
 
 func (w wiring) addPlacements(ctx context.Context) error {
 	versionEvents := trigger.NewChannel(ctx)
 	w.connections.Subscribe(versionEvents.Notify)
 	r := &placement.Reconciler{
-		Client: w.mgr.GetClient(), Bundles: w.bundles, Versions: w.connections, Library: w.library, Events: w.newStatus(),
+		Client: w.mgr.GetClient(), Filter: w.filter, Bundles: w.bundles, Versions: w.connections, Library: w.library, Events: w.newStatus(),
 		BundleEvents: w.bundleEvents(ctx), VersionEvents: versionEvents,
 		SyncPeriod: w.opts.Manager.SyncPeriod,
 	}
-	return r.SetupWithManager(w.mgr, w.clusters, w.watched, options[placement.Placement](w.opts.Concurrency.Placements))
+	return r.SetupWithManager(w.mgr, w.clusters, options[placement.Placement](w.opts.Concurrency.Placements))
 }
 
 func (w wiring) addSets(context.Context) error {
-	r := &clusterbundleset.Reconciler{Client: w.mgr.GetClient(), Bundles: w.bundles, Status: w.newStatus()}
-	return r.SetupWithManager(w.mgr, w.watched, options[reconcile.Request](w.opts.Concurrency.Sets))
+	r := &clusterbundleset.Reconciler{Client: w.mgr.GetClient(), Filter: w.filter, Bundles: w.bundles, Status: w.newStatus()}
+	return r.SetupWithManager(w.mgr, options[reconcile.Request](w.opts.Concurrency.Sets))
 }
 
 func (w wiring) addClusters(context.Context) error {
-	r := &cluster.Reconciler{Client: w.mgr.GetClient()}
-	return r.SetupWithManager(w.mgr, w.watched, options[reconcile.Request](w.opts.Concurrency.Clusters))
+	r := &cluster.Reconciler{Client: w.mgr.GetClient(), Filter: w.filter}
+	return r.SetupWithManager(w.mgr, options[reconcile.Request](w.opts.Concurrency.Clusters))
 }
 
 func (w wiring) addClusterBundles(ctx context.Context) error {
 	clusterEvents := trigger.NewChannel(ctx)
 	w.library.SubscribeClusters(clusterEvents.Notify)
 	r := &clusterbundle.Reconciler{
-		Client: w.mgr.GetClient(), Bundles: w.bundles, Status: w.newStatus(), Library: w.library, Connections: w.connections,
+		Client: w.mgr.GetClient(), Filter: w.filter, Bundles: w.bundles, Status: w.newStatus(), Library: w.library, Connections: w.connections,
 		Watches: workload.NewWatches(ctx, clusterEvents.Notify),
 		// An object is in memory twice: as it is on disk, and as it is sent.
 		Budget:        semaphore.NewWeighted(max(applyBudget, 2*w.opts.Objects.Bytes)),
@@ -149,7 +146,7 @@ func (w wiring) addClusterBundles(ctx context.Context) error {
 		ClusterEvents: clusterEvents,
 		SyncPeriod:    w.opts.Manager.SyncPeriod,
 	}
-	return r.SetupWithManager(ctx, w.mgr, w.clusters, w.watched, options[reconcile.Request](w.opts.Concurrency.ClusterBundles))
+	return r.SetupWithManager(ctx, w.mgr, w.clusters, options[reconcile.Request](w.opts.Concurrency.ClusterBundles))
 }
 
 // newStatus returns what writes the statuses of one kind of objects.

@@ -24,8 +24,6 @@ import (
 type ClusterCacheOptions struct {
 	// Name of the provider, for the user agent.
 	Name string
-	// WatchFilter is the value of the label that selects Clusters; empty for all.
-	WatchFilter string
 	// Selects reports whether a Cluster is to be connected.
 	Selects func(*clusterv1.Cluster) bool
 	// Changes name the Clusters for which the answer of Selects may have changed.
@@ -43,8 +41,7 @@ func SetupClusterCache(
 	seen, attempts := &controllerSeen{Manager: mgr}, &attempts{now: time.Now}
 	cache, err := clustercache.SetupWithManager(ctx, seen, clustercache.Options{
 		// The manager caches the labelled kubeconfig Secrets and no others, and uses what is safe of them.
-		SecretClient:     kubeconfigs{mgr.GetClient(), attempts.begins},
-		WatchFilterValue: options.WatchFilter,
+		SecretClient: kubeconfigs{mgr.GetClient(), attempts.begins},
 		ClusterFilter: func(cluster *clusterv1.Cluster) bool {
 			return options.Selects(cluster) && canConnect(ctx, mgr.GetClient(), cluster) && !attempts.startOver(ctx, cluster)
 		},

@@ -69,17 +69,22 @@ func SelectingSets(
 	})
 }
 
-// IsNeeded reports whether a Cluster is to be connected: a set selects it, or
-// something is to be removed from it that a set applied which no longer does.
-func IsNeeded(ctx context.Context, reader client.Reader, cluster *clusterv1.Cluster) bool {
-	if len(SelectingSets(ctx, reader, cluster.Namespace, cluster.Labels)) > 0 {
+// IsNeeded reports whether a Cluster is to be connected by the manager with the filter:
+// a set selects it, or something is to be removed from it that a set applied which no
+// longer does. All of them are that manager's.
+func (f Filter) IsNeeded(ctx context.Context, reader client.Reader, cluster *clusterv1.Cluster) bool {
+	if !f.Has(cluster) {
+		return false
+	}
+	selecting := SelectingSets(ctx, reader, cluster.Namespace, cluster.Labels)
+	if slices.ContainsFunc(selecting, func(set v1alpha1.ClusterBundleSet) bool { return f.Has(&set) }) {
 		return true
 	}
 	found, err := ClusterBundlesBy(ctx, reader, ClusterField, cluster.Namespace, cluster.Name)
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "listing ClusterBundles", "Cluster", klog.KObj(cluster))
 	}
-	return slices.ContainsFunc(found, func(cb v1alpha1.ClusterBundle) bool { return NeedsUninstall(&cb) })
+	return slices.ContainsFunc(found, func(cb v1alpha1.ClusterBundle) bool { return f.Has(&cb) && NeedsUninstall(&cb) })
 }
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]

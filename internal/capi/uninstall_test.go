@@ -31,7 +31,7 @@ func TestAClusterStaysConnectedWhileSomethingIsToBeRemoved(t *testing.T) {
 	clusters, err := capi.SetupClusterCache(t.Context(), mgr, capi.ClusterCacheOptions{
 		Name: "test",
 		Selects: func(c *clusterv1.Cluster) bool {
-			needed := capi.IsNeeded(t.Context(), mgr.GetClient(), c)
+			needed := capi.Filter("").IsNeeded(t.Context(), mgr.GetClient(), c)
 			if len(capi.SelectingSets(t.Context(), mgr.GetClient(), ns, c.Labels)) == 0 {
 				unselected.Add(1)
 			}
