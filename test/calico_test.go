@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
@@ -38,10 +39,10 @@ func TestCalicoArrivesInPhasesOnAWholeCluster(t *testing.T) {
 	first, second := testenv.NewWorkload(t, testenv.WorkloadOptions{Nodes: 1}), testenv.NewWorkload(t, testenv.WorkloadOptions{Nodes: 1})
 	seen := testenv.NewProxy(t, first.APIServer)
 	s.create(bundle)
-	s.set("calico")
+	s.set("calico", poolOfCluster)
 	s.Eventually(s.state(bundle, v1alpha1.ReadyCondition)).Should(Equal(isReady))
 
-	s.cluster("berlin", "calico", seen)
+	berlin := s.clusterWithPods("berlin", "10.1.0.0/16", seen)
 	s.Eventually(s.ready("calico-berlin")).Should(Equal(waitsForTigeraStatus))
 
 	cb, err := s.clusterBundle("calico-berlin")
@@ -58,11 +59,54 @@ func TestCalicoArrivesInPhasesOnAWholeCluster(t *testing.T) {
 	s.Eventually(s.ready("calico-berlin")).Should(Equal(isReady))
 	downloads := s.web.downloads()
 
-	s.cluster("paris", "calico", second)
+	s.clusterWithPods("paris", "10.2.0.0/16", second)
 	s.Eventually(s.ready("calico-paris")).Should(Equal(waitsForTigeraStatus))
 	s.tigeraStatusAvailable(second)
 	s.Eventually(s.ready("calico-paris")).Should(Equal(isReady))
 	s.Expect(s.web.downloads()).To(Equal(downloads), "the second Cluster downloads nothing")
+	s.Expect(s.poolOf(first)()).To(Equal("10.1.0.0/16"))
+	s.Expect(s.poolOf(second)()).To(Equal("10.2.0.0/16"))
+
+	seen.Reset()
+	s.change(berlin, func() { berlin.Spec.ClusterNetwork.Pods.CIDRBlocks = []string{"10.3.0.0/16"} })
+	s.Eventually(s.poolOf(first)).Should(Equal("10.3.0.0/16"))
+	s.Eventually(s.ready("calico-berlin")).Should(Equal(isReady))
+	s.Expect(appliesOf(seen)).To(Equal([]string{"installations/default"}), "a changed value applies its object again, and no other")
+	s.Expect(s.poolOf(second)()).To(Equal("10.2.0.0/16"))
+}
+
+// poolOfCluster has Calico get the addresses of pods from its Cluster.
+func poolOfCluster(spec *v1alpha1.ClusterBundleSetSpec) {
+	spec.Patches = []v1alpha1.Patch{{
+		Name: "ip-pool", Selector: v1alpha1.PatchSelector{APIVersion: "operator.tigera.io/v1", Kind: "Installation", Name: "default"},
+		JSONPatches: []v1alpha1.JSONPatch{{
+			Op: v1alpha1.ReplacePatchOperation, Path: "/spec/calicoNetwork/ipPools/0/cidr",
+			ValueFrom: &v1alpha1.JSONPatchValue{Variable: "builtin.cluster.network.pods[0]"},
+		}},
+	}}
+}
+
+func (s *scenario) clusterWithPods(name, pods string, workload testenv.Connectable) *clusterv1.Cluster {
+	s.t.Helper()
+	return testenv.NewCluster(s.t, s.management, testenv.ClusterOptions{
+		Namespace: s.namespace, Name: name, Labels: optIn("calico"), Workload: workload, Pods: []string{pods},
+	})
+}
+
+// poolOf returns a function that returns the addresses of the first pool of Calico.
+func (s *scenario) poolOf(w *testenv.Workload) func() (string, error) {
+	return func() (string, error) {
+		installation, err := s.live(w, "operator.tigera.io/v1", "Installation", "", "default")
+		if err != nil {
+			return "", err
+		}
+		pools, _, _ := unstructured.NestedSlice(installation.Object, "spec", "calicoNetwork", "ipPools")
+		if len(pools) == 0 {
+			return "", nil
+		}
+		cidr, _, err := unstructured.NestedString(pools[0].(map[string]any), "cidr")
+		return cidr, err
+	}
 }
 
 func TestCalicoIsUninstalled(t *testing.T) {

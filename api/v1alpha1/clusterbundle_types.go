@@ -54,7 +54,7 @@ type ClusterBundleSpec struct {
 	// kubernetes is the version of Kubernetes by which the release was chosen and its
 	// charts are rendered. Another version that the workload cluster answers with
 	// counts after it was read for some minutes without interruption. Empty where no
-	// release of the Bundle depends on it.
+	// release of the Bundle, and no patch, depends on it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
@@ -109,6 +109,9 @@ type ClusterBundleSpec struct {
 
 	// Edits of the set.
 	Edits `json:",inline"`
+
+	// Patching is what is patched for each Cluster.
+	Patching `json:",inline"`
 
 	// suspend of the set.
 	// +optional

@@ -167,6 +167,9 @@ type ClusterBundleSetSpec struct {
 	// Edits are what is changed in every release.
 	Edits `json:",inline"`
 
+	// Patching is what is patched for each Cluster.
+	Patching `json:",inline"`
+
 	// suspend stops all work of this set in workload clusters until it is false
 	// again. Clusters are still selected and releases still pinned.
 	// +optional

@@ -4,6 +4,23 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
+// Patching has the patches of a set.
+type Patching struct {
+	// patches change objects and values of charts for each Cluster, in their order.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Patches []Patch `json:"patches,omitempty"`
+
+	// variables for the patches, beside those of the Cluster.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Variables []PatchVariable `json:"variables,omitempty"`
+}
+
 // Patch changes objects of the bundle, or the values of its charts, for each Cluster, in
 // the form of the patches of a ClusterClass.
 // +kubebuilder:validation:XValidation:rule="has(self.selector.helmRelease) || self.jsonPatches.all(p, !(p.path in ['/apiVersion', '/kind', '/metadata', '/metadata/name', '/metadata/namespace', '/metadata/generateName']))",message="a patch cannot change the identity of an object: apiVersion, kind, metadata.name, metadata.namespace"

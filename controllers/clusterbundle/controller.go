@@ -14,6 +14,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/patch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
@@ -24,6 +25,7 @@ import (
 // releases chooses and opens releases without blocking.
 type releases interface {
 	deliveries
+	patcher
 
 	Select(bundle *v1alpha1.Bundle, q release.Query) (release.Selection, error)
 	Open(bundle types.NamespacedName, release v1alpha1.Release, kubernetes string) (*library.Bundle, error)
@@ -34,6 +36,12 @@ type deliveries interface {
 	OpenFor(clusterBundle types.NamespacedName, shared *library.Bundle, cluster library.Cluster) (*library.Bundle, error)
 	OpenEdited(opened *library.Bundle, edits v1alpha1.Edits) (*library.Bundle, error)
 	ForgetFor(clusterBundle types.NamespacedName)
+}
+
+// patcher has patches of a set change an opened release, without blocking.
+type patcher interface {
+	OpenValued(clusterBundle types.NamespacedName, shared *library.Bundle, changes patch.Changes) (*library.Bundle, error)
+	OpenPatched(opened *library.Bundle, changes patch.Changes) (*library.Bundle, error)
 }
 
 // Reconciler reconciles ClusterBundles. All fields but Filter and SyncPeriod are required.

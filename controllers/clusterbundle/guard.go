@@ -63,6 +63,8 @@ func changeOf(began, now v1alpha1.ClusterBundleSpec) string {
 		return "another release is pinned"
 	case !equality.Semantic.DeepEqual(now.Edits, began.Edits):
 		return "the set edits the release in another way"
+	case !equality.Semantic.DeepEqual(now.Patching, began.Patching):
+		return "the patches are others"
 	case now.CRDs != began.CRDs, now.ImmutableFields != began.ImmutableFields:
 		return "what may be deleted is another"
 	}

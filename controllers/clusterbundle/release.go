@@ -83,17 +83,27 @@ func (r *Reconciler) openRelease(ctx context.Context, s *scope) error {
 		return releaseChanged(s.clusterBundle)
 	}
 	cluster := library.Cluster{Namespace: s.cluster.Namespace, Name: s.cluster.Name, UID: s.cluster.UID}
-	own, err := r.Library.OpenFor(client.ObjectKeyFromObject(s.clusterBundle), opened, cluster)
+	key := client.ObjectKeyFromObject(s.clusterBundle)
+	valued, err := r.Library.OpenValued(key, opened, s.changes)
 	if err != nil {
 		return err
 	}
-	s.bundle, err = r.Library.OpenEdited(own, s.clusterBundle.Spec.Edits)
+	own, err := r.Library.OpenFor(key, valued, cluster)
+	if err != nil {
+		return err
+	}
+	edited, err := r.Library.OpenEdited(own, s.clusterBundle.Spec.Edits)
+	if err != nil {
+		return err
+	}
+	s.bundle, err = r.Library.OpenPatched(edited, s.changes)
 	return err
 }
 
 // ignoreIfComplete returns the problem unless the release that is pinned is
 // complete in the workload cluster; by the strategy ApplyOnce, any release.
-func (r *Reconciler) ignoreIfComplete(ctx context.Context, cb *v1alpha1.ClusterBundle, problem error) error {
+func (r *Reconciler) ignoreIfComplete(ctx context.Context, s *scope, problem error) error {
+	cb := s.clusterBundle
 	cluster, err := r.Connections.Client(ctx, clusterKey(cb))
 	if err != nil {
 		return err
@@ -107,7 +117,7 @@ func (r *Reconciler) ignoreIfComplete(ctx context.Context, cb *v1alpha1.ClusterB
 		return err
 	}
 	once := cb.Spec.Strategy == v1alpha1.ApplyOnceStrategy && inventory.IsSettled(parent)
-	if !once && !inventory.IsComplete(parent, string(content)) {
+	if !once && !inventory.IsComplete(parent, string(s.changes.Over(content))) {
 		return problem
 	}
 	return nil

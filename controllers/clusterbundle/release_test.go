@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/patch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 )
 
@@ -53,6 +54,14 @@ func (rendered) Open(_ types.NamespacedName, _ v1alpha1.Release, kubernetes stri
 func (rendered) ForgetFor(types.NamespacedName) {}
 
 func (rendered) OpenEdited(opened *library.Bundle, _ v1alpha1.Edits) (*library.Bundle, error) {
+	return opened, nil
+}
+
+func (rendered) OpenValued(_ types.NamespacedName, shared *library.Bundle, _ patch.Changes) (*library.Bundle, error) {
+	return shared, nil
+}
+
+func (rendered) OpenPatched(opened *library.Bundle, _ patch.Changes) (*library.Bundle, error) {
 	return opened, nil
 }
 
@@ -108,6 +117,14 @@ func (perCluster) OpenEdited(opened *library.Bundle, edits v1alpha1.Edits) (*lib
 	}, nil
 }
 
+func (perCluster) OpenValued(_ types.NamespacedName, shared *library.Bundle, _ patch.Changes) (*library.Bundle, error) {
+	return shared, nil
+}
+
+func (perCluster) OpenPatched(opened *library.Bundle, changes patch.Changes) (*library.Bundle, error) {
+	return &library.Bundle{Digest: opened.Digest, Bytes: opened.Bytes, Content: changes.Over(opened.Content)}, nil
+}
+
 func TestAReleaseIsOpenedForItsClusterOnceItIsPinned(t *testing.T) {
 	t.Parallel()
 	cluster := prepared()
@@ -127,13 +144,13 @@ func TestAReleaseIsOpenedForItsClusterOnceItIsPinned(t *testing.T) {
 			cb := bundleOf("cni", "prod")
 			cb.Spec.Digest = test.givenPinned
 			cb.Spec.CRDDescriptions = v1alpha1.StripCRDDescriptions
-			s := &scope{clusterBundle: cb, cluster: cluster}
+			s := &scope{clusterBundle: cb, cluster: cluster, changes: patch.Changes{{Name: "p"}}}
 			err := r.openRelease(t.Context(), s)
 			if !slices.Equal(asked, test.want) || (err == nil) != (test.want != nil) {
 				t.Errorf("want it asked for %q, got %q and %v", test.want, asked, err)
 			}
-			if err == nil && (s.bundle.Bytes != 1 || s.bundle.Content != "edited: Strip") {
-				t.Errorf("want what the Cluster gets, edited as the set says, got %+v", s.bundle)
+			if err == nil && (s.bundle.Bytes != 1 || s.bundle.Content != s.changes.Over("edited: Strip")) {
+				t.Errorf("want what the Cluster gets, edited and patched, got %+v", s.bundle)
 			}
 		})
 	}

@@ -50,6 +50,8 @@ func (r *Reconciler) SetupWithManager(
 			builder.WithPredicates(comesOrGoes())).
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(byCluster),
 			builder.WithPredicates(clusterChanged())).
+		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(r.toPatched),
+			builder.WithPredicates(variablesChanged())).
 		Watches(&clusterv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(r.toUninstalls),
 			builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(

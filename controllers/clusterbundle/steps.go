@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/patch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/rollout"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
@@ -26,6 +27,9 @@ type scope struct {
 	checked bool
 	// choice is the release to have; set by checkChoice unless that does not matter.
 	choice *choice
+	// changes are what the patches of the set change for the Cluster; set by
+	// evaluatePatches.
+	changes patch.Changes
 	// release is the one that is pinned; set by getRelease.
 	release v1alpha1.Release
 	// bundle is its content; set by openRelease.
@@ -53,6 +57,7 @@ func (r *Reconciler) steps() []step {
 		r.getSet,            // the set that it is of
 		checkBlockers,       // no step behind this one runs while the Cluster is to be left alone
 		r.checkChoice,       // whether the release that is pinned is the one to have
+		evaluatePatches,     // what the Cluster gets in another way than others
 		r.getRelease,        // the release that is pinned, or why there is none
 		r.openRelease,       // its content, verified and planned
 		r.connect,           // to the workload cluster
@@ -99,7 +104,7 @@ func (r *Reconciler) run(ctx context.Context, s *scope) findings {
 // it does not matter to what is in the workload cluster.
 func (r *Reconciler) explain(ctx context.Context, s *scope, err error) error {
 	if s.doesNotMatterWhenComplete(err) {
-		err = r.ignoreIfComplete(ctx, s.clusterBundle, err)
+		err = r.ignoreIfComplete(ctx, s, err)
 	}
 	if errors.Is(err, workload.ErrNotConnected) {
 		err = r.diagnose(ctx, s.cluster, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/edit"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/patch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/library"
 )
@@ -30,6 +31,14 @@ func (o opened) Open(types.NamespacedName, v1alpha1.Release, string) (*library.B
 func (opened) ForgetFor(types.NamespacedName) {}
 
 func (o opened) OpenEdited(bundle *library.Bundle, _ v1alpha1.Edits) (*library.Bundle, error) {
+	return bundle, o.err
+}
+
+func (opened) OpenValued(_ types.NamespacedName, shared *library.Bundle, _ patch.Changes) (*library.Bundle, error) {
+	return shared, nil
+}
+
+func (o opened) OpenPatched(bundle *library.Bundle, _ patch.Changes) (*library.Bundle, error) {
 	return bundle, o.err
 }
 

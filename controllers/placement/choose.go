@@ -13,6 +13,7 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/patch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/release"
 )
 
@@ -44,7 +45,7 @@ func (r *Reconciler) choose(
 		cb.Spec.KubernetesUpgrade.Admitted = &chosen.AdmitsWanted
 	}
 	// A change for nothing would lead to a pass over every Cluster.
-	if cb.Spec.Kubernetes != "" || release.AnyNeedsKubernetes(bundle.Spec.Releases) {
+	if cb.Spec.Kubernetes != "" || release.AnyNeedsKubernetes(bundle.Spec.Releases) || patch.NeedKubernetes(set.Spec.Patches) {
 		cb.Spec.Kubernetes = kubernetes.Version
 	}
 	return q.Change(chosen), comeBack(nil, kubernetes.Again)

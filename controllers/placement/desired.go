@@ -32,6 +32,7 @@ func setDesired(cb *v1alpha1.ClusterBundle, set *v1alpha1.ClusterBundleSet, clus
 	cb.Spec.Adoption = set.Spec.Adoption
 	cb.Spec.DependsOn = slices.Clone(set.Spec.DependsOn)
 	cb.Spec.Edits = *set.Spec.Edits.DeepCopy()
+	cb.Spec.Patching = *set.Spec.Patching.DeepCopy()
 	cb.Spec.Suspend = set.Spec.Suspend
 	setKubernetesUpgrade(cb, set, cluster)
 	setRemoval(cb, set)

@@ -94,6 +94,7 @@ func (r *Reconciler) pin(
 	if !isSettled(cb) {
 		change, err = r.choose(ctx, set, cluster, cb)
 		keepEditsFromRollback(cb, before)
+		keepFromRollback(set, cb, before)
 	}
 	if writeErr := r.write(ctx, cb, before); writeErr != nil {
 		return fault.Join(err, client.IgnoreNotFound(writeErr))

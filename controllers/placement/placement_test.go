@@ -128,6 +128,8 @@ func TestWhatASetWants(t *testing.T) {
 	set.Spec.CRDs, set.Spec.ImmutableFields = v1alpha1.DeleteCRDPolicy, v1alpha1.RecreateImmutableFields
 	set.Spec.DependsOn = []v1alpha1.SetReference{{Name: "dns"}}
 	set.Spec.Components = []v1alpha1.ComponentChoice{{Name: "ui", Enabled: new(false)}}
+	set.Spec.Patches = []v1alpha1.Patch{{Name: "a", JSONPatches: []v1alpha1.JSONPatch{{Op: "remove", Path: "/spec"}}}}
+	set.Spec.Variables = []v1alpha1.PatchVariable{{Name: "b", Value: &runtime.RawExtension{Raw: []byte("1")}}}
 	set.Labels = map[string]string{clusterv1.WatchLabel: "blue", "other": "label"}
 	// Somebody changed what is not theirs, pinned a release and added a label.
 	cb := &v1alpha1.ClusterBundle{Spec: v1alpha1.ClusterBundleSpec{
@@ -154,14 +156,20 @@ func TestWhatASetWants(t *testing.T) {
 			CRDs: v1alpha1.DeleteCRDPolicy, ImmutableFields: v1alpha1.RecreateImmutableFields,
 			Adoption: v1alpha1.AlwaysAdoption, Suspend: new(true), DependsOn: []v1alpha1.SetReference{{Name: "dns"}},
 			Edits: v1alpha1.Edits{Components: []v1alpha1.ComponentChoice{{Name: "ui", Enabled: new(false)}}},
+			Patching: v1alpha1.Patching{
+				Patches:   []v1alpha1.Patch{{Name: "a", JSONPatches: []v1alpha1.JSONPatch{{Op: "remove", Path: "/spec"}}}},
+				Variables: []v1alpha1.PatchVariable{{Name: "b", Value: &runtime.RawExtension{Raw: []byte("1")}}},
+			},
 		},
 	}
 	if diff := cmp.Diff(wanted, cb); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	cb.Spec.DependsOn[0].Name = "decoded" // as the answer to a patch is, in place
+	// As the answer to a patch is decoded, in place.
+	cb.Spec.DependsOn[0].Name, cb.Spec.Patches[0].Name, cb.Spec.Variables[0].Value.Raw[0] = "decoded", "decoded", '2'
 	*cb.Spec.Components[0].Enabled = true
-	if set.Spec.DependsOn[0].Name != "dns" || *set.Spec.Components[0].Enabled {
+	if set.Spec.DependsOn[0].Name != "dns" || *set.Spec.Components[0].Enabled ||
+		set.Spec.Patches[0].Name != "a" || set.Spec.Variables[0].Value.Raw[0] != '1' {
 		t.Error("want nothing of the set shared, which is in the cache")
 	}
 }

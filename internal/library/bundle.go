@@ -26,7 +26,8 @@ import (
 type Bundle struct {
 	// Digest of the release.
 	Digest v1alpha1.Digest
-	// Content is the identity of what is applied: Digest, unless the release is edited.
+	// Content is the identity of what is applied: Digest, unless the release is edited
+	// or patched.
 	Content v1alpha1.Digest
 	// Plan of the release.
 	Plan *plan.Plan
@@ -54,12 +55,19 @@ type Bundle struct {
 	// owner is the Bundle that it was opened for, and resolved what it was made of.
 	owner    types.NamespacedName
 	resolved resolved
+	// patched reads an object that is patched, and is false for others; nil if none is.
+	patched func(object plan.Object) ([]byte, bool, error)
 }
 
 // JSON reads the bytes of an object of the plan. If they are not those that were
 // indexed, it is an error with the reason StoreFailed, and the files are removed
 // from disk, so that they are fetched again.
 func (b *Bundle) JSON(object plan.Object) ([]byte, error) {
+	if b.patched != nil {
+		if body, ok, err := b.patched(object); ok {
+			return body, err
+		}
+	}
 	kind, d := b.fileOf(object)
 	file, err := b.store.OpenDerived(kind, d)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/lru"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -58,6 +59,8 @@ type Library struct {
 	clusters    *clusters
 	releases    *releases
 	settings    *atomic.Pointer[Settings]
+	valued      *valued
+	patching    *patching
 }
 
 // New returns a Library whose jobs end when ctx is done, or an error when a
@@ -70,12 +73,16 @@ func New(ctx context.Context, cfg Config) (*Library, error) {
 	settings.Store(&cfg.Settings)
 	resolves := cfg.Concurrency.Resolving.slots()
 	parts := newIndexing(ctx, cfg, settings, subscribers.notify)
+	resolutions := newResolutions(ctx, cfg, newKinds(parts), resolves, subscribers.notify)
+	clusters := newClusters(ctx, cfg, parts, resolves)
 	return &Library{
 		subscribers: subscribers,
-		resolutions: newResolutions(ctx, cfg, newKinds(parts), resolves, subscribers.notify),
-		clusters:    newClusters(ctx, cfg, parts, resolves),
+		resolutions: resolutions,
+		clusters:    clusters,
+		valued:      newValued(ctx, cfg, resolutions, clusters),
 		releases:    newReleases(cfg, settings, parts, newEditions(ctx, cfg, parts, subscribers.notify)),
 		settings:    settings,
+		patching:    &patching{settings: settings, plans: lru.New(maxPatchedPlans)},
 	}, nil
 }
 
@@ -160,6 +167,7 @@ func (l *Library) SubscribeClusters(notify func(clusterBundle types.NamespacedNa
 func (l *Library) Invalidate(namespace string, depends func(v1alpha1.Source) bool) {
 	l.resolutions.invalidate(namespace, depends)
 	l.clusters.invalidate(namespace, depends)
+	l.valued.invalidate(namespace, depends)
 	l.releases.parts.invalidate(namespace, depends)
 }
 
@@ -168,6 +176,7 @@ func (l *Library) Invalidate(namespace string, depends func(v1alpha1.Source) boo
 func (l *Library) LookAgain(bundle types.NamespacedName) {
 	l.resolutions.jobs.lookAgain(bundle)
 	l.clusters.lookAgain(bundle)
+	l.valued.lookAgain(bundle)
 	l.releases.parts.jobs.lookAgain(bundle)
 	l.releases.editions.jobs.lookAgain(bundle)
 }
@@ -187,10 +196,12 @@ func (l *Library) Abandon(bundle types.NamespacedName) {
 	l.releases.parts.jobs.abandon(bundle)
 }
 
-// ForgetFor ends what OpenFor began for a ClusterBundle alone, which is gone.
+// ForgetFor ends what OpenFor and OpenValued began for a ClusterBundle alone, which is gone.
 func (l *Library) ForgetFor(clusterBundle types.NamespacedName) {
 	l.clusters.jobs.doubt(clusterBundle)
 	l.clusters.jobs.abandon(clusterBundle)
+	l.valued.jobs.doubt(clusterBundle)
+	l.valued.jobs.abandon(clusterBundle)
 }
 
 // IsMutable reports whether a source of the release can change under its name.

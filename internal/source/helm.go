@@ -79,6 +79,9 @@ func (r *Resolver) helm(ctx context.Context, query Query) ([]Part, error) {
 func (r *Resolver) renderOptions(ctx context.Context, query Query) (helm.Options, []string, error) {
 	src := query.Source.Helm
 	values, warnings, err := r.values(ctx, query)
+	if err == nil {
+		values, err = query.Changes.Values(values)
+	}
 	random := helm.RefuseRandom
 	if src.RandomFunctions == v1alpha1.PerClusterRandomFunctions {
 		random = helm.PlaceholderRandom

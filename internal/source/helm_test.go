@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"io"
 	"maps"
@@ -14,8 +15,12 @@ import (
 	"testing"
 
 	"github.com/opencontainers/go-digest"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/patch"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
@@ -98,5 +103,42 @@ func TestTheNamespaceOfAChartIsAPartOfItsOwn(t *testing.T) {
 	const want = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: \"123\"\n"
 	if string(text) != want || digest.FromBytes(text) != parts[1].Digest {
 		t.Errorf("want %q with its digest, got %q", want, text)
+	}
+}
+
+func TestAChartIsRenderedWithTheValuesThatPatchesMake(t *testing.T) {
+	t.Parallel()
+	chart := packedChart(t, map[string]string{
+		"templates/x.yaml": "kind: X\nhost: {{ .Values.api.host }}\nsize: {{ .Values.size }}\n", "values.yaml": "api: {host: none}\nsize: 1\n",
+	})
+	web := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write(chart) }))
+	defer web.Close()
+	src := v1alpha1.Source{Helm: &v1alpha1.HelmSource{
+		Chart: web.URL + "/web.tgz", Version: "1.2.3", ReleaseName: "web", Namespace: "shop",
+		Digest: v1alpha1.Digest(digest.FromBytes(chart)), Values: &runtime.RawExtension{Raw: []byte(`{"size":2}`)},
+	}}
+	r := newResolver(t)
+	changes := patch.Changes{{
+		Name: "host", Selector: v1alpha1.PatchSelector{HelmRelease: "web"},
+		Operations: []patch.Operation{{Op: "add", Path: "/api/host", Value: json.RawMessage(`"a.example.com"`)}},
+	}}
+	for want, given := range map[string]patch.Changes{"host: none\nsize: 2": nil, "host: a.example.com\nsize: 2": changes} {
+		parts, err := r.Resolve(t.Context(), source.Query{Namespace: "default", Source: src, Changes: given})
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := parts[0].Fetch(t.Context(), store.Partial{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(body)
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("want %q, got %q and %v", want, text, err)
+		}
+	}
+	changes[0].Operations[0].Op = "replace"
+	_, err := r.Resolve(t.Context(), source.Query{Namespace: "default", Source: src, Changes: changes})
+	if fault.ReasonOf(err, "") != v1alpha1.PatchFailedReason {
+		t.Errorf("want PatchFailed for a path that is missing, got %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/patch"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/source/archive"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
@@ -89,6 +90,8 @@ type Query struct {
 	// APIVersions are the groups, versions and kinds that the other sources of the
 	// release define for this one, sorted; see helm.Options.
 	APIVersions []string
+	// Changes of the values of a chart, as patches make them for some Clusters.
+	Changes patch.Changes
 }
 
 // ID returns the identity of the documents in the part: that of its bytes, and

@@ -30,6 +30,8 @@ type ClusterOptions struct {
 	Namespace, Name string
 	// Labels and Annotations of the Cluster.
 	Labels, Annotations map[string]string
+	// Pods are the addresses of pods in its spec.
+	Pods []string
 	// Paused is spec.paused.
 	Paused bool
 	// Workload is the workload cluster of the Cluster. Without one the Cluster is
@@ -73,6 +75,7 @@ func newCluster(o ClusterOptions) *clusterv1.Cluster {
 		Spec: clusterv1.ClusterSpec{
 			InfrastructureRef: reference(infrastructureKind, o.Name),
 			ControlPlaneRef:   reference(controlPlaneKind, o.Name),
+			ClusterNetwork:    clusterv1.ClusterNetwork{Pods: clusterv1.NetworkRanges{CIDRBlocks: o.Pods}},
 		},
 	}
 	if o.Paused {

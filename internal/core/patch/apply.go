@@ -24,9 +24,9 @@ var (
 // Object returns an object of an index with changes: its bytes, given those that were
 // indexed, and its entry, of which the place in the file is still that of the latter.
 // Errors are Stalls with the reason PatchFailed that name the patch and the object.
-func (e Changes) Object(entry manifest.Entry, body []byte, limits manifest.Limits) (manifest.Entry, []byte, error) {
+func (c Changes) Object(entry manifest.Entry, body []byte, limits manifest.Limits) (manifest.Entry, []byte, error) {
 	patched := body
-	for _, change := range e {
+	for _, change := range c {
 		var err error
 		if patched, err = change.applied(patched, limits.Object); err != nil {
 			return entry, nil, failed(change.Name, entry.Ref.String(), err)
@@ -41,7 +41,7 @@ func (e Changes) Object(entry manifest.Entry, body []byte, limits manifest.Limit
 		err = errDefinition
 	}
 	if err != nil {
-		return entry, nil, failed(e[len(e)-1].Name, entry.Ref.String(), err)
+		return entry, nil, failed(c[len(c)-1].Name, entry.Ref.String(), err)
 	}
 	made := object.Entry()
 	entry.Length, entry.SHA256, entry.Images = made.Length, made.SHA256, made.Images
@@ -72,11 +72,11 @@ const maxValues = 8 << 20
 
 // Values returns values of a chart, which are JSON, with changes. Errors are as those of
 // Object.
-func (e Changes) Values(values json.RawMessage) (json.RawMessage, error) {
-	if len(e) == 0 {
+func (c Changes) Values(values json.RawMessage) (json.RawMessage, error) {
+	if len(c) == 0 {
 		return values, nil
 	}
-	for _, change := range e {
+	for _, change := range c {
 		prepared, err := change.prepare(values)
 		if err == nil {
 			values, err = change.applied(prepared, maxValues)
@@ -87,7 +87,7 @@ func (e Changes) Values(values json.RawMessage) (json.RawMessage, error) {
 	}
 	tree, err := treeOf(values)
 	if err != nil {
-		return nil, failed(e[0].Name, "values of "+e[0].Selector.HelmRelease, err)
+		return nil, failed(c[0].Name, "values of "+c[0].Selector.HelmRelease, err)
 	}
 	return json.Marshal(tree) // with sorted keys
 }
@@ -109,12 +109,12 @@ func treeOf(values json.RawMessage) (map[string]any, error) {
 
 // prepare makes the mappings that are missing on the way to what is added: values that a
 // Bundle does not have are the defaults of the chart.
-func (e Change) prepare(values json.RawMessage) (json.RawMessage, error) {
+func (c Change) prepare(values json.RawMessage) (json.RawMessage, error) {
 	tree, err := treeOf(values)
 	if err != nil {
 		return nil, err
 	}
-	for _, operation := range e.Operations {
+	for _, operation := range c.Operations {
 		if path := strings.Split(operation.Path, "/"); operation.Op == v1alpha1.AddPatchOperation && len(path) > 1 {
 			makeWay(tree, path[1:len(path)-1])
 		}
@@ -139,8 +139,8 @@ func makeWay(at map[string]any, path []string) {
 }
 
 // applied returns a document with the operations of the change.
-func (e Change) applied(document []byte, limit int64) (patched []byte, err error) {
-	written, err := json.Marshal(e.Operations)
+func (c Change) applied(document []byte, limit int64) (patched []byte, err error) {
+	written, err := json.Marshal(c.Operations)
 	if err != nil {
 		return nil, err
 	}

@@ -44,44 +44,78 @@ type Changes []Change
 
 // Digest stands for the changes: equal ones make the same of a release. It is empty
 // without any.
-func (e Changes) Digest() string {
-	if len(e) == 0 {
+func (c Changes) Digest() string {
+	if len(c) == 0 {
 		return ""
 	}
-	written, err := json.Marshal(e)
+	written, err := json.Marshal(c)
 	if err != nil {
 		return "" // each value is JSON: Evaluate made it
 	}
 	return digest.FromBytes(written).String()
 }
 
+// Over returns the digest of a release with the changes; its own without any.
+func (c Changes) Over(release v1alpha1.Digest) v1alpha1.Digest {
+	if len(c) == 0 {
+		return release
+	}
+	return v1alpha1.Digest(digest.FromString("addons.cluster.x-k8s.io/patched/v1\n" + string(release) + "\n" + c.Digest() + "\n"))
+}
+
 // OfObjects returns the changes of objects.
-func (e Changes) OfObjects() Changes {
-	return e.which(func(at v1alpha1.PatchSelector) bool { return at.HelmRelease == "" })
+func (c Changes) OfObjects() Changes {
+	return c.which(func(at v1alpha1.PatchSelector) bool { return at.HelmRelease == "" })
+}
+
+// OfCharts returns the changes of values of charts.
+func (c Changes) OfCharts() Changes {
+	return c.which(func(at v1alpha1.PatchSelector) bool { return at.HelmRelease != "" })
+}
+
+// NoteNames adds the names of the changes to a set of names.
+func (c Changes) NoteNames(names map[string]bool) {
+	for _, change := range c {
+		names[change.Name] = true
+	}
 }
 
 // OfChart returns the changes of the values of charts with a name of their release.
-func (e Changes) OfChart(release string) Changes {
-	return e.which(func(at v1alpha1.PatchSelector) bool { return release != "" && at.HelmRelease == release })
+func (c Changes) OfChart(release string) Changes {
+	return c.which(func(at v1alpha1.PatchSelector) bool { return release != "" && at.HelmRelease == release })
 }
 
 // For returns the changes of an object.
-func (e Changes) For(ref manifest.Ref) Changes {
+func (c Changes) For(ref manifest.Ref) Changes {
 	version := strings.TrimPrefix(ref.Group+"/"+ref.Version, "/")
-	return e.which(func(at v1alpha1.PatchSelector) bool {
+	return c.which(func(at v1alpha1.PatchSelector) bool {
 		return at.APIVersion == version && at.Kind == ref.Kind &&
 			(at.Name == "" || at.Name == ref.Name) && (at.Namespace == "" || at.Namespace == ref.Namespace)
 	})
 }
 
-func (e Changes) which(selects func(v1alpha1.PatchSelector) bool) Changes {
+func (c Changes) which(selects func(v1alpha1.PatchSelector) bool) Changes {
 	var those Changes
-	for _, change := range e {
+	for _, change := range c {
 		if selects(change.Selector) {
 			those = append(those, change)
 		}
 	}
 	return those
+}
+
+// What returns for people what the change selects.
+func (c Change) What() string {
+	at := c.Selector
+	switch {
+	case at.HelmRelease != "":
+		return "chart with the releaseName " + at.HelmRelease
+	case at.Name == "" && at.Namespace == "":
+		return at.APIVersion + " " + at.Kind
+	case at.Name == "":
+		return at.APIVersion + " " + at.Kind + " in namespace " + at.Namespace
+	}
+	return at.APIVersion + " " + manifest.Ref{Kind: at.Kind, Namespace: at.Namespace, Name: at.Name}.String()
 }
 
 // Evaluate returns what the patches of a set are for a Cluster with the variables.
