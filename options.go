@@ -83,6 +83,7 @@ func (o *options) addManagerFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.app.ConfigFile, "config", o.app.ConfigFile,
 		"File of the kind ManagerConfiguration, with the settings that can change while the manager runs: it is read "+
 			"again when it changes. Empty, or while there is no such file: their defaults.")
+	o.app.Features.AddFlag(fs)
 	fs.StringVar(&m.HealthAddress, "health-addr", m.HealthAddress, "Address of /healthz and /readyz.")
 	fs.BoolVar(&m.LeaderElection, "leader-elect", m.LeaderElection,
 		"Let only one of several managers work. Needed when more than one runs.")

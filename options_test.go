@@ -27,7 +27,7 @@ var onlyCoreHas = []string{
 	// What is applied is not slowed down on the client's side: how many requests are
 	// under way at once is bounded.
 	"clustercache-client-burst", "clustercache-client-qps",
-	"feature-gates", "cluster-concurrency",
+	"cluster-concurrency",
 }
 
 var flagName = regexp.MustCompile(`(?m)^\s+(?:-\w, )?--([a-z0-9-]+)`)
@@ -75,5 +75,23 @@ func TestFlagsSetTheOptions(t *testing.T) {
 	}
 	if err := o.flags().Parse([]string{"--no-such-flag"}); err == nil || !strings.Contains(err.Error(), "no-such-flag") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestFeatureGatesAreTurnedOff(t *testing.T) {
+	t.Parallel()
+	o := newOptions()
+	if err := o.flags().Parse([]string{"--feature-gates=ClusterPatches=false"}); err != nil {
+		t.Fatal(err)
+	}
+	features := o.app.Features
+	if features.Enabled(app.ClusterPatches) || !features.Enabled(app.KubernetesUpgradeHold) || !features.Enabled(app.CrossNamespaceBundles) {
+		t.Errorf("want the one that is named off, got %v", features)
+	}
+	if !newOptions().app.Features.Enabled(app.ClusterPatches) {
+		t.Error("want the gates of another manager as they are")
+	}
+	if err := newOptions().flags().Parse([]string{"--feature-gates=Unknown=true"}); err == nil {
+		t.Error("want an unknown gate refused")
 	}
 }

@@ -243,6 +243,10 @@ const (
 	// PatchFailedReason means that a patch of the set is invalid, or cannot be applied.
 	PatchFailedReason = "PatchFailed"
 
+	// FeatureDisabledReason means that the set asks for what a feature gate of the
+	// manager turns off.
+	FeatureDisabledReason = "FeatureDisabled"
+
 	// PatchMatchesNothingReason means that a patch of the set that is not optional
 	// selects nothing in the release.
 	PatchMatchesNothingReason = "PatchMatchesNothing"

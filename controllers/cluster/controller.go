@@ -13,10 +13,12 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 )
 
-// Reconciler reconciles Clusters. All fields but Filter are required.
+// Reconciler reconciles Clusters. Client is required.
 type Reconciler struct {
 	Client client.Client
 	Filter capi.Filter
+	// NeverHolds is true where no set may hold back upgrades of Kubernetes.
+	NeverHolds bool
 }
 
 // Reconcile writes the condition of a Cluster, and whether upgrades are held back. One that is paused may be about to be

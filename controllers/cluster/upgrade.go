@@ -41,7 +41,7 @@ type upgrade struct {
 // Ready that admits the version, and the begin of that upgrade.
 func (r *Reconciler) upgradeOf(ctx context.Context, cluster *clusterv1.Cluster, addons []addon) (upgrade, error) {
 	holding := slices.DeleteFunc(slices.Clone(addons), func(a addon) bool {
-		return a.set.Spec.KubernetesUpgrades != v1alpha1.HoldKubernetesUpgrades
+		return r.NeverHolds || a.set.Spec.KubernetesUpgrades != v1alpha1.HoldKubernetesUpgrades
 	})
 	wanted := cluster.Spec.Topology.Version
 	if len(holding) == 0 || wanted == "" {

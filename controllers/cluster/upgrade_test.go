@@ -187,6 +187,15 @@ func isHeld(cluster *clusterv1.Cluster) bool {
 	return is
 }
 
+func TestNothingIsHeldBackWhereTheFeatureIsOff(t *testing.T) {
+	t.Parallel()
+	r := reconcilerWith(t, prod(asking("v1.36.0"), held), controlPlane("v1.35.4"), set("cni", holding), admitting("cni", "v1.36.0", false))
+	r.NeverHolds = true
+	if state := r.reconcile(t); state != "True Ready" || isHeld(r.cluster(t)) {
+		t.Errorf("want the annotation taken away, got held: %t, %q", isHeld(r.cluster(t)), state)
+	}
+}
+
 // Cluster API begins an upgrade to what the topology asks for when the annotation goes.
 func TestAnUpgradeIsNotLetGoToAVersionThatWasAskedForMeanwhile(t *testing.T) {
 	t.Parallel()

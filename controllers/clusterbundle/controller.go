@@ -44,7 +44,8 @@ type patcher interface {
 	OpenPatched(opened *library.Bundle, changes patch.Changes) (*library.Bundle, error)
 }
 
-// Reconciler reconciles ClusterBundles. All fields but Filter and SyncPeriod are required.
+// Reconciler reconciles ClusterBundles. All fields but Filter, SyncPeriod and
+// NeverPatches are required.
 type Reconciler struct {
 	Client      client.Client
 	Bundles     capi.Bundles
@@ -64,6 +65,8 @@ type Reconciler struct {
 	// SyncPeriod is the least time after which a workload cluster is looked at again
 	// though nothing happened. 0 for never.
 	SyncPeriod time.Duration
+	// NeverPatches is true where no set may have patches.
+	NeverPatches bool
 
 	began    time.Time
 	lanes    *lanes

@@ -9,17 +9,23 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/patch"
 )
 
 // evaluatePatches finds out what the patches of the set change for the Cluster, as it is
 // now. What is wrong with them is reported also while what was delivered before is
 // complete.
-func evaluatePatches(_ context.Context, s *scope) error {
+func (r *Reconciler) evaluatePatches(_ context.Context, s *scope) error {
 	spec := s.clusterBundle.Spec
 	if len(spec.Patches) == 0 {
 		return nil
+	}
+	if r.NeverPatches {
+		return fault.Stallf(v1alpha1.FeatureDisabledReason,
+			"the set has patches, and this manager runs without the feature gate ClusterPatches")
 	}
 	variables, err := patch.VariablesOf(s.cluster, spec.Variables, spec.Kubernetes)
 	if err != nil {

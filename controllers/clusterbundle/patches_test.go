@@ -13,6 +13,7 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault/faulttest"
 )
 
 // patched has an object of the bundle get the host of the control plane.
@@ -41,10 +42,20 @@ func at(host string) func(*clusterv1.Cluster) {
 func contentFor(t *testing.T, cb *v1alpha1.ClusterBundle, cluster *clusterv1.Cluster) v1alpha1.Digest {
 	t.Helper()
 	s := &scope{clusterBundle: cb, cluster: cluster}
-	if err := evaluatePatches(t.Context(), s); err != nil {
+	if err := (&Reconciler{}).evaluatePatches(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
 	return s.changes.Over(cb.Spec.Digest)
+}
+
+func TestPatchesAreRefusedWhereTheFeatureIsOff(t *testing.T) {
+	t.Parallel()
+	r := &Reconciler{NeverPatches: true}
+	err := r.evaluatePatches(t.Context(), &scope{clusterBundle: bundleOf("cni", "prod", patched), cluster: prepared(at("a.example.com"))})
+	faulttest.Want(t, err, fault.ClassStall, v1alpha1.FeatureDisabledReason, "the feature gate ClusterPatches")
+	if err := r.evaluatePatches(t.Context(), &scope{clusterBundle: bundleOf("cni", "prod"), cluster: prepared()}); err != nil {
+		t.Errorf("want a set without patches let alone, got %v", err)
+	}
 }
 
 func TestPatchesAreReportedWhateverIsComplete(t *testing.T) {

@@ -64,7 +64,7 @@ func (r *Reconciler) SetupWithManager(
 		WatchesRawSource(trigger.Source(r.BundleEvents, 0, byBundle)).
 		WatchesRawSource(trigger.Source(r.ClusterEvents, debounce, trigger.Itself)).
 		WithOptions(options)
-	if !r.Bundles.OneNamespace {
+	if !r.Bundles.OwnOnly {
 		made = made.Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.toUsersOfOthers),
 			builder.OnlyMetadata, builder.WithPredicates(predicate.LabelChangedPredicate{}))
 	}

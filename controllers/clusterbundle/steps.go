@@ -57,7 +57,7 @@ func (r *Reconciler) steps() []step {
 		r.getSet,            // the set that it is of
 		checkBlockers,       // no step behind this one runs while the Cluster is to be left alone
 		r.checkChoice,       // whether the release that is pinned is the one to have
-		evaluatePatches,     // what the Cluster gets in another way than others
+		r.evaluatePatches,   // what the Cluster gets in another way than others
 		r.getRelease,        // the release that is pinned, or why there is none
 		r.openRelease,       // its content, verified and planned
 		r.connect,           // to the workload cluster

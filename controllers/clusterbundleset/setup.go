@@ -42,7 +42,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options controller.Optio
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&clusterv1.Cluster{}, delayed(r.clusterToSets), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WithOptions(options)
-	if !r.Bundles.OneNamespace {
+	if !r.Bundles.OwnOnly {
 		made = made.Watches(&corev1.Namespace{}, delayed(r.namespaceToSets),
 			builder.OnlyMetadata, builder.WithPredicates(predicate.LabelChangedPredicate{}))
 	}

@@ -63,6 +63,8 @@ type Reconciler struct {
 	// SyncPeriod is the least time after which a placement is looked at again
 	// though nothing happened: an upgrade of Kubernetes has no event. 0 for never.
 	SyncPeriod time.Duration
+	// NeverHolds is true where no set may hold back upgrades of Kubernetes.
+	NeverHolds bool
 }
 
 var _ reconcile.TypedReconciler[Placement] = (*Reconciler)(nil)

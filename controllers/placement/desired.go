@@ -38,6 +38,14 @@ func setDesired(cb *v1alpha1.ClusterBundle, set *v1alpha1.ClusterBundleSet, clus
 	setRemoval(cb, set)
 }
 
+// setDesired is setDesired as far as the features of the manager allow it.
+func (r *Reconciler) setDesired(cb *v1alpha1.ClusterBundle, set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster) {
+	setDesired(cb, set, cluster)
+	if r.NeverHolds {
+		cb.Spec.KubernetesUpgrade = nil
+	}
+}
+
 // setKubernetesUpgrade puts into a ClusterBundle which version of Kubernetes its release
 // is to admit as well. Whether it does is found out with the choice.
 func setKubernetesUpgrade(cb *v1alpha1.ClusterBundle, set *v1alpha1.ClusterBundleSet, cluster *clusterv1.Cluster) {

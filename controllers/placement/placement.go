@@ -63,7 +63,7 @@ func (r *Reconciler) create(
 ) (*v1alpha1.ClusterBundle, error) {
 	wanted := &v1alpha1.ClusterBundle{}
 	wanted.Namespace, wanted.Name = set.Namespace, nameOf(set.Name, cluster.Name)
-	setDesired(wanted, set, cluster)
+	r.setDesired(wanted, set, cluster)
 	err := r.Client.Create(ctx, wanted)
 	if !apierrors.IsAlreadyExists(err) {
 		return wanted, err
@@ -88,7 +88,7 @@ func (r *Reconciler) pin(
 	if isOfAnother(cb, cluster) {
 		forget(cb)
 	}
-	setDesired(cb, set, cluster)
+	r.setDesired(cb, set, cluster)
 	var change string
 	var err error
 	if !isSettled(cb) {

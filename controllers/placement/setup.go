@@ -50,7 +50,7 @@ func (r *Reconciler) SetupWithManager(
 		WatchesRawSource(trigger.Source(r.BundleEvents, 0, r.placementsOf)).
 		WatchesRawSource(trigger.Source(r.VersionEvents, 0, r.versionToPlacements)).
 		WithOptions(options)
-	if !r.Bundles.OneNamespace {
+	if !r.Bundles.OwnOnly {
 		made = made.Watches(&corev1.Namespace{}, handler.TypedEnqueueRequestsFromMapFunc(r.namespaceToPlacements),
 			builder.OnlyMetadata, builder.WithPredicates(predicate.LabelChangedPredicate{}))
 	}

@@ -30,6 +30,12 @@ func TestAClusterBundleSaysWhetherItsReleaseAdmitsTheUpgradeThatIsAskedFor(t *te
 	holding := theSet("cni")
 	holding.Spec.KubernetesUpgrades = v1alpha1.HoldKubernetesUpgrades
 	holding.Spec.Bundle.Version = "1.0.0"
+	off := reconcilerWith(t, always{version: "v1.35.4"}, holding.DeepCopy(), theCluster("prod"), bundle.DeepCopy())
+	off.NeverHolds = true
+	topologyOf(t, off, "v1.36.0")
+	if _, err := off.place(t.Context(), Placement{"default", "cni", "prod"}); err != nil || pinned(t, off).KubernetesUpgrade != nil {
+		t.Errorf("want no upgrade looked at where the feature is off, got %v, %+v", err, pinned(t, off))
+	}
 	r := reconcilerWith(t, always{version: "v1.35.4"}, holding, theCluster("prod"), bundle)
 	is := func(want string) {
 		t.Helper()

@@ -66,7 +66,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opened *library.Libra
 	w := wiring{
 		mgr: mgr, opts: opts, library: opened,
 		clusters: clusters, connections: workload.NewConnections(clusters),
-		bundles: capi.Bundles{Reader: mgr.GetClient(), OneNamespace: opts.Manager.Namespace != ""},
+		bundles: capi.Bundles{Reader: mgr.GetClient(), OwnOnly: opts.ownBundlesOnly()},
 		filter:  capi.Filter(opts.Manager.WatchFilter),
 	}
 	for _, add := range []func(context.Context) error{
@@ -118,7 +118,7 @@ func (w wiring) addPlacements(ctx context.Context) error {
 	r := &placement.Reconciler{
 		Client: w.mgr.GetClient(), Filter: w.filter, Bundles: w.bundles, Versions: w.connections, Library: w.library, Events: w.newStatus(),
 		BundleEvents: w.bundleEvents(ctx), VersionEvents: versionEvents,
-		SyncPeriod: w.opts.Manager.SyncPeriod,
+		SyncPeriod: w.opts.Manager.SyncPeriod, NeverHolds: !w.opts.Features.Enabled(KubernetesUpgradeHold),
 	}
 	return r.SetupWithManager(w.mgr, w.clusters, options[placement.Placement](w.opts.Concurrency.Placements))
 }
@@ -129,7 +129,9 @@ func (w wiring) addSets(context.Context) error {
 }
 
 func (w wiring) addClusters(context.Context) error {
-	r := &cluster.Reconciler{Client: w.mgr.GetClient(), Filter: w.filter}
+	r := &cluster.Reconciler{
+		Client: w.mgr.GetClient(), Filter: w.filter, NeverHolds: !w.opts.Features.Enabled(KubernetesUpgradeHold),
+	}
 	return r.SetupWithManager(w.mgr, options[reconcile.Request](w.opts.Concurrency.Clusters))
 }
 
@@ -145,6 +147,7 @@ func (w wiring) addClusterBundles(ctx context.Context) error {
 		BundleEvents:  w.bundleEvents(ctx),
 		ClusterEvents: clusterEvents,
 		SyncPeriod:    w.opts.Manager.SyncPeriod,
+		NeverPatches:  !w.opts.Features.Enabled(ClusterPatches),
 	}
 	return r.SetupWithManager(ctx, w.mgr, w.clusters, options[reconcile.Request](w.opts.Concurrency.ClusterBundles))
 }

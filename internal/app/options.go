@@ -3,6 +3,7 @@ package app
 import (
 	"time"
 
+	"k8s.io/component-base/featuregate"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
@@ -16,6 +17,9 @@ type Options struct {
 	// ConfigFile has the settings that can change while the manager runs, of the kind
 	// ManagerConfiguration; empty for their defaults.
 	ConfigFile string
+
+	// Features are what can be turned on and off.
+	Features featuregate.MutableFeatureGate
 
 	Manager     ManagerOptions
 	Concurrency Concurrency
@@ -104,6 +108,7 @@ type ObjectLimits struct {
 func DefaultOptions() Options {
 	object := manifest.DefaultLimits()
 	return Options{
+		Features: newFeatures(),
 		Manager: ManagerOptions{
 			HealthAddress: ":9440",
 			LeaseDuration: 15 * time.Second,

@@ -20,9 +20,9 @@ import (
 type Bundles struct {
 	// Reader of Bundles, and of the metadata of Namespaces.
 	Reader client.Reader
-	// OneNamespace is true for a manager that sees one namespace only: a Bundle of
-	// another is then not to be had.
-	OneNamespace bool
+	// OwnOnly is true where a Bundle of another namespace is not to be had: the manager
+	// sees one namespace only, or the feature is turned off.
+	OwnOnly bool
 }
 
 // BundleOf returns the name of the Bundle of a ClusterBundle.
@@ -57,9 +57,9 @@ func (b Bundles) SetsOfOthers(ctx context.Context, namespace string) ([]v1alpha1
 // fault.Wait; so is one that may not be used from there, with the same words: whoever may
 // not use it learns nothing of it.
 func (b Bundles) Get(ctx context.Context, key types.NamespacedName, namespace string) (*v1alpha1.Bundle, error) {
-	if key.Namespace != namespace && b.OneNamespace {
-		return nil, fault.Stallf(v1alpha1.BundleNotFoundReason,
-			"Bundle %s is of another namespace, and this manager sees only namespace %s", key, namespace)
+	if key.Namespace != namespace && b.OwnOnly {
+		return nil, fault.Stallf(v1alpha1.BundleNotFoundReason, "Bundle %s is of another namespace than %s: "+
+			"this manager runs with --namespace or without the feature gate CrossNamespaceBundles", key, namespace)
 	}
 	bundle := &v1alpha1.Bundle{}
 	err := b.Reader.Get(ctx, key, bundle)

@@ -21,19 +21,19 @@ func TestABundleIsUsedFromWhereItAllows(t *testing.T) {
 	t.Parallel()
 	labelled := &metav1.LabelSelector{MatchLabels: map[string]string{"tier": "gold"}}
 	for what, test := range map[string]struct {
-		exists       bool
-		allowed      *metav1.LabelSelector
-		namespace    string
-		labels       map[string]string
-		oneNamespace bool
-		class        fault.Class
-		problem      string // empty if it is to be had
+		exists    bool
+		allowed   *metav1.LabelSelector
+		namespace string
+		labels    map[string]string
+		ownOnly   bool
+		class     fault.Class
+		problem   string // empty if it is to be had
 	}{
 		"its own namespace": {exists: true, namespace: "platform"},
 		"its own namespace, that it need not select": {
 			exists: true, namespace: "platform", allowed: labelled,
 		},
-		"its own namespace, and the manager sees no other": {exists: true, namespace: "platform", oneNamespace: true},
+		"its own namespace, and the manager sees no other": {exists: true, namespace: "platform", ownOnly: true},
 		"it does not exist in its own": {
 			namespace: "platform", class: fault.ClassWait, problem: "Bundle cni does not exist in this namespace",
 		},
@@ -52,7 +52,7 @@ func TestABundleIsUsedFromWhereItAllows(t *testing.T) {
 			class: fault.ClassWait, problem: hidden,
 		},
 		"the manager sees one namespace": {
-			exists: true, namespace: "shop", allowed: &metav1.LabelSelector{}, oneNamespace: true,
+			exists: true, namespace: "shop", allowed: &metav1.LabelSelector{}, ownOnly: true,
 			class: fault.ClassStall, problem: "Bundle platform/cni is of another namespace",
 		},
 	} {
@@ -72,7 +72,7 @@ func TestABundleIsUsedFromWhereItAllows(t *testing.T) {
 					Spec:       v1alpha1.BundleSpec{AllowedNamespaces: test.allowed},
 				})
 			}
-			bundles := capi.Bundles{Reader: made.Build(), OneNamespace: test.oneNamespace}
+			bundles := capi.Bundles{Reader: made.Build(), OwnOnly: test.ownOnly}
 			got, err := bundles.Get(t.Context(), types.NamespacedName{Namespace: "platform", Name: "cni"}, test.namespace)
 			if test.problem == "" {
 				if err != nil || got.Name != "cni" {
