@@ -31,6 +31,7 @@ var moveCases = []struct {
 	{"a Secret of two Bundles, and one with an owner of the user's", true, (*moving).namedByUsers},
 	{"what was rendered for the Cluster", true, (*moving).rendered},
 	{"in the middle of an uninstall", true, (*moving).inAnUninstall},
+	{"with a Bundle of another namespace", true, (*moving).withABundleOfOthers},
 }
 
 func (m *moving) idle() {
@@ -242,4 +243,33 @@ func (m *moving) inAnUninstall() {
 	m.Eventually(m.stateOf(m.workload, movedSet)).Should(BeEmpty())
 	m.Eventually(func() error { _, err := m.clusterBundle(movedBundle); return err }).Should(MatchError(ContainSubstring("not found")))
 	m.Expect(appliesOf(m.seen)).To(HaveLen(applied), "nothing is applied again")
+}
+
+// withABundleOfOthers moves a namespace whose Bundle stays in that of the platform team,
+// which brings it to the target later.
+func (m *moving) withABundleOfOthers() {
+	platform := m.namespace + "-platform"
+	bring := func(management client.Client) {
+		bundle := &v1alpha1.Bundle{ObjectMeta: metav1.ObjectMeta{Namespace: platform, Name: movedSet}}
+		bundle.Spec.AllowedNamespaces = &metav1.LabelSelector{
+			MatchLabels: map[string]string{corev1.LabelMetadataName: m.namespace},
+		}
+		bundle.Spec.Releases = []v1alpha1.Release{release("1.0.0", phase("all", inline(configMap("default", m.namespace+"-a", "one"))))}
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: platform}}
+		m.Expect(management.Create(m.t.Context(), namespace)).To(Succeed())
+		m.Expect(management.Create(m.t.Context(), bundle)).To(Succeed())
+	}
+	bring(m.management.Client)
+	m.set(movedSet, uninstalls, func(spec *v1alpha1.ClusterBundleSetSpec) { spec.Bundle.Namespace = platform })
+	m.cluster(movedCluster, movedSet, m.seen)
+	m.Eventually(m.ready(movedBundle)).Should(Equal(isReady))
+	m.settles(m.seen)
+	m.move()
+	m.Eventually(m.ready(movedBundle)).Should(HavePrefix("False BundleNotFound: Bundle " + platform + "/" + movedSet))
+	m.settles(m.seen)
+	m.isUnwritten()
+	bring(m.management.Client)
+	m.Eventually(m.ready(movedBundle)).Should(Equal(isReady))
+	m.settles(m.seen)
+	m.isUnwritten()
 }
