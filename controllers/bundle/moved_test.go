@@ -55,7 +55,7 @@ func managementWith(t *testing.T, patches *int, objects ...client.Object) client
 		*patches++
 		return c.Patch(ctx, o, p, opts...)
 	}
-	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(copiesOf(objects)...).
 		WithIndex(&v1alpha1.Bundle{}, referenceField, bundleReferences).
 		WithInterceptorFuncs(interceptor.Funcs{Patch: count}).Build()
 }
@@ -267,4 +267,14 @@ func TestAnObjectThatOnlyOthersNameIsLeftToThem(t *testing.T) {
 	if _, err := labels.Reconcile(t.Context(), named); err != nil || patches > 0 {
 		t.Errorf("want nothing written, got %v and %d patches", err, patches)
 	}
+}
+
+// copiesOf returns copies of objects: a fake client writes to those that it is given, and
+// tests that run at the same time may have the same.
+func copiesOf(objects []client.Object) []client.Object {
+	copies := make([]client.Object, len(objects))
+	for i, object := range objects {
+		copies[i] = object.DeepCopyObject().(client.Object)
+	}
+	return copies
 }

@@ -55,7 +55,7 @@ func reconcilerWith(t *testing.T, objects ...client.Object) *counted {
 	for _, kind := range []string{"ClusterBundleSet", "ClusterBundle"} {
 		mapper.Add(v1alpha1.GroupVersion.WithKind(kind), meta.RESTScopeNamespace)
 	}
-	b := fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(mapper).WithObjects(objects...).WithStatusSubresource(&clusterv1.Cluster{})
+	b := fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(mapper).WithObjects(copiesOf(objects)...).WithStatusSubresource(&clusterv1.Cluster{})
 	if err := capi.IndexFields(t.Context(), indexer{b}); err != nil {
 		t.Fatal(err)
 	}
@@ -305,4 +305,14 @@ func TestAClusterThatIsGoneIsNoError(t *testing.T) {
 	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(prod())}); err != nil {
 		t.Error(err)
 	}
+}
+
+// copiesOf returns copies of objects: a fake client writes to those that it is given, and
+// tests that run at the same time may have the same.
+func copiesOf(objects []client.Object) []client.Object {
+	copies := make([]client.Object, len(objects))
+	for i, object := range objects {
+		copies[i] = object.DeepCopyObject().(client.Object)
+	}
+	return copies
 }

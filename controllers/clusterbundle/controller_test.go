@@ -70,7 +70,7 @@ func reconcilerOf(t *testing.T, workloadCluster *rest.Config, objects ...client.
 	); err != nil {
 		t.Fatal(err)
 	}
-	management := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+	management := fake.NewClientBuilder().WithScheme(scheme).WithObjects(copiesOf(objects)...).
 		WithStatusSubresource(&v1alpha1.ClusterBundle{}).
 		WithIndex(&v1alpha1.ClusterBundle{}, capi.ClusterField, func(o client.Object) []string {
 			return []string{o.(*v1alpha1.ClusterBundle).Spec.ClusterName}
@@ -133,4 +133,14 @@ func TestAClusterBundleThatNothingIsTheMatterWithComesBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// copiesOf returns copies of objects: a fake client writes to those that it is given, and
+// tests that run at the same time may have the same.
+func copiesOf(objects []client.Object) []client.Object {
+	copies := make([]client.Object, len(objects))
+	for i, object := range objects {
+		copies[i] = object.DeepCopyObject().(client.Object)
+	}
+	return copies
 }

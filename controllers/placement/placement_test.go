@@ -261,7 +261,7 @@ func reconcilerWith(t *testing.T, v versions, objects ...client.Object) *Reconci
 	if err := errors.Join(v1alpha1.AddToScheme(scheme), clusterv1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
-	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...)
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(copiesOf(objects)...)
 	builder.WithIndex(&v1alpha1.ClusterBundle{}, capi.ClusterField, func(o client.Object) []string {
 		return []string{o.(*v1alpha1.ClusterBundle).Spec.ClusterName}
 	})
@@ -558,4 +558,14 @@ func TestAnApplyOnceIsSettledWhenItIsComplete(t *testing.T) {
 			}
 		})
 	}
+}
+
+// copiesOf returns copies of objects: a fake client writes to those that it is given, and
+// tests that run at the same time may have the same.
+func copiesOf(objects []client.Object) []client.Object {
+	copies := make([]client.Object, len(objects))
+	for i, object := range objects {
+		copies[i] = object.DeepCopyObject().(client.Object)
+	}
+	return copies
 }
