@@ -7,17 +7,13 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
@@ -27,8 +23,6 @@ import (
 // write of its status has Cluster API's own controllers look at it.
 const sumDelay = time.Second
 
-type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-
 // SetupWithManager adds the reconciler to the manager, whose cache has the
 // indices of capi.IndexFields.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options controller.Options) error {
@@ -36,8 +30,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options controller.Optio
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("cluster").
 		For(&clusterv1.Cluster{}, builder.WithPredicates(clusterChanged())).
-		Watches(&v1alpha1.ClusterBundle{}, delayed(clusterBundleToCluster)).
-		Watches(&v1alpha1.ClusterBundleSet{}, delayed(r.setToClusters), builder.WithPredicates(setChanged)).
+		Watches(&v1alpha1.ClusterBundle{}, capi.Delayed(clusterBundleToCluster, sumDelay)).
+		Watches(&v1alpha1.ClusterBundleSet{}, capi.Delayed(r.setToClusters, sumDelay), builder.WithPredicates(setChanged)).
 		WithOptions(options).
 		Complete(r)
 }
@@ -70,26 +64,6 @@ func stateOf(conditions []metav1.Condition) [3]string {
 		return [3]string{}
 	}
 	return [3]string{string(c.Status), c.Reason, c.Message}
-}
-
-// toClusters returns the Clusters that an event of an object is about.
-type toClusters func(ctx context.Context, object client.Object) []types.NamespacedName
-
-// delayed leads to the Clusters of an object, before and after a change of it, once for
-// all events of a short time.
-func delayed(clusters toClusters) handler.EventHandler {
-	add := func(ctx context.Context, q queue, objects ...client.Object) {
-		for _, object := range objects {
-			for _, cluster := range clusters(ctx, object) {
-				q.AddAfter(reconcile.Request{NamespacedName: cluster}, sumDelay)
-			}
-		}
-	}
-	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { add(ctx, q, e.Object) },
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { add(ctx, q, e.ObjectOld, e.ObjectNew) },
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { add(ctx, q, e.Object) },
-	}
 }
 
 func clusterBundleToCluster(_ context.Context, object client.Object) []types.NamespacedName {

@@ -1,11 +1,13 @@
 package cluster
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/conditions"
@@ -14,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 )
 
 func TestAClusterIsLookedAtWhenItsConditionMayBeAnotherOne(t *testing.T) {
@@ -41,7 +44,9 @@ func TestAClusterIsLookedAtWhenItsConditionMayBeAnotherOne(t *testing.T) {
 }
 
 // immediate is a queue that does not delay.
-type immediate struct{ queue }
+type immediate struct {
+	workqueue.TypedRateLimitingInterface[reconcile.Request]
+}
 
 func (q immediate) AddAfter(item reconcile.Request, _ time.Duration) { q.Add(item) }
 
@@ -51,7 +56,7 @@ func TestEventsOfSetsAndClusterBundlesLeadToTheirClusters(t *testing.T) {
 	unusable := set("cni")
 	unusable.Spec.ClusterSelector.MatchLabels = nil
 	for name, test := range map[string]struct {
-		clusters toClusters
+		clusters func(context.Context, client.Object) []types.NamespacedName
 		old, new client.Object
 		want     []string
 	}{
@@ -60,7 +65,7 @@ func TestEventsOfSetsAndClusterBundlesLeadToTheirClusters(t *testing.T) {
 		"a set that cannot be used any more":    {r.setToClusters, set("cni"), unusable, []string{"prod"}},
 	} {
 		q := immediate{workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())}
-		delayed(test.clusters).Update(t.Context(), event.UpdateEvent{ObjectOld: test.old, ObjectNew: test.new}, q)
+		capi.Delayed(test.clusters, sumDelay).Update(t.Context(), event.UpdateEvent{ObjectOld: test.old, ObjectNew: test.new}, q)
 		var got []string
 		for q.Len() > 0 {
 			item, _ := q.Get()

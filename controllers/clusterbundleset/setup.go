@@ -6,14 +6,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -26,8 +24,6 @@ import (
 // a large fleet many ClusterBundles change at once.
 const countDelay = 200 * time.Millisecond
 
-type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-
 // SetupWithManager adds the reconciler to the manager, whose cache has the
 // indices of capi.IndexFields.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options controller.Options) error {
@@ -36,37 +32,17 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options controller.Optio
 	made := ctrl.NewControllerManagedBy(mgr).
 		Named("clusterbundleset").
 		For(&v1alpha1.ClusterBundleSet{}, builder.WithPredicates(changed)).
-		Watches(&v1alpha1.ClusterBundleSet{}, delayed(r.setToDependents), builder.WithPredicates(dependsOnChanged())).
-		Watches(&v1alpha1.ClusterBundle{}, delayed(clusterBundleToSet)).
+		Watches(&v1alpha1.ClusterBundleSet{}, capi.Delayed(r.setToDependents, countDelay), builder.WithPredicates(dependsOnChanged())).
+		Watches(&v1alpha1.ClusterBundle{}, capi.Delayed(clusterBundleToSet, countDelay)).
 		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(r.bundleToSets),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&clusterv1.Cluster{}, delayed(r.clusterToSets), builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		Watches(&clusterv1.Cluster{}, capi.Delayed(r.clusterToSets, countDelay), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WithOptions(options)
 	if !r.Bundles.OwnOnly {
-		made = made.Watches(&corev1.Namespace{}, delayed(r.namespaceToSets),
+		made = made.Watches(&corev1.Namespace{}, capi.Delayed(r.namespaceToSets, countDelay),
 			builder.OnlyMetadata, builder.WithPredicates(predicate.LabelChangedPredicate{}))
 	}
 	return made.Complete(r)
-}
-
-// toSets returns the sets that an event of an object is about.
-type toSets func(ctx context.Context, object client.Object) []types.NamespacedName
-
-// delayed leads to the sets of an object, before and after a change of it, once
-// for all events of a short time.
-func delayed(sets toSets) handler.EventHandler {
-	add := func(ctx context.Context, q queue, objects ...client.Object) {
-		for _, object := range objects {
-			for _, set := range sets(ctx, object) {
-				q.AddAfter(reconcile.Request{NamespacedName: set}, countDelay)
-			}
-		}
-	}
-	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { add(ctx, q, e.Object) },
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { add(ctx, q, e.ObjectOld, e.ObjectNew) },
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { add(ctx, q, e.Object) },
-	}
 }
 
 // clusterBundleToSet returns the set of a ClusterBundle.
