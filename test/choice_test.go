@@ -79,8 +79,10 @@ func TestWhatWentWhileAClusterWasPausedIsFollowedWhenItIsUnpaused(t *testing.T) 
 		})
 	}
 	s.change(cluster, func() { cluster.Labels = map[string]string{"label": "yes", "set": "yes"} })
-	for name := range sets {
+	for name, set := range sets {
 		s.Eventually(s.ready(name + "-speyer")).Should(Equal(isReady))
+		// The set counts after its ClusterBundle is Ready, and what is paused is counted too.
+		s.Eventually(s.state(set, v1alpha1.ReadyCondition)).Should(Equal("True Ready: 1 Clusters are ready"))
 	}
 	s.change(cluster, func() { cluster.Spec.Paused = new(true) })
 	for name, set := range sets {
