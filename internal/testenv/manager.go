@@ -9,8 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -41,7 +43,11 @@ type Manager struct {
 // StartManager builds the manager from the source and starts it as the
 // administrator of a management cluster.
 func StartManager(ctx context.Context, o ManagerOptions) (*Manager, error) {
-	program, err := buildManager(ctx, o.Race)
+	built := plainManager
+	if o.Race {
+		built = raceManager
+	}
+	program, err := built()
 	if err != nil {
 		return nil, err
 	}
@@ -94,16 +100,19 @@ func (o ManagerOptions) config() (string, error) {
 	return path, os.WriteFile(path, []byte(Loopback), 0o600)
 }
 
+// A program builds each manager once: to link it takes longer than most tests do, and go
+// build links it whenever it is asked to.
+var (
+	plainManager = sync.OnceValues(func() (string, error) { return buildManager("manager") })
+	raceManager  = sync.OnceValues(func() (string, error) { return buildManager("manager-race", "-race") })
+)
+
 // buildManager builds the manager into the repository's bin. Tests of several
 // packages do so at the same time, so it gets its name when it is complete.
-func buildManager(ctx context.Context, race bool) (string, error) {
+func buildManager(name string, flags ...string) (string, error) {
 	root, err := repositoryRoot()
 	if err != nil {
 		return "", err
-	}
-	name, args := "manager", []string{"build"}
-	if race {
-		name, args = "manager-race", append(args, "-race")
 	}
 	dir, err := os.MkdirTemp(filepath.Join(root, "bin"), "manager-")
 	if err != nil {
@@ -111,7 +120,9 @@ func buildManager(ctx context.Context, race bool) (string, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // A folder that stays behind does no harm.
 	made := filepath.Join(dir, name)
-	cmd := exec.CommandContext(ctx, "go", append(args, "-o", made, ".")...)
+	// No debugger looks at it.
+	args := slices.Concat([]string{"build", "-ldflags=-s -w", "-o", made}, flags, []string{"."})
+	cmd := exec.Command("go", args...) //nolint:noctx // Who comes next needs it, too.
 	cmd.Dir = root
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
