@@ -32,6 +32,7 @@ const (
 type process struct {
 	name   string
 	pid    int
+	began  time.Time
 	output tail
 	kill   func() error
 	ended  chan struct{}
@@ -59,7 +60,7 @@ func startWith(env []string, name, path string, args ...string) (*process, error
 
 // start starts a program, which ends with this one.
 func start(name string, cmd *exec.Cmd) (*process, error) {
-	p := &process{name: name, ended: make(chan struct{})}
+	p := &process{name: name, began: time.Now(), ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = &p.output, &p.output
 	cmd.WaitDelay = outputDelay
 	cmd.SysProcAttr = dieWithParent()
