@@ -78,12 +78,15 @@ type mortal struct {
 // at its first request again: so the processes die at every single request.
 func (m *mortal) deliver(release rollout.Release) {
 	m.t.Helper()
-	for begin, requests := time.Now(), 0; ; {
+	for moved, requests := time.Now(), 0; ; {
 		l := &life{requests: requests, fault: m.fault}
 		written := m.written()
 		err := m.pass(release, l)
 		m.lives++
-		m.Expect(time.Since(begin)).To(BeNumerically("<", patience), "%v", err)
+		if m.written() > written {
+			moved = time.Now()
+		}
+		m.Expect(time.Since(moved)).To(BeNumerically("<", patience), "nothing moves: %v", err)
 		switch {
 		case !l.isOver() && err == nil:
 			return

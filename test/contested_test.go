@@ -58,7 +58,7 @@ func TestWhoSetsADefinitionBackEverySecondIsNamedAndNotFought(t *testing.T) {
 		return fmt.Sprintf(`{"spec":{"versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":
 			{"type":"object","description":"version %d","x-kubernetes-preserve-unknown-fields":true}}}]}}`, n)
 	})
-	s.Eventually(s.ready("fought-gera")).WithTimeout(time.Minute).Should(MatchRegexp(
+	s.Eventually(s.ready("fought-gera")).Should(MatchRegexp(
 		`^False Contested: .*CustomResourceDefinition widgets.*"stubborn"`))
 	t.Logf("contested after %.1f s and %d writes", time.Since(begun).Seconds(), len(seen.Writes()))
 

@@ -278,8 +278,8 @@ func receive[T any](t *testing.T, from <-chan T) T {
 	select {
 	case value := <-from:
 		return value
-	case <-time.After(30 * time.Second):
-		t.Fatal("nothing came within 30 s")
+	case <-time.After(2 * time.Minute):
+		t.Fatal("nothing came within two minutes")
 	}
 	return *new(T)
 }

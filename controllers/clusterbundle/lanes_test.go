@@ -117,7 +117,7 @@ func completeOn(namespace, cluster string) []client.Object {
 // waitUntilReady waits for a ClusterBundle.
 func waitUntilReady(t *testing.T, management client.Reader, key client.ObjectKey) {
 	t.Helper()
-	tick, over := time.NewTicker(10*time.Millisecond), time.After(30*time.Second)
+	tick, over := time.NewTicker(10*time.Millisecond), time.After(2*time.Minute)
 	defer tick.Stop()
 	for {
 		cb := &v1alpha1.ClusterBundle{}
@@ -127,7 +127,7 @@ func waitUntilReady(t *testing.T, management client.Reader, key client.ObjectKey
 		select {
 		case <-tick.C:
 		case <-over:
-			t.Fatalf("%s is not ready within 30 s", key)
+			t.Fatalf("%s is not ready within two minutes", key)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func TestWaitReady(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer p.stop()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
 			checkError(t, p.waitReady(ctx, tc.givenCheck), tc.wantErr)
 		})

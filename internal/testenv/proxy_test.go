@@ -172,7 +172,7 @@ func TestFaults(t *testing.T) {
 			if tc.given != nil {
 				p.SetFault(Only(Request.IsWrite, tc.given))
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
 			if err := c.Create(ctx, configMap(ns, "a")); !tc.want(err) {
 				t.Errorf("got %v", err)

@@ -170,10 +170,10 @@ func (s *shared[T]) end() {
 }
 
 // eventuallyPatience is how long Eventually waits for its condition: long, since several API servers share the machine.
-const eventuallyPatience = 30 * time.Second
+const eventuallyPatience = 2 * time.Minute
 
 // Eventually waits until the condition holds, and fails the test if it does not
-// within 30 seconds. what describes the condition in the failure.
+// in time. what describes the condition in the failure.
 func Eventually(tb testing.TB, what string, holds func() bool) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), eventuallyPatience)

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience bounds what a test waits for.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // bookshop is a resource that nobody serves.
 var bookshop = manifest.Resource{Group: "example.com", Version: "v1", Plural: "bookshops", Namespaced: true}
