@@ -33,6 +33,8 @@ type Options struct {
 	// History is how many of its last changes a cluster knows: a watch from before
 	// them is answered that the resource version is too old. Default: 1000.
 	History int
+	// Around may put a handler around that of all clusters, which knows them by ClusterOf.
+	Around func(http.Handler) http.Handler
 }
 
 const (
@@ -102,7 +104,7 @@ func newFleet(o Options) (*Fleet, error) {
 func (f *Fleet) serve(ctx context.Context, listener net.Listener) {
 	ctx, f.stop = context.WithCancel(ctx)
 	f.server = &http.Server{
-		Handler: f, TLSConfig: f.authority.tlsConfig(), ReadHeaderTimeout: headerTimeout,
+		Handler: f.handler(), TLSConfig: f.authority.tlsConfig(), ReadHeaderTimeout: headerTimeout,
 		ErrorLog:    log.New(io.Discard, "", 0), // Connections are broken on purpose.
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
