@@ -80,7 +80,11 @@ var (
 	recurses = only("recurses", func(in string) (string, error) { return fmt.Sprint(deep(len(in))), nil })
 	panics   = only("panics", func(in string) (string, error) { panic("fatal error: " + in) })
 	spins    = only("spins", func(string) (string, error) { return spin(), nil })
-	floods   = does("floods", func(_ string, _ io.Reader, output io.Writer) (string, error) {
+	waits    = only("waits", func(string) (string, error) {
+		time.Sleep(time.Hour) // as one that gets no processor
+		return "", nil
+	})
+	floods = does("floods", func(_ string, _ io.Reader, output io.Writer) (string, error) {
 		_, err := output.Write(make([]byte, 2<<20))
 		return "", err
 	})
@@ -106,7 +110,7 @@ func spin() string {
 }
 
 func TestMain(m *testing.M) {
-	child.Main(upper, fails, dials, resolves, opens, runs, signals, environment, hoards, reserves, recurses, panics, spins, floods, logs)
+	child.Main(upper, fails, dials, resolves, opens, runs, signals, environment, hoards, reserves, recurses, panics, spins, waits, floods, logs)
 	os.Exit(m.Run())
 }
 
@@ -212,13 +216,27 @@ func TestAChildThatNeedsTooMuchIsAStallAndRepeatsNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := tc.task.Run(t.Context(), runner(t, tc.change), child.Call[string]{In: secret, Output: io.Discard})
+			run := func() error {
+				_, err := tc.task.Run(t.Context(), runner(t, tc.change), child.Call[string]{In: secret, Output: io.Discard})
+				return err
+			}
+			err := run()
+			for fault.ClassOf(err) == fault.ClassRetry { // the machine is busy
+				err = run()
+			}
 			faulttest.Want(t, err, fault.ClassStall, tc.reason, tc.want)
 			if strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("%q repeats a value", err)
 			}
 		})
 	}
+}
+
+func TestAChildThatGetsNoProcessorIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	second := func(cfg *child.Config) { cfg.Time = time.Second }
+	_, err := waits.Run(t.Context(), runner(t, second), child.Call[string]{})
+	faulttest.Want(t, err, fault.ClassRetry, v1alpha1.LimitExceededReason, "it did not end within 1s, of which the machine gave it")
 }
 
 func TestAChildIsKilledWhenNobodyWantsItsResult(t *testing.T) {

@@ -107,6 +107,8 @@ type process struct {
 	body   bodyReader
 	crash  head
 	output limitedWriter
+	// used is how long it had a processor.
+	used time.Duration
 }
 
 // talk gives a child what it is to do, and reads what it answers.
@@ -126,7 +128,11 @@ func (p *process) talk(cmd *exec.Cmd, s start) (answered answer, err error) {
 	if err != nil {
 		_ = kill(cmd.Process) // it may have ended
 	}
-	return answered, errors.Join(cmd.Wait(), err)
+	err = errors.Join(cmd.Wait(), err)
+	if state := cmd.ProcessState; state != nil {
+		p.used = state.UserTime() + state.SystemTime()
+	}
+	return answered, err
 }
 
 // read reads the answer of a child and copies its output.
