@@ -116,6 +116,13 @@ cost: controlplane ## Print what a life of Calico costs its API server, beside k
 	@COST_FILE=$(OUT)/cost.txt go test -count=1 -timeout 10m -run '^TestWhatALifeOfCalicoCostsBesideKubectl$$' ./test
 	@cat $(OUT)/cost.txt
 
+# What else runs on the machine counts: times are compared.
+.PHONY: bench
+bench: controlplane ## Compare with other ways, and write docs/benchmarks.md. BUNDLES, WAYS and ROUNDS (5) choose a part.
+	@mkdir -p $(OUT)
+	@cd e2e && go build -o $(OUT)/bench-program ./bench && \
+		DOCS_DIR=$(CURDIR)/docs OUT_DIR=$(OUT)/bench BUNDLES=$(BUNDLES) WAYS=$(WAYS) ROUNDS=$(ROUNDS) $(OUT)/bench-program
+
 .PHONY: test-unit
 test-unit: ## Run the tests that need no control plane.
 	@go test -count=1 -timeout 5m $(UNIT)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -29,5 +28,5 @@ func run(ctx context.Context, args []string) error {
 	if len(args) == 2 && args[0] == childArgument {
 		return beChild(ctx, args[1], os.Stdin, os.Stdout)
 	}
-	return errors.New("there is no way to compare yet")
+	return runBench(ctx, os.Stdout)
 }

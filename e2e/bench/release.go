@@ -40,6 +40,8 @@ type Object struct {
 
 	// Phase is the index of its phase.
 	Phase int
+	// Source is the document as it was published.
+	Source []byte
 	// Compact is the object as compact JSON, which is also valid as the body of a
 	// server-side apply.
 	Compact []byte
@@ -50,7 +52,7 @@ func (o *Object) IsDefinition() bool { return o.GetKind() == "CustomResourceDefi
 
 // Key identifies the object in a cluster.
 func (o *Object) Key() string {
-	return o.GroupVersionKind().GroupKind().String() + " " + o.GetNamespace() + "/" + o.GetName()
+	return keyOf(o.GroupVersionKind().GroupKind(), o.GetNamespace(), o.GetName())
 }
 
 // Objects reads all objects of the release, in the order of the files.
@@ -101,6 +103,6 @@ func readObject(document []byte) (*Object, error) {
 	if err != nil || bytes.Equal(content, []byte("null")) {
 		return nil, err
 	}
-	o := &Object{Compact: content}
+	o := &Object{Source: document, Compact: content}
 	return o, json.Unmarshal(content, &o.Unstructured)
 }

@@ -5,16 +5,23 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/e2e/measure"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
 
-// Way is one way to bring releases to workload clusters.
-type Way interface {
+// Named has the texts about a way.
+type Named interface {
 	// Name is short: it is in tables and in WAYS.
 	Name() string
 	// Describe says what runs, with its version.
 	Describe() string
+}
+
+// Way is one way to bring releases to workload clusters.
+type Way interface {
+	Named
+
 	// Prepare checks what the way needs and starts what it keeps running: once,
 	// outside of timing. Its error says what to do.
 	Prepare(ctx context.Context, s Setup) error
@@ -47,6 +54,11 @@ type Target struct {
 	Through    testenv.Connectable
 	Config     *rest.Config
 	Kubeconfig string
+	// Quiet, in rounds that count requests only, returns once none has come for a while.
+	Quiet func(context.Context) error
+
+	// descriptions of CRDs that this provider leaves out.
+	descriptions v1alpha1.CRDDescriptions
 }
 
 // Session is a way at work on one target. Its methods are called one after another.
