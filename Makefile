@@ -101,7 +101,7 @@ UNIT = $(shell go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... \
 FUZZTIME ?= 10s
 
 # Tests mostly wait, so there may be more of them at once than processors.
-PARALLEL ?= 3
+PARALLEL ?= 6
 
 # Not from Go's cache: it does not see the programs that tests run, go list among them.
 .PHONY: test

@@ -81,7 +81,7 @@ var (
 	panics   = only("panics", func(in string) (string, error) { panic("fatal error: " + in) })
 	spins    = only("spins", func(string) (string, error) { return spin(), nil })
 	waits    = only("waits", func(string) (string, error) {
-		time.Sleep(time.Hour) // as one that gets no processor
+		<-time.After(time.Hour) // as one that gets no processor
 		return "", nil
 	})
 	floods = does("floods", func(_ string, _ io.Reader, output io.Writer) (string, error) {
