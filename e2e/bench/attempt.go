@@ -9,13 +9,15 @@ import (
 // attempt is a step with what is to be seen of it.
 type attempt struct {
 	goal *goal
-	// served are the kinds to be served behind it.
+	// objects of the release: what they define is to be served.
 	objects []*Object
 	damage  *damage
+	// unchanged are the paths of what an upgrade does not have to write.
+	unchanged map[string]bool
 }
 
 // aim says what is to be seen.
-func (q sequence) aim(_ context.Context, st *stage, kind StepKind, r *loaded) (attempt, error) {
+func (q sequence) aim(st *stage, kind StepKind, r *loaded) (attempt, error) {
 	a := attempt{objects: r.objects}
 	pending := map[string]expectation{}
 	switch kind {
@@ -23,6 +25,7 @@ func (q sequence) aim(_ context.Context, st *stage, kind StepKind, r *loaded) (a
 		pending = installed(r.objects)
 	case Upgrade:
 		pending = upgraded(q.first.objects, r.objects, st.observer.stateOf)
+		a.unchanged = unchangedPaths(q.first.objects, r.objects)
 	case Repair:
 		d, err := newDamage(r.objects)
 		if err != nil {
@@ -66,7 +69,7 @@ func (a attempt) watch(ctx context.Context, st *stage, run Run, s *sample) error
 	s.applied = max(s.applied, s.served)
 	serverAfter, etcdAfter, err := st.cpu()
 	s.server, s.etcd = serverAfter-server, etcdAfter-etcd
-	s.traffic = st.traffic()
+	s.traffic = st.traffic(a.unchanged)
 	return err
 }
 

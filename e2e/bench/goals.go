@@ -92,6 +92,10 @@ func (all samples) trafficObjectives(compact, objects float64) []objective {
 		figure("bytes received, of the compact JSON", 0.15, " x", install, func(t traffic) float64 { return float64(t.received) / compact }),
 		figure("writes of a manager that is started anew and has nothing to do", 0, "", again,
 			func(t traffic) float64 { return float64(t.writes) }),
+		figure("its gets and lists of one kind, at most", 1, "", again, func(t traffic) float64 { return float64(t.reads) }),
+		figure("its watches of one kind, at most", 1, "", again, func(t traffic) float64 { return float64(t.watches) }),
+		figure("writes of an upgrade to objects that are the same", 0, "", upgrade,
+			func(t traffic) float64 { return float64(t.needless) }),
 		figure("of the requests of an upgrade answered with 400 or more", 0, "", upgrade,
 			func(t traffic) float64 { return float64(t.refused) }),
 	}

@@ -102,7 +102,7 @@ func closedOrDone(ctx context.Context, complete <-chan struct{}) error {
 // only, so this is for rounds that count.
 func (s *providerSession) againRun() (Run, error) {
 	if s.target.Quiet == nil {
-		return nil, &Cannot{"a manager does nothing here, so that there is nothing to time: see the requests"}
+		return nil, &Cannot{"not timed: the manager that is started anew does nothing here that can be seen"}
 	}
 	s.manager.Stop()
 	return func(ctx context.Context, _ <-chan struct{}) (measure.Usage, error) {

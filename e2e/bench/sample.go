@@ -38,13 +38,6 @@ type sample struct {
 	cannot string
 }
 
-// traffic is what a proxy counted.
-type traffic struct {
-	requests, writes, refused int
-	// sent and received went over the wire, with headers and TLS.
-	sent, received int64
-}
-
 // samples of a run.
 type samples []sample
 
@@ -88,7 +81,7 @@ func clientMiB(s sample) float64 { return float64(s.client.PeakMemory) / (1 << 2
 func (s sample) String() string {
 	head := fmt.Sprintf("%-18s %-22s %-8s %-8s", s.way, s.release, s.step, s.mode)
 	if s.cannot != "" {
-		return head + " does not: " + s.cannot
+		return head + " " + s.cannot
 	}
 	line := fmt.Sprintf("%s served %5.2f s, operator %5.2f s, all %5.2f s, done %5.2f s, client %5.2f s %4.0f MiB, server %5.2f s",
 		head, s.served.Seconds(), s.operator.Seconds(), s.applied.Seconds(), s.done.Seconds(),

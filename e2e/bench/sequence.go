@@ -106,7 +106,7 @@ func (q sequence) measure(ctx context.Context, st *stage, session Session, kind 
 	if err != nil {
 		return s, err
 	}
-	a, err := q.aim(ctx, st, kind, r)
+	a, err := q.aim(st, kind, r)
 	if err != nil {
 		return s, err
 	}

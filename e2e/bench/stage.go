@@ -96,20 +96,11 @@ func (st *stage) cpu() (server, etcd time.Duration, err error) {
 }
 
 // traffic since the proxy was reset.
-func (st *stage) traffic() traffic {
+func (st *stage) traffic(unchanged map[string]bool) traffic {
 	if st.proxy == nil {
 		return traffic{}
 	}
-	var t traffic
-	for _, r := range st.proxy.Requests() {
-		t.requests++
-		if r.IsWrite() {
-			t.writes++
-		}
-		if r.Status >= 400 {
-			t.refused++
-		}
-	}
+	t := trafficOf(st.proxy.Requests(), unchanged)
 	t.sent, t.received = st.proxy.Wire()
 	return t
 }

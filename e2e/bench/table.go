@@ -86,7 +86,7 @@ func (b *bench) installTable(of chosen) *table {
 func (b *bench) why(way string, of chosen, step StepKind) string {
 	for _, s := range b.samples {
 		if s.way == way && s.release == of.release.Name() && s.step == step && s.cannot != "" {
-			return "does not: " + s.cannot
+			return s.cannot
 		}
 	}
 	return nothingThere

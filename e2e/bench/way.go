@@ -99,7 +99,10 @@ const (
 
 // Cannot is the error of a way that does not do such a step, or cannot carry such a
 // release. It is shown in the table, and is no failure of the run.
-type Cannot struct{ Why string }
+type Cannot struct {
+	// Why is in the table in place of figures.
+	Why string
+}
 
 // Error says why.
 func (c *Cannot) Error() string { return c.Why }
