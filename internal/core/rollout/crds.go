@@ -17,17 +17,22 @@ import (
 )
 
 const (
-	// Discovery has no watch and lags behind the CustomResourceDefinitions: a server
-	// takes some 20 ms for each. It is read firstPoll and eachPoll for each of them
-	// after they were applied, and then with twice the delay each time.
-	firstPoll = 250 * time.Millisecond
-	eachPoll  = 25 * time.Millisecond
+	// Discovery has no watch and lags behind the CustomResourceDefinitions, which have
+	// one: of each a server writes the status twice, one after the other. When the watch
+	// sees no more for settleTime all are established, and discovery is read. If it does
+	// not list all of them it is read again when the watch was quiet for twice as long.
+	settleTime = 50 * time.Millisecond
+
+	// It is also read firstPoll and eachPoll for each of them after they were applied,
+	// and then with twice the delay each time, whatever the watch sees: there may be none.
+	firstPoll = 500 * time.Millisecond
+	eachPoll  = 50 * time.Millisecond
 	minPoll   = 500 * time.Millisecond
 	maxPoll   = 2 * time.Second
 
-	// CustomResourceDefinitions that are not served after this time are watched,
-	// and read, at most maxDiagnosed of them, to find out why. Before it, that would
-	// cost more than waiting: a server may take ten seconds under load.
+	// CustomResourceDefinitions that are not served after this time are read, at most
+	// maxDiagnosed of them, to find out why. Before it, that would cost more than
+	// waiting: a server may take ten seconds under load.
 	diagnoseAfter = 15 * time.Second
 	maxDiagnosed  = 3
 )
@@ -41,46 +46,91 @@ type poll struct {
 	// delay before the last poll, and when the next one is due.
 	delay time.Duration
 	due   time.Time
+	// stirred is true while the watch may have seen something since the last poll, settle
+	// is for how long it has to see nothing before the next one.
+	stirred bool
+	settle  time.Duration
 }
 
 // begin sets the time of the first poll for definitions that were just applied.
 func (p *poll) begin(now time.Time, applied []plan.Object) {
 	p.closed, p.delay = applied, 0
+	p.stirred, p.settle = false, settleTime
 	p.due = now.Add(firstPoll + time.Duration(len(applied))*eachPoll)
 }
 
 // next sets the time of the poll after one at which some were not served.
 func (p *poll) next(now time.Time, closed []plan.Object) {
 	p.closed, p.delay = closed, min(max(minPoll, 2*p.delay), maxPoll)
+	p.stirred, p.settle = false, min(max(settleTime, 2*p.settle), maxPoll)
 	p.due = now.Add(p.delay)
+}
+
+// isDue reports whether discovery is to be read: at its time, or as soon as the watch is
+// quiet after it was not.
+func (p *poll) isDue(now time.Time, isQuiet bool) bool {
+	if p.stirred && isQuiet {
+		return true
+	}
+	p.stirred = !isQuiet
+	return !now.Before(p.due)
+}
+
+// left returns how long to wait for the next poll, unless the watch is faster.
+func (p *poll) left(now time.Time) time.Duration {
+	if p.stirred {
+		return min(p.settle, p.due.Sub(now))
+	}
+	return p.due.Sub(now)
 }
 
 // crdGate is open when every CustomResourceDefinition of the step is
 // established and served with the names in its spec.
 func (p *pass) crdGate(ctx context.Context, i int, objects []plan.Object) error {
 	poll, now := p.Memory.pollOf(objects), p.Now()
-	if p.appliedAny(pointersTo(objects)) {
+	isNew := p.appliedAny(pointersTo(objects))
+	if isNew {
 		poll.begin(now, definitions(objects))
-	}
-	if !poll.open && !now.Before(poll.due) {
-		closed, err := p.notServed(ctx, definitions(objects))
-		if err != nil {
-			return err
-		}
-		poll.open = len(closed) == 0
-		poll.next(now, closed)
 	}
 	if poll.open {
 		return nil
 	}
-	p.notReady[i] += len(poll.closed)
+	if poll.closed == nil {
+		poll.closed = definitions(objects)
+	}
+	watched, err := p.watchMembers(ctx, pointersTo(poll.closed))
+	if err != nil {
+		return err
+	}
+	if isNew || !poll.isDue(now, !slices.ContainsFunc(watched, p.isNoisy)) {
+		return p.crdsClosed(i, poll, len(objects))
+	}
+	closed, err := p.notServed(ctx, poll.closed)
+	if err != nil {
+		return err
+	}
+	poll.open = len(closed) == 0
+	poll.next(now, closed)
+	if poll.open {
+		return nil
+	}
 	if now.Sub(p.record.Progress.Phases[i].Started) > diagnoseAfter {
-		if err := p.diagnose(ctx, poll.closed); err != nil {
+		if err := p.diagnose(ctx, closed); err != nil {
 			return err
 		}
 	}
-	return fault.Wait(v1alpha1.CRDsNotServedReason, poll.due.Sub(now), fmt.Errorf(
-		"%d of %d CustomResourceDefinitions are not served yet: %s", len(poll.closed), len(objects), names(poll.closed)))
+	return p.crdsClosed(i, poll, len(objects))
+}
+
+// isNoisy reports whether a watch of the target may have seen something since the last
+// pass began, or missed it.
+func (p *pass) isNoisy(target Target) bool { return !p.IsQuiet(target) }
+
+// crdsClosed returns the error of a gate that CustomResourceDefinitions keep closed.
+func (p *pass) crdsClosed(i int, poll *poll, all int) error {
+	p.notReady[i] += len(poll.closed)
+	return fault.Wait(v1alpha1.CRDsNotServedReason, poll.left(p.Now()), fmt.Errorf(
+		"%d of %d CustomResourceDefinitions are not served yet: %s", len(poll.closed), all, names(poll.closed)))
 }
 
 // appliedAny reports whether this pass applied one of the objects.
@@ -124,13 +174,9 @@ func groupVersions(crds []plan.Object) []metav1.GroupVersion {
 	return slices.Compact(all)
 }
 
-// diagnose watches the CustomResourceDefinitions that are not served and reads
-// some of them. It returns a fault.Stall if the conditions of one show that
-// waiting does not help.
+// diagnose reads some of the CustomResourceDefinitions that are not served. It returns
+// a fault.Stall if the conditions of one show that waiting does not help.
 func (p *pass) diagnose(ctx context.Context, closed []plan.Object) error {
-	if _, err := p.watchMembers(ctx, pointersTo(closed)); err != nil {
-		return err
-	}
 	return p.forEach(ctx, min(len(closed), maxDiagnosed), func(ctx context.Context, n int) error {
 		resource, ref, err := p.mapper.locate(ctx, closed[n])
 		if err != nil {

@@ -2,10 +2,12 @@ package rollout
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -88,12 +90,69 @@ func TestDiscoveryIsReadLessAndLessOften(t *testing.T) {
 			polls = append(polls, at)
 		}
 	}
-	want := []time.Duration{ // 300 ms after the apply of two, then twice the delay each time
-		300 * time.Millisecond, 800 * time.Millisecond, 1800 * time.Millisecond,
-		3800 * time.Millisecond, 5800 * time.Millisecond, 7800 * time.Millisecond,
+	want := []time.Duration{ // 600 ms after the apply of two, then twice the delay each time
+		600 * time.Millisecond, 1100 * time.Millisecond, 2100 * time.Millisecond,
+		4100 * time.Millisecond, 6100 * time.Millisecond,
 	}
 	if diff := cmp.Diff(want, polls); diff != "" {
 		t.Errorf("polls (-want +got):\n%s", diff)
+	}
+}
+
+func TestDiscoveryIsReadWhenTheWatchOfDefinitionsIsQuietAgain(t *testing.T) {
+	t.Parallel()
+	const noisy, quiet = false, true
+	crds := membersOf("apiextensions.k8s.io", "customresourcedefinitions", false)
+	tests := map[string]struct {
+		given []bool // of each pass, 10 ms after the one before
+		want  []int  // the passes that read discovery
+	}{
+		"not while it sees something": {given: []bool{noisy, noisy, noisy}},
+		"once it sees nothing more":   {given: []bool{noisy, noisy, quiet, quiet}, want: []int{2}},
+		"again after it saw more":     {given: []bool{noisy, quiet, noisy, quiet, quiet}, want: []int{1, 3}},
+		"not before it saw anything":  {given: []bool{quiet, quiet}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := newMemory(t)
+			cluster.discoveryDelay = never
+			r := remembering(cluster, releaseOf(t, "one", addOn()...))
+			r.Run(t.Context())
+			var got []int
+			for pass, isQuiet := range test.given {
+				r.IsQuiet = func(target Target) bool { return target == crds && isQuiet }
+				o := r.at(time.Duration(pass+1) * 10 * time.Millisecond).Run(t.Context())
+				if len(cluster.take("served")) > 0 {
+					got = append(got, pass)
+				}
+				if after := fault.AfterOf(o.Err); !isQuiet && after > 4*settleTime {
+					t.Errorf("pass %d: want the next one soon, got %s", pass, after)
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("passes that read discovery (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestOnlyDefinitionsThatAreNotServedAreAskedForAgain(t *testing.T) {
+	t.Parallel()
+	cluster := newMemory(t)
+	cluster.discoveryDelay = never
+	phases := addOn()
+	phases[0].documents = append(phases[0].documents, strings.ReplaceAll(crd("cogs", "Cog", "Cluster"), "example.com", "example.org"))
+	cluster.extra = map[string][]metav1.APIResource{"example.org/v1": {{
+		Name: "cogs", Kind: "Cog", SingularName: "cog", Verbs: metav1.Verbs{"create"},
+	}}}
+	r := remembering(cluster, releaseOf(t, "one", phases...))
+	r.Run(t.Context())
+	r.at(time.Second).Run(t.Context())
+	r.at(2 * time.Second).Run(t.Context())
+	want := []string{"[example.com/v1 example.org/v1]", "[example.com/v1]"}
+	if diff := cmp.Diff(want, cluster.take("served")); diff != "" {
+		t.Errorf("group versions read (-want +got):\n%s", diff)
 	}
 }
 
