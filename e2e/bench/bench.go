@@ -221,20 +221,29 @@ func rotated[T any](all []T, by int) []T {
 	return slices.Concat(all[by:], all[:by])
 }
 
+// laterRounds are those in which more than an installation is measured: the rest of the time
+// is for what the goals are about first.
+const laterRounds = 3
+
 // measureWay installs, does the same again and repairs on one cluster, and upgrades on another.
 func (b *bench) measureWay(ctx context.Context, w Way, of chosen, m mode, round int) error {
 	q := sequence{way: w, mode: m, round: round, release: of.release, steps: []StepKind{Install, Again, Repair}}
+	later := round < laterRounds && (m == timed || of.release.Name() == goalRelease)
+	if !later {
+		q.steps = q.steps[:1]
+	}
 	if err := b.do(ctx, q); err != nil {
 		return err
 	}
-	if of.before == nil {
+	if of.before == nil || !later {
 		return nil
 	}
 	q.first, q.steps = of.before, []StepKind{Upgrade}
 	return b.do(ctx, q)
 }
 
-// measureCounts does everything once more, behind a proxy that counts.
+// measureCounts does all of the first release once more, and the installation of the others,
+// behind a proxy that counts.
 func (b *bench) measureCounts(ctx context.Context) error {
 	b.say("counts requests and bytes, in a round of its own")
 	for _, of := range b.releases {

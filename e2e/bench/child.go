@@ -148,12 +148,21 @@ func (c *child) run() (measure.Usage, error) {
 	if _, err := io.WriteString(c.input, goLine+"\n"); err != nil {
 		return measure.Usage{}, c.failure(err, c.cmd.Wait())
 	}
-	if err := c.cmd.Wait(); err != nil {
-		return measure.Usage{}, c.failure(err, nil)
+	used, err := c.report()
+	if ended := c.cmd.Wait(); err != nil || ended != nil {
+		return measure.Usage{}, c.failure(err, ended)
 	}
-	used := measure.OfEnded(c.cmd.ProcessState)
-	used.CPU = max(0, used.CPU-c.before.CPU)
+	used.CPU -= c.before.CPU
 	return used, nil
+}
+
+// report is what the child says of itself at its end: the peak of its memory is gone with it.
+func (c *child) report() (used measure.Usage, err error) {
+	line, err := c.output.ReadBytes('\n')
+	if err != nil {
+		return used, err
+	}
+	return used, json.Unmarshal(line, &used)
 }
 
 func (c *child) failure(err, ended error) error {
@@ -195,5 +204,12 @@ func beChild(ctx context.Context, name string, in io.Reader, out io.Writer) erro
 	if start, err := input.ReadString('\n'); err != nil || strings.TrimSpace(start) != goLine {
 		return fmt.Errorf("was not told to begin: %q, %w", start, err)
 	}
-	return run(ctx)
+	if err := run(ctx); err != nil {
+		return err
+	}
+	used, err := measure.Of(os.Getpid())
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(used)
 }

@@ -126,8 +126,15 @@ func (s *kubectlSession) command(ctx context.Context, args []string) (measure.Us
 	cmd.Env = append(os.Environ(), "KUBECACHEDIR="+filepath.Join(s.dir, "cache-"+s.target.Name))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	if err := cmd.Run(); err != nil {
-		return measure.Usage{}, fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, lastBytes(stderr.Bytes()))
+	if err := cmd.Start(); err != nil {
+		return measure.Usage{}, err
 	}
-	return measure.OfEnded(cmd.ProcessState), nil
+	peak := measure.WatchPeak(cmd.Process.Pid)
+	err := cmd.Wait()
+	used := measure.Usage{PeakMemory: peak.Stop()}
+	if err != nil {
+		return used, fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, lastBytes(stderr.Bytes()))
+	}
+	used.CPU = measure.CPUOfEnded(cmd.ProcessState)
+	return used, nil
 }

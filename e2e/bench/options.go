@@ -17,6 +17,8 @@ const (
 const (
 	defaultRounds = 5
 	maxRounds     = 100
+	// leastRounds are those without which a median says little.
+	leastRounds = 3
 )
 
 // options are what is run.
@@ -42,7 +44,7 @@ func parseOptions(env func(string) string, bundles, ways []string) (options, err
 			return o, fmt.Errorf("%s=%s is not a number from 1 to %d", roundsVariable, text, maxRounds)
 		}
 	}
-	o.whole = len(o.bundles) == len(bundles) && len(o.ways) == len(ways) && o.rounds >= defaultRounds
+	o.whole = len(o.bundles) == len(bundles) && len(o.ways) == len(ways) && o.rounds >= leastRounds
 	return o, nil
 }
 

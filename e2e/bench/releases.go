@@ -20,7 +20,7 @@ var (
 // candidate is a release that BUNDLES can name.
 type candidate struct {
 	name string
-	// rounds of ROUNDS that it takes part in, of 1: the larger, the longer.
+	// share of the rounds that it takes part in: what is large takes long.
 	share float64
 	load  func(ctx context.Context, dir string) (*Release, error)
 	// before is the release from which an upgrade is measured, if one is.
@@ -33,8 +33,8 @@ const goalRelease = "calico-3.32.1"
 func candidates() []candidate {
 	return []candidate{
 		{name: goalRelease, share: 1, load: calico("3.32.1"), before: calico("3.31.7")},
-		{name: "calico-3.29.7", share: 0.5, load: calico("3.29.7")},
-		{name: "logging-operator-6.7.0", share: 0.5, load: logging},
+		{name: "calico-3.29.7", share: 0.4, load: calico("3.29.7")},
+		{name: "logging-operator-6.7.0", share: 0.4, load: logging},
 		{name: "synthetic-1.0.0", share: 0.2, load: func(_ context.Context, dir string) (*Release, error) { return writeSynthetic(dir) }},
 	}
 }

@@ -73,14 +73,10 @@ func OfTree(pid int) (Usage, error) {
 	return sum, nil
 }
 
-// OfEnded returns what a process had used when it ended. Its Memory is 0.
-func OfEnded(state *os.ProcessState) Usage {
-	u := Usage{CPU: state.UserTime() + state.SystemTime()}
-	if used, ok := state.SysUsage().(*syscall.Rusage); ok {
-		u.PeakMemory = used.Maxrss << 10
-	}
-	return u
-}
+// CPUOfEnded returns the CPU time that a process had used when it ended. The peak of its memory
+// that Linux keeps then is of no use: it counts what the process had in common with the one
+// that started it. See PeakWatch.
+func CPUOfEnded(state *os.ProcessState) time.Duration { return state.UserTime() + state.SystemTime() }
 
 // ResetPeak makes the kernel begin anew with the peak of the process's resident set.
 func ResetPeak(pid int) error {

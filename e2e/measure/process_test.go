@@ -3,6 +3,7 @@ package measure
 import (
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -69,16 +70,46 @@ func TestChildrenAreOfTheTree(t *testing.T) {
 	}
 }
 
-func TestAnEndedProcessTellsItsPeak(t *testing.T) {
+func TestAnEndedProcessIsGone(t *testing.T) {
 	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), "true")
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err)
 	}
-	if u := OfEnded(cmd.ProcessState); u.PeakMemory <= 0 {
-		t.Errorf("its peak is %d", u.PeakMemory)
+	if CPUOfEnded(cmd.ProcessState) < 0 {
+		t.Error("it used less than nothing")
 	}
 	if _, err := Of(cmd.Process.Pid); !isGone(err) {
 		t.Errorf("it has not gone: %v", err)
 	}
+}
+
+// The peak that Linux keeps of a process that has ended would have the memory of this one.
+func TestThePeakOfAProcessIsItsOwn(t *testing.T) {
+	t.Parallel()
+	const ballastBytes = 64 << 20
+	ballast := make([]byte, ballastBytes)
+	for i := range ballast {
+		ballast[i] = byte(i) // It is resident only when it was written.
+	}
+	cmd := exec.CommandContext(t.Context(), "cat")
+	input, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	watch := WatchPeak(cmd.Process.Pid)
+	for watch.bytes.Load() == 0 {
+		runtime.Gosched()
+	}
+	_ = input.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if peak := watch.Stop(); peak <= 0 || peak >= ballastBytes {
+		t.Errorf("its peak is %d bytes", peak)
+	}
+	runtime.KeepAlive(ballast)
 }
