@@ -29,7 +29,7 @@ func (a *answer) WriteHeader(code int) {
 
 // Write sends a part of the body.
 func (a *answer) Write(p []byte) (int, error) {
-	n, err := a.ResponseWriter.Write(p) //nolint:gosec // It is JSON, for programs.
+	n, err := a.ResponseWriter.Write(p)
 	a.received += int64(n)
 	return n, err
 }
@@ -45,7 +45,12 @@ func (a *answer) count() {
 
 // body sends an answer with a body of JSON, in parts.
 func (a *answer) body(code int, parts ...[]byte) {
-	a.Header().Set("Content-Type", contentJSON)
+	a.typed(code, contentJSON, parts...)
+}
+
+// typed is body with another content type.
+func (a *answer) typed(code int, contentType string, parts ...[]byte) {
+	a.Header().Set("Content-Type", contentType)
 	a.WriteHeader(code)
 	for _, part := range parts {
 		if _, err := a.Write(part); err != nil {

@@ -28,7 +28,7 @@ func TestAHandlerAroundKnowsTheClusterOfARequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := client.Get(f.Cluster(2).Config().Host + "/version")
+	resp, err := client.Do(get(t, f.Cluster(2).Config().Host+"/version"))
 	if err != nil {
 		t.Fatal(err)
 	}

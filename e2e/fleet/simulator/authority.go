@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"math/big"
@@ -64,3 +65,10 @@ func (a *authority) tlsConfig() *tls.Config {
 }
 
 func newToken() string { return rand.Text() }
+
+// newIdentity returns the first eight digits of the UIDs of a fleet.
+func newIdentity() string {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // It never fails.
+	return hex.EncodeToString(b[:])
+}

@@ -90,6 +90,13 @@ func (s *seen) answered(status int, sent, received int64) {
 	s.Received += received
 }
 
+// watching counts watches that are open.
+func (s *seen) watching(more int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Watches += more
+}
+
 // Counters returns what the cluster has seen.
 func (c *Cluster) Counters() Counters {
 	c.seen.mu.Lock()

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -60,7 +62,11 @@ type Fleet struct {
 	port      int
 	authority *authority
 	tokens    string // the beginning of the tokens of all clusters
+	identity  string // the beginning of the UIDs
 	clusters  []*Cluster
+	clock     *clock
+	deeds     memo[deed, result]
+	received  memo[digest, *sentObject]
 	faults    atomic.Pointer[[]*rule]
 
 	server  *http.Server
@@ -88,7 +94,7 @@ func newFleet(o Options) (*Fleet, error) {
 	if err := check(o); err != nil {
 		return nil, err
 	}
-	f := &Fleet{options: o, tokens: newToken()}
+	f := &Fleet{options: o, tokens: newToken(), identity: newIdentity(), clock: newClock()}
 	var err error
 	if f.authority, err = newAuthority(); err != nil {
 		return nil, err
@@ -105,7 +111,7 @@ func (f *Fleet) serve(ctx context.Context, listener net.Listener) {
 	ctx, f.stop = context.WithCancel(ctx)
 	f.server = &http.Server{
 		Handler: f.handler(), TLSConfig: f.authority.tlsConfig(), ReadHeaderTimeout: headerTimeout,
-		ErrorLog:    log.New(io.Discard, "", 0), // Connections are broken on purpose.
+		ErrorLog:    log.New(panics{os.Stderr}, "", 0),
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, clusterKey{}, f.at(c.LocalAddr()))
@@ -115,10 +121,23 @@ func (f *Fleet) serve(ctx context.Context, listener net.Listener) {
 	f.stopped.Go(func() {
 		_ = f.server.ServeTLS(connections{listener, f}, "", "") // It ends by Close.
 	})
+	f.stopped.Go(func() { f.clock.run(ctx) })
 	f.stopped.Go(func() {
 		<-ctx.Done()
 		_ = f.server.Close() // Nothing is to be saved.
 	})
+}
+
+// panics passes on what a server logs of panics. It also logs connections that break,
+// which is done on purpose here.
+type panics struct{ to io.Writer }
+
+// Write writes one message.
+func (p panics) Write(message []byte) (int, error) {
+	if !bytes.Contains(message, []byte("panic serving")) {
+		return len(message), nil
+	}
+	return p.to.Write(message)
 }
 
 // clusterKey is the key of the cluster in the context of a connection.

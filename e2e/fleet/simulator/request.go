@@ -3,6 +3,8 @@ package simulator
 import (
 	"net/http"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // request is what a request is about, as its method and path say it.
@@ -91,4 +93,32 @@ func countedPath(path string) string {
 		return "/apis/…"
 	}
 	return "other"
+}
+
+// key returns the namespace and name of the object.
+func (q *request) key() types.NamespacedName {
+	return types.NamespacedName{Namespace: q.namespace, Name: q.name}
+}
+
+// managerOf returns the field manager of a write: without one, the client's program.
+func managerOf(q *request) string {
+	if manager := q.URL.Query().Get("fieldManager"); manager != "" {
+		return manager
+	}
+	program, _, _ := strings.Cut(q.UserAgent(), "/")
+	return program
+}
+
+// formOf returns the form that a request asks for.
+func formOf(q *request) form {
+	if strings.Contains(q.Header.Get("Accept"), "as=PartialObjectMetadata") {
+		return metadataOnly
+	}
+	return whole
+}
+
+// mediaType returns a content type without its parameters.
+func mediaType(contentType string) string {
+	kind, _, _ := strings.Cut(contentType, ";")
+	return strings.TrimSpace(kind)
 }
