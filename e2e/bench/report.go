@@ -127,6 +127,10 @@ func (b *bench) results() (string, error) {
 		fmt.Fprintf(&out, "- **%s**: %s\n", w.Name(), w.Describe())
 	}
 	out.WriteString("\n" + b.versions() + "\n")
+	for _, failure := range b.failures {
+		text, _, _ := strings.Cut(failure.Error(), "\n")
+		fmt.Fprintf(&out, "Failed, and done once more: %s.\n\n", text)
+	}
 	b.writeGoals(&out)
 	for _, of := range b.releases {
 		b.writeRelease(&out, of)

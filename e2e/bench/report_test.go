@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,6 +59,32 @@ func TestAWholeRunReplacesTheResultsOfThePage(t *testing.T) {
 	}
 	if svg := read(t, docs, "benchmarks-install.svg"); !strings.Contains(svg, "<svg") {
 		t.Error("the plot is no SVG")
+	}
+}
+
+func TestWhatFailsIsDoneOnceMoreAndIsOnThePage(t *testing.T) {
+	docs, _ := folders(t, emptyPage)
+	b, calls := measured(true), 0
+	fails := func(times int) func() (samples, error) {
+		calls = 0
+		return func() (samples, error) {
+			if calls++; calls <= times {
+				return nil, errors.New("flux: install: no answer\nmore of it")
+			}
+			return took(fluxName, timed, time.Second), nil
+		}
+	}
+	if all, err := b.again(t.Context(), fails(1)); err != nil || len(all) != 1 {
+		t.Errorf("got %v: %v", all, err)
+	}
+	if _, err := b.again(t.Context(), fails(2)); err == nil || calls != 2 {
+		t.Errorf("after %d times: %v", calls, err)
+	}
+	if err := b.report(); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, docs, "benchmarks.md"); !strings.Contains(got, "Failed, and done once more: flux: install: no answer.") {
+		t.Errorf("the page hides it:\n%s", got)
 	}
 }
 
