@@ -82,6 +82,9 @@ func check(t *testing.T, name string, svg []byte, texts ...string) {
 			t.Errorf("%q is not shown", text)
 		}
 	}
+	if n := strings.Count(string(svg), "font-family:"); n == 0 || n != strings.Count(string(svg), fontName+fontsElse) {
+		t.Error("a text is in a font that is not everywhere")
+	}
 	if folder := os.Getenv(folderVariable); folder != "" {
 		if err := os.WriteFile(folder+"/"+name+".svg", svg, 0o600); err != nil {
 			t.Error(err)

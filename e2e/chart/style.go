@@ -6,6 +6,7 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
@@ -35,6 +36,12 @@ var (
 	}
 )
 
+// The font that texts are measured by, and those that are as wide, for who does not have it.
+const (
+	fontName  = "Liberation Sans"
+	fontsElse = ",Arial,Helvetica,sans-serif"
+)
+
 func colorOf(i int) color.Color { return colors[i%len(colors)] }
 
 // newPlot returns a plot without anything in it but a grid.
@@ -54,6 +61,11 @@ func newPlot(title, x, y string) *plot.Plot {
 	p.Legend.TextStyle.Color = ink
 	p.Legend.TextStyle.Font.Size = vg.Points(10)
 	p.Legend.Padding = vg.Points(3)
+	for _, style := range []*text.Style{
+		&p.Title.TextStyle, &p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label, &p.Legend.TextStyle,
+	} {
+		style.Font.Variant = "Sans"
+	}
 	grid := plotter.NewGrid()
 	grid.Vertical.Width, grid.Horizontal.Color = 0, rule
 	p.Add(grid)
@@ -73,7 +85,7 @@ func render(p *plot.Plot) ([]byte, error) {
 	legend.Draw(draw.Crop(inner, plotWidth, 0, 0, -vg.Points(30)))
 	var out bytes.Buffer
 	_, err := canvas.WriteTo(&out)
-	return out.Bytes(), err
+	return bytes.ReplaceAll(out.Bytes(), []byte(fontName), []byte(fontName+fontsElse)), err
 }
 
 // shifted draws spreads where the bars are, which lie beside the middle of their group.
