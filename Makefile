@@ -199,6 +199,26 @@ build-tags: ## Build the manager without what build tags leave out, and print th
 	@rm $(OUT)/manager-tags
 	@go test -count=1 -tags "$(lastword $(TAG_SETS))" -run 'NotBuiltIn$$' ./internal/source/...
 
+# The program is built first, so that an interrupt reaches it and nothing else.
+FLEET = $(OUT)/fleet
+
+.PHONY: fleet-program
+fleet-program:
+	@mkdir -p $(OUT)
+	@go build -C e2e -o $(FLEET) ./fleet
+
+.PHONY: scale
+scale: controlplane fleet-program ## Install Calico on N (100) simulated Clusters and measure; IDLE (10m) is how long they rest.
+	@$(FLEET) scale -n $(or $(N),100) -idle $(or $(IDLE),10m) -out $(OUT)
+
+.PHONY: scale-idle
+scale-idle: controlplane fleet-program ## Measure N (10000) Clusters to which nothing happens, for IDLE.
+	@$(FLEET) idle -n $(or $(N),10000) -idle $(or $(IDLE),10m) -out $(OUT)
+
+.PHONY: scale-report
+scale-report: fleet-program ## Write what the runs in out/ measured to docs/sizing.md.
+	@$(FLEET) report -out $(OUT) -page docs/sizing.md
+
 ##@ Release
 
 .PHONY: image
