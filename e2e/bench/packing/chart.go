@@ -16,26 +16,38 @@ const ChartName = "bundle"
 // braces begin an action of a template, and escaped is an action that writes them.
 var braces, escaped = []byte("{{"), []byte(`{{"{{"}}`)
 
-// Chart writes a packed chart: the CRDs of the files in its folder crds, which is where
-// Helm wants them, and everything else in its templates. The CRDs are in one file, since
-// Helm sends those of a file at the same time, and file after file.
+// The files of a chart. Helm wants CRDs in the folder crds. They are in one file, since Helm
+// sends those of a file at the same time, and file after file.
+const (
+	definitionsFile = "crds/crds.yaml"
+	templatesFile   = "templates/objects.yaml"
+)
+
+// Chart writes a packed chart: the CRDs of the files where Helm wants them, and everything
+// else in its templates.
 func Chart(path, version string, files []string) error {
-	documents, err := read(files)
+	crds, rest, err := split(files)
 	if err != nil {
 		return err
 	}
-	var crds, rest bytes.Buffer
+	meta := fmt.Appendf(nil, "apiVersion: v2\nname: %s\nversion: %s\n", ChartName, version)
+	return writeChart(path, []member{{"Chart.yaml", meta}, {definitionsFile, crds}, {templatesFile, rest}})
+}
+
+// split returns the CRDs, and templates for the rest.
+func split(files []string) (crds, rest []byte, err error) {
+	documents, err := read(files)
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, d := range documents {
 		if d.isDefinition() {
-			fmt.Fprintf(&crds, "---\n%s\n", d.text)
+			crds = fmt.Appendf(crds, "---\n%s\n", d.text)
 			continue
 		}
-		fmt.Fprintf(&rest, "---\n%s\n", bytes.ReplaceAll(d.text, braces, escaped))
+		rest = fmt.Appendf(rest, "---\n%s\n", bytes.ReplaceAll(d.text, braces, escaped))
 	}
-	meta := fmt.Appendf(nil, "apiVersion: v2\nname: %s\nversion: %s\n", ChartName, version)
-	return writeChart(path, []member{
-		{"Chart.yaml", meta}, {"crds/crds.yaml", crds.Bytes()}, {"templates/objects.yaml", rest.Bytes()},
-	})
+	return crds, rest, nil
 }
 
 // member is a file of a chart.

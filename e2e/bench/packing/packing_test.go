@@ -9,11 +9,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"helm.sh/helm/v4/pkg/action"
 	"helm.sh/helm/v4/pkg/chart/common"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	"helm.sh/helm/v4/pkg/engine"
+	"helm.sh/helm/v4/pkg/storage/driver"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/kubernetes/fake"
 )
 
 // manifests of a bundle: the template is of an operator, which is not to take it for Helm's.
@@ -135,5 +139,36 @@ func TestAFileWithoutObjectsIsRefused(t *testing.T) {
 		if _, _, err := ConfigMaps("default", "x", files); err == nil {
 			t.Errorf("%s: ConfigMaps were made", name)
 		}
+	}
+}
+
+func TestTheSizeOfAReleaseIsWhatHelmKeeps(t *testing.T) {
+	files := written(t, manifests+sized("large", 200<<10))
+	path := filepath.Join(t.TempDir(), "chart.tgz")
+	if err := Chart(path, "1.0.0", files); err != nil {
+		t.Fatal(err)
+	}
+	wanted, err := loader.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	install := action.NewInstall(action.NewConfiguration())
+	install.DryRunStrategy, install.ReleaseName, install.Namespace = action.DryRunClient, "bundle", "default"
+	made, err := install.RunWithContext(t.Context(), wanted, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := fake.NewClientset().CoreV1().Secrets("default")
+	if err := driver.NewSecrets(secrets).Create("bundle", made); err != nil {
+		t.Fatal(err)
+	}
+	secret, err := secrets.Get(t.Context(), "bundle", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReleaseSize(files)
+	const about = 600 // names, times and the like
+	if kept := len(secret.Data["release"]); err != nil || got > kept || got < kept-about {
+		t.Errorf("%d bytes, but Helm keeps %d; %v", got, kept, err)
 	}
 }
