@@ -24,7 +24,7 @@ func (q sequence) aim(st *stage, kind StepKind, r *loaded) (attempt, error) {
 	case Install:
 		pending = installed(r.objects)
 	case Upgrade:
-		pending = upgraded(q.first.objects, r.objects, st.observer.stateOf)
+		pending = upgraded(q.first.objects, q.delivered(kind, r.objects), st.observer.stateOf)
 		a.unchanged = unchangedPaths(q.first.objects, r.objects)
 	case Repair:
 		d, err := newDamage(r.objects)

@@ -110,5 +110,10 @@ func (q sequence) measure(ctx context.Context, st *stage, session Session, kind 
 	if err != nil {
 		return s, err
 	}
-	return s, a.watch(ctx, st, run, &s)
+	err = a.watch(ctx, st, run, &s)
+	if cannot := (*Cannot)(nil); errors.As(err, &cannot) {
+		s.cannot = cannot.Why
+		return s, nil
+	}
+	return s, err
 }
