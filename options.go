@@ -110,8 +110,8 @@ func (o *options) addConcurrencyFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&c.Clusters, "cluster-concurrency", c.Clusters, "For how many Clusters the condition is summed up at once.")
 	fs.IntVar(&c.ClusterBundles, "clusterbundle-concurrency", c.ClusterBundles,
 		"How many workload clusters are worked on at once.")
-	fs.IntVar(&c.ClusterCache, "clustercache-concurrency", c.ClusterCache,
-		"How many workload clusters are connected or checked at once.")
+	fs.IntVar(&c.Connections, "connection-concurrency", c.Connections,
+		"How many workload clusters are connected at once; half as many of one namespace.")
 }
 
 // addSourceFlags adds the flags about how sources are read and kept.

@@ -27,6 +27,8 @@ var onlyCoreHas = []string{
 	// What is applied is not slowed down on the client's side: how many requests are
 	// under way at once is bounded.
 	"clustercache-client-burst", "clustercache-client-qps",
+	// There is no ClusterCache: the flag is --connection-concurrency.
+	"clustercache-concurrency",
 	"cluster-concurrency",
 }
 

@@ -27,8 +27,8 @@ const (
 	connectVariable = "CONNECT_FILE"
 
 	// connectClusters are measured at once. Their control planes are initialized one
-	// connectStep after the other: in half a minute, the time between two attempts of the
-	// ClusterCache.
+	// connectStep after the other: in half a minute, the longest time between two attempts
+	// to connect.
 	connectClusters, connectStep = 20, 1500 * time.Millisecond
 )
 

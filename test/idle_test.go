@@ -18,9 +18,7 @@ const (
 	idleVariable = "IDLE_TIME"
 	idleDefault  = "45s"
 
-	// probePeriod is how often the ClusterCache probes a workload cluster,
-	// shortestStream how long a watch lasts at least.
-	probePeriod    = 10 * time.Second
+	// shortestStream is how long a watch lasts at least.
 	shortestStream = 5 * time.Minute
 )
 
@@ -36,23 +34,18 @@ func (s *scenario) calicoOn(name string, workload *testenv.Workload) *testenv.Pr
 	return seen
 }
 
-// isProbe reports whether the ClusterCache probes with the request.
-func isProbe(r testenv.Request) bool {
-	return r.Verb == "get" && r.Path == "/" && strings.Contains(r.Query, "timeout=")
-}
-
-// beside returns the requests that are neither for a watch nor probes.
+// beside returns the requests that are not for a watch.
 func beside(seen *testenv.Proxy) []testenv.Request {
 	var rest []testenv.Request
 	for _, r := range seen.Requests() {
-		if r.Verb != "watch" && !isProbe(r) {
+		if r.Verb != "watch" {
 			rest = append(rest, r)
 		}
 	}
 	return rest
 }
 
-// settles waits until nothing but probes was asked of a Cluster for a while.
+// settles waits until nothing was asked of a Cluster for a while.
 func (s *scenario) settles(seen *testenv.Proxy) {
 	s.t.Helper()
 	asked, since := -1, time.Now()
@@ -86,12 +79,11 @@ func TestNothingIsAskedOfIdleClusters(t *testing.T) {
 
 	s.Consistently(func() []testenv.Request {
 		return append(beside(clusters["arles"]), beside(clusters["nimes"])...)
-	}, period, time.Second).Should(BeEmpty(), "only watches and probes")
+	}, period, time.Second).Should(BeEmpty(), "only watches")
 	for name, seen := range clusters {
 		t.Logf("%s, idle for %s with %d streams:\n%s", name, period, streams[name], counted(seen.Requests()))
 		rotations := int(period/shortestStream) + 1
 		s.Expect(seen.Count("watch", "")).To(BeNumerically("<=", rotations*streams[name]))
-		s.Expect(len(seen.Requests()) - seen.Count("watch", "")).To(BeNumerically("<=", int(period/probePeriod)+2))
 		s.Expect(s.ready("calico-" + name)()).To(Equal(isReady))
 	}
 }

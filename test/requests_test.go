@@ -75,13 +75,11 @@ func isForStream(r testenv.Request) bool {
 }
 
 // ofInstall returns the requests of an install, those that connect and how often
-// discovery was read. The ClusterCache and its RESTMapper, whose requests have a
-// timeout in their query, connect; so does who reads the version to choose a release.
+// discovery was read. Who reads the version connects, or chooses a release by it.
 func ofInstall(requests []testenv.Request) (ours, others []testenv.Request, polls int) {
 	for _, r := range requests {
-		connects := r.Resource == "" && (strings.Contains(r.Query, "timeout=") || r.Path == "/version")
 		switch {
-		case connects:
+		case r.Path == "/version":
 			others = append(others, r)
 			continue
 		case r.Resource == "":

@@ -151,8 +151,8 @@ const (
 	watches        = "watch deployments"
 )
 
-// asked returns how often a proxy was asked for what, beside what the ClusterCache
-// asks for and the version: the root, discovery and /version have no resource.
+// asked returns how often a proxy was asked for what, beside discovery and the version,
+// which have no resource.
 func asked(proxy *testenv.Proxy) map[string]int {
 	counts := make(map[string]int)
 	for _, r := range proxy.Requests() {

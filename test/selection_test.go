@@ -51,11 +51,8 @@ func (a *answers) answer(w http.ResponseWriter, _ *http.Request, _ testenv.Reque
 	return true
 }
 
-// isForVersion reports whether a release is chosen by the answer. The ClusterCache
-// asks with a timeout.
-func isForVersion(r testenv.Request) bool {
-	return r.Path == "/version" && !strings.Contains(r.Query, "timeout=")
-}
+// isForVersion reports whether a release is chosen by the answer.
+func isForVersion(r testenv.Request) bool { return r.Path == "/version" }
 
 // pin is what of a ClusterBundle is pinned, as "1.0.0 by v1.36.0".
 func (s *scenario) pin(name string) func() string {

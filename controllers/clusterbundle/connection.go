@@ -14,24 +14,24 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
 )
 
-// notConnectedRetry is when to look again why a cluster is not connected: the
-// ClusterCache tries every 30 seconds and reports only when it succeeded.
-const notConnectedRetry = 30 * time.Second
+// startRetry is when to look again at a cluster that is not connected while the manager
+// starts, when that is not reported. Later the connections tell of each change.
+const startRetry = 30 * time.Second
 
 // connect takes the connection to the workload cluster.
 func (r *Reconciler) connect(ctx context.Context, s *scope) (err error) {
-	if s.workload, err = r.Connections.Client(ctx, client.ObjectKeyFromObject(s.cluster)); err != nil {
+	if s.workload, err = r.Connections.Client(client.ObjectKeyFromObject(s.cluster)); err != nil {
 		return err
 	}
 	s.requests = s.workload.ForPass()
 	return nil
 }
 
-// diagnose adds to the error for a cluster that is not connected what keeps the
-// ClusterCache from it, as far as the kubeconfig Secret shows it: the
-// ClusterCache itself only logs it.
+// diagnose adds to the error for a cluster that is not connected what the kubeconfig
+// Secret shows of the reason.
 func (r *Reconciler) diagnose(ctx context.Context, cluster *clusterv1.Cluster, err error) error {
 	key := client.ObjectKey{Namespace: cluster.Namespace, Name: secret.Name(cluster.Name, secret.Kubeconfig)}
 	kubeconfig := &corev1.Secret{}
@@ -44,8 +44,19 @@ func (r *Reconciler) diagnose(ctx context.Context, cluster *clusterv1.Cluster, e
 	default:
 		if _, unsafe := capi.SafeKubeconfig(kubeconfig.Data[secret.KubeconfigDataName]); unsafe != nil {
 			problem = fmt.Errorf("%w: Secret %s has no kubeconfig in its key %q that is used: %w",
-				err, key.Name, secret.KubeconfigDataName, unsafe)
+				workload.ErrNotConnected, key.Name, secret.KubeconfigDataName, unsafe)
 		}
 	}
-	return fault.Wait(v1alpha1.ClusterNotConnectedReason, notConnectedRetry, problem)
+	return fault.Wait(v1alpha1.ClusterNotConnectedReason, r.startRetry(), problem)
 }
+
+// startRetry returns startRetry while the manager starts, else 0.
+func (r *Reconciler) startRetry() time.Duration {
+	if r.isStarting() {
+		return startRetry
+	}
+	return 0
+}
+
+// isStarting reports whether the manager has just begun to connect.
+func (r *Reconciler) isStarting() bool { return r.Clock.Since(r.began) < startTime }

@@ -62,6 +62,9 @@ type Reconciler struct {
 	// ClusterEvents names the ClusterBundles in whose workload cluster something changed, or
 	// for whose Cluster the library has, or fails to have, what only it gets.
 	ClusterEvents *trigger.Channel
+	// ConnectionEvents names the Clusters whose connection, or version of Kubernetes,
+	// changed.
+	ConnectionEvents *trigger.Channel
 	// SyncPeriod is the least time after which a workload cluster is looked at again
 	// though nothing happened. 0 for never.
 	SyncPeriod time.Duration

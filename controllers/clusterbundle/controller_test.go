@@ -1,7 +1,6 @@
 package clusterbundle
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -17,7 +16,6 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -27,16 +25,6 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
 )
-
-// connected has one workload cluster for all Clusters, or none.
-type connected struct{ cfg *rest.Config }
-
-func (c connected) GetRESTConfig(context.Context, client.ObjectKey) (*rest.Config, error) {
-	if c.cfg == nil {
-		return nil, clustercache.ErrClusterNotConnected
-	}
-	return c.cfg, nil
-}
 
 // incomplete stands for the digest of a release that is not complete.
 const incomplete v1alpha1.Digest = "sha256:0"
@@ -61,7 +49,8 @@ func completeParent(t *testing.T, digest v1alpha1.Digest) *rest.Config {
 }
 
 // reconcilerOf returns a Reconciler whose management cluster holds the objects, and
-// to whose Cluster the given configuration leads, nil for none.
+// to whose Cluster prod, of the namespace default or none, the given configuration
+// leads, nil for none.
 func reconcilerOf(t *testing.T, workloadCluster *rest.Config, objects ...client.Object) *Reconciler {
 	t.Helper()
 	scheme := runtime.NewScheme()
@@ -75,12 +64,17 @@ func reconcilerOf(t *testing.T, workloadCluster *rest.Config, objects ...client.
 		WithIndex(&v1alpha1.ClusterBundle{}, capi.ClusterField, func(o client.Object) []string {
 			return []string{o.(*v1alpha1.ClusterBundle).Spec.ClusterName}
 		}).Build()
+	connected := make(map[client.ObjectKey]*rest.Config)
+	if workloadCluster != nil {
+		connected[client.ObjectKey{Namespace: "default", Name: "prod"}] = workloadCluster
+		connected[client.ObjectKey{Name: "prod"}] = workloadCluster
+	}
 	return &Reconciler{
 		Client:      management,
 		Bundles:     capi.Bundles{Reader: management},
 		Status:      status.NewWriter(management, events.NewFakeRecorder(10), clock.RealClock{}),
 		Library:     opened{},
-		Connections: workload.NewConnections(connected{workloadCluster}),
+		Connections: connectionsTo(t, connected),
 		Watches:     workload.NewWatches(t.Context(), func(types.NamespacedName) {}),
 		Clock:       clock.RealClock{},
 		lanes:       newLanes(4),

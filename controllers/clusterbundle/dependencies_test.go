@@ -123,7 +123,7 @@ func dependingOn(sets ...string) func(*v1alpha1.ClusterBundle) {
 // scopeOf returns what a reconcile knows when it has a connection.
 func scopeOf(t *testing.T, r *Reconciler, cb *v1alpha1.ClusterBundle) *scope {
 	t.Helper()
-	connected, err := r.Connections.Client(t.Context(), clusterKey(cb))
+	connected, err := r.Connections.Client(clusterKey(cb))
 	if err != nil {
 		t.Fatal(err)
 	}

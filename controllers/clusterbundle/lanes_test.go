@@ -22,7 +22,6 @@ import (
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/status"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
 )
 
 func TestWorkersStayFreeForClustersThatAnswer(t *testing.T) {
@@ -77,13 +76,6 @@ func TestWorkersStayFreeForClustersThatAnswer(t *testing.T) {
 	}
 }
 
-// byNamespace are the connections of the Clusters of namespaces.
-type byNamespace map[string]*rest.Config
-
-func (b byNamespace) GetRESTConfig(_ context.Context, cluster client.ObjectKey) (*rest.Config, error) {
-	return b[cluster.Namespace], nil
-}
-
 // stalled is an API server that accepts and never answers, as many clusters.
 type stalled struct{ waiting, most, requests atomic.Int32 }
 
@@ -91,10 +83,12 @@ func newStalled(t *testing.T) (*stalled, *rest.Config) {
 	t.Helper()
 	s := &stalled{}
 	server := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		s.requests.Add(1)
-		s.most.Store(max(s.most.Load(), s.waiting.Add(1)))
+		if r.URL.Path != "/version" { // no worker waits for a probe
+			s.requests.Add(1)
+			s.most.Store(max(s.most.Load(), s.waiting.Add(1)))
+			defer s.waiting.Add(-1)
+		}
 		<-r.Context().Done()
-		s.waiting.Add(-1)
 	}))
 	t.Cleanup(func() {
 		server.CloseClientConnections()
@@ -140,7 +134,10 @@ func TestClustersThatNeverAnswerLeaveWorkersToOthers(t *testing.T) {
 	server, never := newStalled(t)
 	var objects []client.Object
 	var queued []reconcile.Request
+	byNamespace := map[string]*rest.Config{"hostile": never, "good": completeParent(t, "sha256:1")}
+	connected := make(map[client.ObjectKey]*rest.Config)
 	add := func(namespace, cluster string) client.ObjectKey {
+		connected[client.ObjectKey{Namespace: namespace, Name: cluster}] = byNamespace[namespace]
 		objects = append(objects, completeOn(namespace, cluster)...)
 		key := client.ObjectKey{Namespace: namespace, Name: bundleOf("cni", cluster).Name}
 		queued = append(queued, reconcile.Request{NamespacedName: key})
@@ -157,7 +154,7 @@ func TestClustersThatNeverAnswerLeaveWorkersToOthers(t *testing.T) {
 	}
 	r := reconcilerOf(t, nil, objects...)
 	r.Status = status.NewWriter(r.Client, events.NewFakeRecorder(1000), r.Clock)
-	r.Connections = workload.NewConnections(byNamespace{"hostile": never, "good": completeParent(t, "sha256:1")})
+	r.Connections = connectionsTo(t, connected)
 	r.lanes = newLanes(workers)
 
 	c, err := controller.NewUnmanaged("lanes", controller.Options{

@@ -104,7 +104,7 @@ func (r *Reconciler) openRelease(ctx context.Context, s *scope) error {
 // complete in the workload cluster; by the strategy ApplyOnce, any release.
 func (r *Reconciler) ignoreIfComplete(ctx context.Context, s *scope, problem error) error {
 	cb := s.clusterBundle
-	cluster, err := r.Connections.Client(ctx, clusterKey(cb))
+	cluster, err := r.Connections.Client(clusterKey(cb))
 	if err != nil {
 		return err
 	}

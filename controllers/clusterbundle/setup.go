@@ -9,7 +9,6 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
@@ -33,7 +32,7 @@ const debounce = 100 * time.Millisecond
 // SetupWithManager adds the reconciler to the manager, whose cache has the
 // indices of capi.IndexFields.
 func (r *Reconciler) SetupWithManager(
-	ctx context.Context, mgr ctrl.Manager, cache clustercache.ClusterCache, options controller.Options,
+	ctx context.Context, mgr ctrl.Manager, options controller.Options,
 ) error {
 	r.began, r.lanes = r.Clock.Now(), newLanes(options.MaxConcurrentReconciles)
 	if err := r.stopOnChanges(ctx, mgr.GetCache()); err != nil {
@@ -60,7 +59,7 @@ func (r *Reconciler) SetupWithManager(
 			}), specChanged).
 		Watches(&v1alpha1.ClusterBundleSet{}, handler.EnqueueRequestsFromMapFunc(bySet),
 			builder.WithPredicates(changed)).
-		WatchesRawSource(capi.Connections(cache, "clusterbundle", byCluster)).
+		WatchesRawSource(trigger.Source(r.ConnectionEvents, 0, capi.RequestsBy(r.Client, capi.ClusterField))).
 		WatchesRawSource(trigger.Source(r.BundleEvents, 0, byBundle)).
 		WatchesRawSource(trigger.Source(r.ClusterEvents, debounce, trigger.Itself)).
 		WithOptions(options)

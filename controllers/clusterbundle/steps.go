@@ -95,7 +95,7 @@ func (r *Reconciler) run(ctx context.Context, s *scope) findings {
 		r.Watches.Stop(client.ObjectKeyFromObject(s.clusterBundle))
 	}
 	return findings{
-		starting: r.Clock.Since(r.began) < startTime,
+		starting: r.isStarting(),
 		choice:   s.choice, passed: s.passed, err: err,
 	}
 }

@@ -34,8 +34,6 @@ func (a *answering) Version(_ context.Context, _ client.ObjectKey, known string)
 	return release.Settle(known, a.reading), nil
 }
 
-func (a *answering) Forget(client.ObjectKey) { a.reading = release.Reading{} }
-
 // pinned returns what is pinned in the ClusterBundle of the set cni on the Cluster prod.
 func pinned(t *testing.T, r *Reconciler) v1alpha1.ClusterBundleSpec {
 	t.Helper()

@@ -34,8 +34,6 @@ func (p Placement) setKey() types.NamespacedName {
 // error for a cluster that is not connected is a fault.Wait.
 type versions interface {
 	Version(ctx context.Context, cluster client.ObjectKey, known string) (release.Settled, error)
-	// Forget drops what is kept of a workload cluster whose Cluster is gone.
-	Forget(cluster client.ObjectKey)
 }
 
 // selector chooses releases without blocking.
@@ -58,8 +56,9 @@ type Reconciler struct {
 	Events   recorder
 	// BundleEvents names the Bundles of which a source was resolved or fetched.
 	BundleEvents *trigger.Channel
-	// VersionEvents names the Clusters whose Kubernetes version changed.
-	VersionEvents *trigger.Channel
+	// ConnectionEvents names the Clusters whose connection, or version of Kubernetes,
+	// changed.
+	ConnectionEvents *trigger.Channel
 	// SyncPeriod is the least time after which a placement is looked at again
 	// though nothing happened: an upgrade of Kubernetes has no event. 0 for never.
 	SyncPeriod time.Duration
@@ -88,9 +87,6 @@ func (r *Reconciler) place(ctx context.Context, p Placement) (selected bool, err
 	set, cluster, err := r.getSetAndCluster(ctx, p)
 	if err != nil {
 		return false, err
-	}
-	if cluster == nil {
-		r.Versions.Forget(p.clusterKey())
 	}
 	if isPaused(set, cluster) || !r.Filter.HasSetOn(set, cluster, nil) {
 		return false, nil

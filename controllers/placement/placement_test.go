@@ -222,17 +222,6 @@ func (a always) Version(_ context.Context, _ client.ObjectKey, known string) (re
 	return release.Settled{Version: a.version}, nil
 }
 
-func (always) Forget(client.ObjectKey) {}
-
-// forgetful remembers which clusters it was told to forget.
-type forgetful struct {
-	always
-
-	forgotten []client.ObjectKey
-}
-
-func (f *forgetful) Forget(cluster client.ObjectKey) { f.forgotten = append(f.forgotten, cluster) }
-
 // digestOf is the digest of a release of that version.
 func digestOf(version string) v1alpha1.Digest { return v1alpha1.Digest("sha256:" + version) }
 
@@ -415,20 +404,6 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-func TestOnlyAClusterThatIsGoneIsForgotten(t *testing.T) {
-	t.Parallel()
-	versions := &forgetful{always: always{version: "v1.36.0"}}
-	r := reconcilerWith(t, versions, theSet("cni"), theCluster("prod"), calico("1.0.0"))
-	for _, cluster := range []string{"prod", "gone"} {
-		if _, err := r.place(t.Context(), Placement{"default", "cni", cluster}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if diff := cmp.Diff([]client.ObjectKey{{Namespace: "default", Name: "gone"}}, versions.forgotten); diff != "" {
-		t.Errorf("forgotten (-want +got):\n%s", diff)
-	}
-}
-
 func TestPlacementsWithOnePlainNameGetTwoNames(t *testing.T) {
 	t.Parallel()
 	r := reconcilerWith(t, always{version: "v1.36.0"},
@@ -511,7 +486,7 @@ func TestAnotherVersionLeadsToThePlacementsOfItsCluster(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := r.versionToPlacements(t.Context(), types.NamespacedName{Namespace: "default", Name: tc.given})
+			got := r.connectionToPlacements(t.Context(), types.NamespacedName{Namespace: "default", Name: tc.given})
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("placements (-want +got):\n%s", diff)
 			}

@@ -10,7 +10,6 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -30,7 +29,7 @@ type queue = workqueue.TypedRateLimitingInterface[Placement]
 // SetupWithManager adds the reconciler to the manager, whose cache has the
 // indices of capi.IndexFields.
 func (r *Reconciler) SetupWithManager(
-	mgr ctrl.Manager, cache clustercache.ClusterCache, options controller.TypedOptions[Placement],
+	mgr ctrl.Manager, options controller.TypedOptions[Placement],
 ) error {
 	setChanged := predicate.Or[client.Object](
 		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{})
@@ -46,9 +45,8 @@ func (r *Reconciler) SetupWithManager(
 		Watches(&v1alpha1.Bundle{}, handler.TypedEnqueueRequestsFromMapFunc(r.bundleToPlacements),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&clusterv1.Cluster{}, r.clusterEvents(), builder.WithPredicates(clusterChanged())).
-		WatchesRawSource(capi.Connections(cache, "placement", r.connectionToPlacements)).
 		WatchesRawSource(trigger.Source(r.BundleEvents, 0, r.placementsOf)).
-		WatchesRawSource(trigger.Source(r.VersionEvents, 0, r.versionToPlacements)).
+		WatchesRawSource(trigger.Source(r.ConnectionEvents, 0, r.connectionToPlacements)).
 		WithOptions(options)
 	if !r.Bundles.OwnOnly {
 		made = made.Watches(&corev1.Namespace{}, handler.TypedEnqueueRequestsFromMapFunc(r.namespaceToPlacements),
@@ -141,14 +139,9 @@ func (r *Reconciler) namespaceToPlacements(ctx context.Context, namespace client
 	return placements
 }
 
-// connectionToPlacements returns the placements of a Cluster that was connected
-// or disconnected: only now its version can be read.
-func (r *Reconciler) connectionToPlacements(ctx context.Context, cluster client.Object) []Placement {
-	return r.clusterToPlacements(ctx, cluster, cluster.GetLabels())
-}
-
-// versionToPlacements returns the placements of a Cluster whose version changed.
-func (r *Reconciler) versionToPlacements(ctx context.Context, key types.NamespacedName) []Placement {
+// connectionToPlacements returns the placements of a Cluster whose version can be read
+// now, or no longer, or changed.
+func (r *Reconciler) connectionToPlacements(ctx context.Context, key types.NamespacedName) []Placement {
 	cluster := &clusterv1.Cluster{}
 	if err := r.Client.Get(ctx, key, cluster); err != nil {
 		if !apierrors.IsNotFound(err) {

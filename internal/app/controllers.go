@@ -8,7 +8,6 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -47,30 +46,31 @@ type wiring struct {
 	mgr         ctrl.Manager
 	opts        Options
 	library     *library.Library
-	clusters    clustercache.ClusterCache
 	connections *workload.Connections
 	bundles     capi.Bundles
 	// filter has the objects that match --watch-filter.
 	filter capi.Filter
 }
 
-// addControllers adds the ClusterCache and the controllers to the manager.
+// addControllers adds the controllers to the manager.
 func addControllers(ctx context.Context, mgr ctrl.Manager, opened *library.Library, opts Options) error {
 	if err := capi.IndexFields(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	clusters, err := newClusterCache(ctx, mgr, opts)
+	inside, err := insideOf(mgr.GetConfig())
 	if err != nil {
 		return err
 	}
 	w := wiring{
 		mgr: mgr, opts: opts, library: opened,
-		clusters: clusters, connections: workload.NewConnections(clusters),
+		connections: workload.NewConnections(ctx, workload.ConnectionOptions{
+			ConfigOf: configOf, Concurrency: opts.Concurrency.Connections, Inside: inside,
+		}),
 		bundles: capi.Bundles{Reader: mgr.GetClient(), OwnOnly: opts.ownBundlesOnly()},
 		filter:  capi.Filter(opts.Manager.WatchFilter),
 	}
 	for _, add := range []func(context.Context) error{
-		w.addBundles, w.addPlacements, w.addSets, w.addClusters, w.addClusterBundles,
+		w.addBundles, w.addPlacements, w.addSets, w.addClusters, w.addClusterBundles, w.addConnecting,
 	} {
 		if err := add(ctx); err != nil {
 			return err
@@ -79,19 +79,18 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opened *library.Libra
 	return nil
 }
 
-// newClusterCache adds CAPI's ClusterCache, which connects the Clusters that a
-// set selects, and those from which something is to be removed.
-func newClusterCache(ctx context.Context, mgr ctrl.Manager, opts Options) (clustercache.ClusterCache, error) {
-	return capi.SetupClusterCache(ctx, mgr, capi.ClusterCacheOptions{
-		Name: name,
-		Selects: func(cluster *clusterv1.Cluster) bool {
-			return capi.Filter(opts.Manager.WatchFilter).IsNeeded(ctx, mgr.GetClient(), cluster)
+// addConnecting adds the controller that has the Clusters connected that a set selects,
+// and those from which something is to be removed.
+func (w wiring) addConnecting(context.Context) error {
+	return capi.SetupConnecting(w.mgr, capi.ConnectingOptions{
+		Selects: func(ctx context.Context, cluster *clusterv1.Cluster) bool {
+			return w.filter.IsNeeded(ctx, w.mgr.GetClient(), cluster)
 		},
 		Changes: []source.Source{
-			capi.SelectionChanges(mgr.GetClient(), mgr.GetCache()),
-			capi.UninstallChanges(mgr.GetCache()),
+			capi.SelectionChanges(w.mgr.GetClient(), w.mgr.GetCache()),
+			capi.UninstallChanges(w.mgr.GetCache()),
 		},
-		Concurrency: opts.Concurrency.ClusterCache,
+		Connections: w.connections,
 	})
 }
 
@@ -113,14 +112,12 @@ func (w wiring) addBundles(ctx context.Context) error {
 }
 
 func (w wiring) addPlacements(ctx context.Context) error {
-	versionEvents := trigger.NewChannel(ctx)
-	w.connections.Subscribe(versionEvents.Notify)
 	r := &placement.Reconciler{
 		Client: w.mgr.GetClient(), Filter: w.filter, Bundles: w.bundles, Versions: w.connections, Library: w.library, Events: w.newStatus(),
-		BundleEvents: w.bundleEvents(ctx), VersionEvents: versionEvents,
+		BundleEvents: w.bundleEvents(ctx), ConnectionEvents: w.connectionEvents(ctx),
 		SyncPeriod: w.opts.Manager.SyncPeriod, NeverHolds: !w.opts.Features.Enabled(KubernetesUpgradeHold),
 	}
-	return r.SetupWithManager(w.mgr, w.clusters, options[placement.Placement](w.opts.Concurrency.Placements))
+	return r.SetupWithManager(w.mgr, options[placement.Placement](w.opts.Concurrency.Placements))
 }
 
 func (w wiring) addSets(context.Context) error {
@@ -142,14 +139,15 @@ func (w wiring) addClusterBundles(ctx context.Context) error {
 		Client: w.mgr.GetClient(), Filter: w.filter, Bundles: w.bundles, Status: w.newStatus(), Library: w.library, Connections: w.connections,
 		Watches: workload.NewWatches(ctx, clusterEvents.Notify),
 		// An object is in memory twice: as it is on disk, and as it is sent.
-		Budget:        semaphore.NewWeighted(max(applyBudget, 2*w.opts.Objects.Bytes)),
-		Clock:         clock.RealClock{},
-		BundleEvents:  w.bundleEvents(ctx),
-		ClusterEvents: clusterEvents,
-		SyncPeriod:    w.opts.Manager.SyncPeriod,
-		NeverPatches:  !w.opts.Features.Enabled(ClusterPatches),
+		Budget:           semaphore.NewWeighted(max(applyBudget, 2*w.opts.Objects.Bytes)),
+		Clock:            clock.RealClock{},
+		BundleEvents:     w.bundleEvents(ctx),
+		ClusterEvents:    clusterEvents,
+		ConnectionEvents: w.connectionEvents(ctx),
+		SyncPeriod:       w.opts.Manager.SyncPeriod,
+		NeverPatches:     !w.opts.Features.Enabled(ClusterPatches),
 	}
-	return r.SetupWithManager(ctx, w.mgr, w.clusters, options[reconcile.Request](w.opts.Concurrency.ClusterBundles))
+	return r.SetupWithManager(ctx, w.mgr, options[reconcile.Request](w.opts.Concurrency.ClusterBundles))
 }
 
 // newStatus returns what writes the statuses of one kind of objects.
@@ -162,6 +160,14 @@ func (w wiring) newStatus() *status.Writer {
 func (w wiring) bundleEvents(ctx context.Context) *trigger.Channel {
 	events := trigger.NewChannel(ctx)
 	w.library.Subscribe(events.Notify)
+	return events
+}
+
+// connectionEvents returns a channel of the Clusters whose connection, or version of
+// Kubernetes, changed.
+func (w wiring) connectionEvents(ctx context.Context) *trigger.Channel {
+	events := trigger.NewChannel(ctx)
+	w.connections.Subscribe(events.Notify)
 	return events
 }
 

@@ -2,7 +2,7 @@
 // every other program that runs the controllers: caches, store, sources, library,
 // connections, controllers.
 //
-//	Options -> Run -> manager: caches, ClusterCache
+//	Options -> Run -> manager: caches, connections
 //	               -> library: store, fetch, registries, resolver
 //	               -> controllers: bundle, placement, clusterbundleset, clusterbundle
 //

@@ -12,8 +12,8 @@ import (
 const maxLogged = 4 << 10
 
 // BoundedLog returns the logger with errors and texts of at most 4 KiB on one line.
-// Libraries log what a server said, which may be a tenant's: CAPI's ClusterCache logs
-// the whole message of an API server's error.
+// Libraries log what a server said, which may be a tenant's: client-go logs the whole
+// message of an API server's error.
 func BoundedLog(log logr.Logger) logr.Logger {
 	sink := log.GetSink()
 	if sink == nil {

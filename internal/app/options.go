@@ -65,7 +65,7 @@ type ManagerOptions struct {
 // Concurrency is how many items of a controller are worked on at once. Each must be
 // positive.
 type Concurrency struct {
-	Bundles, Placements, Sets, Clusters, ClusterBundles, ClusterCache int
+	Bundles, Placements, Sets, Clusters, ClusterBundles, Connections int
 }
 
 // CacheOptions are those of the cache directory.
@@ -118,7 +118,7 @@ func DefaultOptions() Options {
 			KubeAPIQPS:    100,
 			KubeAPIBurst:  200,
 		},
-		Concurrency: Concurrency{Bundles: 10, Placements: 10, Sets: 10, Clusters: 10, ClusterBundles: 20, ClusterCache: 100},
+		Concurrency: Concurrency{Bundles: 10, Placements: 10, Sets: 10, Clusters: 10, ClusterBundles: 20, Connections: 100},
 		Cache:       CacheOptions{Dir: "/var/cache/caapb", MaxBytes: 3 << 30, NamespacePercent: 50},
 		Sources: SourceOptions{
 			ResolveInterval: 10 * time.Minute,

@@ -6,7 +6,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	addonsv1 "sigs.k8s.io/cluster-api/api/addons/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -55,11 +54,7 @@ func Takeover(ctx context.Context, cfg *rest.Config, o TakeoverOptions, out, rep
 // is of the same Secrets as those that the manager uses.
 func connectTo(scheme *runtime.Scheme) func([]byte) (client.Client, error) {
 	return func(kubeconfig []byte) (client.Client, error) {
-		safe, err := capi.SafeKubeconfig(kubeconfig)
-		if err != nil {
-			return nil, err
-		}
-		cfg, err := clientcmd.RESTConfigFromKubeConfig(safe)
+		cfg, err := capi.ConfigOf(kubeconfig)
 		if err != nil {
 			return nil, err
 		}

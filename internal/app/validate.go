@@ -10,7 +10,7 @@ import (
 func (o Options) validate() error {
 	c, m := o.Concurrency, o.Manager
 	switch {
-	case min(c.Bundles, c.Placements, c.Sets, c.Clusters, c.ClusterBundles, c.ClusterCache) < 1:
+	case min(c.Bundles, c.Placements, c.Sets, c.Clusters, c.ClusterBundles, c.Connections) < 1:
 		return errors.New("options: every concurrency must be positive")
 	case m.KubeAPIQPS <= 0 || m.KubeAPIBurst <= 0:
 		return errors.New("options: requests per second to the management cluster, and at once, must be positive")

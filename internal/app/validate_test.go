@@ -16,7 +16,7 @@ func TestOptionsThatALibraryWouldReplaceAreRefused(t *testing.T) {
 		"no set at once":                 func(o *Options) { o.Concurrency.Sets = 0 },
 		"no Cluster at once":             func(o *Options) { o.Concurrency.Clusters = 0 },
 		"no ClusterBundle at once":       func(o *Options) { o.Concurrency.ClusterBundles = -1 },
-		"no connection at once":          func(o *Options) { o.Concurrency.ClusterCache = 0 },
+		"no connection at once":          func(o *Options) { o.Concurrency.Connections = 0 },
 		"no requests per second":         func(o *Options) { o.Manager.KubeAPIQPS = 0 },
 		"no requests at once":            func(o *Options) { o.Manager.KubeAPIBurst = 0 },
 		"a sync period that is negative": func(o *Options) { o.Manager.SyncPeriod = -time.Second },

@@ -86,6 +86,7 @@ var lateral = []struct{ from, to string }{
 	{"internal/library", "internal/store"},                   // keeps indexes and objects beside the downloads
 	{"internal/source", "internal/store"},                    // has the store do every download
 	{"internal/source/child", "internal/source/slots"},       // each namespace has one child at a time
+	{"internal/workload", "internal/source/slots"},           // each namespace has its share of the attempts to connect
 	{"internal/source/kustomize", "internal/source/child"},   // what strangers wrote is worked on in a child process
 	{"internal/source/kustomize", "internal/source/archive"}, // the child unpacks, too
 	{"internal/source/helm", "internal/source/child"},        // as above
@@ -99,7 +100,7 @@ var lateral = []struct{ from, to string }{
 // controllerEdges are the edges that controllers may import. Sources and the
 // store are not among them: controllers see releases, which the library opens.
 var controllerEdges = []string{
-	"internal/capi",     // paused, moved, filters, the ClusterCache
+	"internal/capi",     // paused, moved, filters, which Clusters are connected
 	"internal/library",  // opened releases and their digests
 	"internal/status",   // conditions, events, the end of a reconcile
 	"internal/trigger",  // events that are not about an object of the API

@@ -5,15 +5,12 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
 // ClusterChanged lets through the events of Clusters that are new or gone, and of
@@ -23,24 +20,6 @@ func ClusterChanged[F comparable](facts func(*clusterv1.Cluster) F) predicate.Pr
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		return facts(e.ObjectOld.(*clusterv1.Cluster)) != facts(e.ObjectNew.(*clusterv1.Cluster))
 	}}
-}
-
-// Connections is a source of what toItems returns for each Cluster that the
-// ClusterCache connects or disconnects, for a queue of any type of items. The
-// ClusterCache itself knows queues of requests only. The name is that of the
-// controller.
-func Connections[T comparable](
-	cache clustercache.ClusterCache, name string, toItems func(context.Context, client.Object) []T,
-) source.TypedSource[T] {
-	return source.TypedFunc[T](func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[T]) error {
-		add := func(ctx context.Context, cluster client.Object) []reconcile.Request {
-			for _, item := range toItems(ctx, cluster) {
-				queue.Add(item)
-			}
-			return nil // the queue below gets nothing
-		}
-		return cache.GetClusterSource(name, add).Start(ctx, nil)
-	})
 }
 
 // Delayed leads to what toKeys returns of an object, before and after a change of it,

@@ -1,17 +1,12 @@
 package capi
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"maps"
 
-	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
-	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	"sigs.k8s.io/cluster-api/util/secret"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // maxKubeconfig bounds a kubeconfig in bytes: parsed it takes hundreds of times more.
@@ -84,30 +79,12 @@ func checkUsable(text []byte) error {
 	return nil
 }
 
-// kubeconfigs reads the kubeconfig Secrets for the ClusterCache, which does what they
-// say: it refuses programs and plugins, and reads files.
-type kubeconfigs struct {
-	client.Reader
-	// begins is called with the Cluster when an attempt to connect it begins.
-	begins func(cluster client.ObjectKey)
-}
-
-// Get reads an object, of a kubeconfig Secret with what is safe of it. The errors are
-// those of the reader and of SafeKubeconfig.
-func (k kubeconfigs) Get(ctx context.Context, key client.ObjectKey, object client.Object, opts ...client.GetOption) error {
-	if err := k.Reader.Get(ctx, key, object, opts...); err != nil {
-		return err
-	}
-	read, ok := object.(*corev1.Secret)
-	if !ok {
-		return nil
-	}
-	k.begins(client.ObjectKey{Namespace: key.Namespace, Name: read.Labels[clusterv1.ClusterNameLabel]})
-	safe, err := SafeKubeconfig(read.Data[secret.KubeconfigDataName])
+// ConfigOf returns the configuration that SafeKubeconfig makes of a kubeconfig. Its
+// errors are those of SafeKubeconfig.
+func ConfigOf(text []byte) (*rest.Config, error) {
+	safe, err := SafeKubeconfig(text)
 	if err != nil {
-		return fmt.Errorf("secret %s: %w", key.Name, err)
+		return nil, err
 	}
-	read.Data = maps.Clone(read.Data)
-	read.Data[secret.KubeconfigDataName] = safe
-	return nil
+	return clientcmd.RESTConfigFromKubeConfig(safe)
 }

@@ -90,7 +90,7 @@ func (f Filter) IsNeeded(ctx context.Context, reader client.Reader, cluster *clu
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
 // SelectionChanges is a source of the Clusters that a set selects, or did before,
-// whenever the set changes: for the ClusterCache, which connects them.
+// whenever the set changes: for SetupConnecting.
 func SelectionChanges(reader client.Reader, cache ctrlcache.Cache) source.Source {
 	enqueue := func(ctx context.Context, set *v1alpha1.ClusterBundleSet, q queue) {
 		clusters, err := SelectedClusters(ctx, reader, set)

@@ -21,7 +21,7 @@ func NeedsUninstall(cb *v1alpha1.ClusterBundle) bool {
 }
 
 // UninstallChanges is a source of the Clusters from which something is to be
-// removed, or no longer: for the ClusterCache, which connects them as long.
+// removed, or no longer: for SetupConnecting, which has them connected as long.
 func UninstallChanges(cache ctrlcache.Cache) source.Source {
 	enqueue := func(cb *v1alpha1.ClusterBundle, q queue) {
 		q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: cb.Namespace, Name: cb.Spec.ClusterName}})

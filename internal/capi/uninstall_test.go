@@ -1,6 +1,7 @@
 package capi_test
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 
@@ -13,7 +14,6 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
-	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/workload"
 )
 
 func TestAClusterStaysConnectedWhileSomethingIsToBeRemoved(t *testing.T) {
@@ -28,25 +28,24 @@ func TestAClusterStaysConnectedWhileSomethingIsToBeRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	var unselected atomic.Int32 // how often a Cluster that no set selects was asked for
-	clusters, err := capi.SetupClusterCache(t.Context(), mgr, capi.ClusterCacheOptions{
-		Name: "test",
-		Selects: func(c *clusterv1.Cluster) bool {
+	connections := newConnections(t)
+	err := capi.SetupConnecting(mgr, capi.ConnectingOptions{
+		Connections: connections,
+		Selects: func(_ context.Context, c *clusterv1.Cluster) bool {
 			needed := capi.Filter("").IsNeeded(t.Context(), mgr.GetClient(), c)
 			if len(capi.SelectingSets(t.Context(), mgr.GetClient(), ns, c.Labels)) == 0 {
 				unselected.Add(1)
 			}
 			return needed
 		},
-		Changes:     []source.Source{capi.SelectionChanges(mgr.GetClient(), mgr.GetCache()), capi.UninstallChanges(mgr.GetCache())},
-		Concurrency: 1,
+		Changes: []source.Source{capi.SelectionChanges(mgr.GetClient(), mgr.GetCache()), capi.UninstallChanges(mgr.GetCache())},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	run(t, mgr)
-	connections := workload.NewConnections(clusters)
 	connected := func() bool {
-		_, err := connections.Client(t.Context(), client.ObjectKeyFromObject(cluster))
+		_, err := connections.Client(client.ObjectKeyFromObject(cluster))
 		return err == nil
 	}
 	testenv.Eventually(t, "the filter is asked", func() bool { return unselected.Load() > 0 })
@@ -64,7 +63,7 @@ func TestAClusterStaysConnectedWhileSomethingIsToBeRemoved(t *testing.T) {
 	if err := m.Client.Delete(t.Context(), cb); err != nil {
 		t.Fatal(err)
 	}
-	cluster.Annotations = map[string]string{"any": "change"}
+	cluster.Labels["any"] = "change"
 	if err := m.Client.Update(t.Context(), cluster); err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package testenv
 
 import (
-	"context"
 	"errors"
 	"testing"
 
@@ -11,55 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	"sigs.k8s.io/cluster-api/util/conditions"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 )
-
-func TestClusterCacheConnects(t *testing.T) {
-	t.Parallel()
-	m, w := SharedManagement(t), SharedWorkload(t)
-	ns := NewNamespace(t, m.APIServer)
-	cache := startClusterCache(t, m)
-	cluster := NewCluster(t, m, ClusterOptions{Namespace: ns, Name: "blue", Workload: w})
-	eventually(t, func(ctx context.Context) error {
-		c, err := cache.GetUncachedClient(ctx, client.ObjectKeyFromObject(cluster))
-		if err != nil {
-			return err
-		}
-		return c.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, &corev1.Namespace{})
-	})
-}
-
-func startClusterCache(t *testing.T, m *Management) clustercache.ClusterCache {
-	t.Helper()
-	mgr, err := ctrl.NewManager(m.Config, ctrl.Options{
-		Scheme: Scheme(), Metrics: metricsserver.Options{BindAddress: "0"}, Logger: ctrl.Log,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cache, err := clustercache.SetupWithManager(ctx, mgr, clustercache.Options{
-		SecretClient: m.Client,
-		Client:       clustercache.ClientOptions{UserAgent: "testenv"},
-	}, controller.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- mgr.Start(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return cache
-}
 
 func TestClusterIsProvisionedInTwoSteps(t *testing.T) {
 	t.Parallel()

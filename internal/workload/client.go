@@ -54,34 +54,45 @@ type Client struct {
 	rest rest.Interface
 	// places are those of its large answers.
 	places []*semaphore.Weighted
-	// onSilence is called when a request was not answered in time.
-	onSilence func()
+	events clientEvents
+	// wire has its network connections; nil where it was given a transport.
+	wire *wire
 	// pass is that of ForPass; nil for none.
 	pass *onePass
 
-	// The version and its age belong to the one read that reads has under way. silent
-	// is true while the server did not answer the last one.
-	reads      singleflight.Group
-	silent     atomic.Bool
-	version    string
-	versionAge time.Time
+	// silent is true while the server did not answer the last read of reads.
+	reads  singleflight.Group
+	silent atomic.Bool
+	known  knownVersion
+}
+
+// clientEvents are called when something happened to a client that speaks against its
+// connection. Those that are nil are not.
+type clientEvents struct {
+	// silence: a request was not answered in time. refused: the server does not know the
+	// user. lost: the network connection is closed.
+	silence, refused, lost func()
 }
 
 // NewClient returns a client for the given configuration, or an error if it makes
 // no HTTP client. Its rate limits and its timeout are not used.
 func NewClient(cfg *rest.Config) (*Client, error) {
-	return clientFor(cfg, newPlaces().of(""), func() {})
+	return clientFor(cfg, newPlaces().of(""), clientEvents{})
 }
 
-func clientFor(cfg *rest.Config, places []*semaphore.Weighted, onSilence func()) (*Client, error) {
+func clientFor(cfg *rest.Config, places []*semaphore.Weighted, events clientEvents) (*Client, error) {
 	cfg = rest.CopyConfig(cfg)
 	cfg.QPS, cfg.RateLimiter = -1, nil
 	cfg.Timeout = 0
 	// A warning is for the author of the bundle, and the same in every cluster.
 	cfg.WarningHandler, cfg.WarningHandlerWithContext = rest.NoWarnings{}, nil
-	cfg.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
+	cfg.NegotiatedSerializer = codecs
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return answers{next} })
-	if err := withTransport(cfg); err != nil {
+	made := &Client{places: places, events: events}
+	if cfg.Transport == nil {
+		made.wire = newWire(func() { call(events.lost) })
+	}
+	if err := withTransport(cfg, made.wire); err != nil {
 		return nil, err
 	}
 	httpClient, err := rest.HTTPClientFor(cfg)
@@ -90,11 +101,37 @@ func clientFor(cfg *rest.Config, places []*semaphore.Weighted, onSilence func())
 	}
 	// An API server does not send its clients elsewhere: what is there is not asked.
 	httpClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	restClient, err := rest.UnversionedRESTClientForConfigAndClient(cfg, httpClient)
-	if err != nil {
+	if made.rest, err = rest.UnversionedRESTClientForConfigAndClient(cfg, httpClient); err != nil {
 		return nil, fmt.Errorf("REST client: %w", err)
 	}
-	return &Client{rest: restClient, places: places, onSilence: onSilence}, nil
+	return made, nil
+}
+
+// codecs are those of all clients. They decode errors only.
+var codecs = scheme.Codecs.WithoutConversion()
+
+// call calls what there may be to call.
+func call(event func()) {
+	if event != nil {
+		event()
+	}
+}
+
+// isOpen reports whether a network connection is open, as far as that is known.
+func (c *Client) isOpen() bool { return c.wire == nil || c.wire.isOpen() }
+
+// cut closes the network connections in the middle of requests.
+func (c *Client) cut() {
+	if c.wire != nil {
+		c.wire.cut()
+	}
+}
+
+// end is cut, after which the client reaches nothing any more.
+func (c *Client) end() {
+	if c.wire != nil {
+		c.wire.end()
+	}
 }
 
 // Create sends body, the JSON of an object that did not exist, as a server-side

@@ -224,7 +224,7 @@ func TestTheVersionIsReadOnceInAWhile(t *testing.T) {
 		t.Errorf("want it read once, got %d requests", got)
 	}
 
-	c.versionAge = c.versionAge.Add(-versionTTL)
+	c.known.at = c.known.at.Add(-versionTTL)
 	if _, err := c.Version(t.Context(), versionTTL); err != nil {
 		t.Fatal(err)
 	}

@@ -7,14 +7,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/rest"
-	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -24,106 +22,71 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
 
-// configs are the connections of a ClusterCache.
-type configs map[client.ObjectKey]*rest.Config
-
-// GetRESTConfig returns what is there, or what a ClusterCache says.
-func (c configs) GetRESTConfig(_ context.Context, cluster client.ObjectKey) (*rest.Config, error) {
-	cfg, ok := c[cluster]
-	if !ok {
-		return nil, fmt.Errorf("error getting REST config: %w", clustercache.ErrClusterNotConnected)
-	}
-	if cfg == nil {
-		return nil, errors.New("out of order")
-	}
-	return cfg, nil
-}
-
 var (
 	berlin = client.ObjectKey{Namespace: "fleet", Name: "berlin"}
 	paris  = client.ObjectKey{Namespace: "fleet", Name: "paris"}
 )
 
+// configs are the workload clusters that there is a connection to.
+type configs map[client.ObjectKey]*rest.Config
+
+// connectionsTo returns connections that are there, though nothing was asked.
+func connectionsTo(t testing.TB, given configs) *Connections {
+	t.Helper()
+	c := NewConnections(t.Context(), ConnectionOptions{Concurrency: 1})
+	for cluster, cfg := range given {
+		connectTo(t, c, cluster, cfg)
+	}
+	return c
+}
+
+// connectTo has a connection be there, or another than before.
+func connectTo(t testing.TB, c *Connections, cluster client.ObjectKey, cfg *rest.Config) {
+	t.Helper()
+	known := &connection{of: c, cluster: cluster, target: &target{}}
+	known.ctx, known.cancel = context.WithCancel(t.Context())
+	made, err := clientFor(cfg, c.places.of(cluster.Namespace), clientEvents{
+		silence: known.eventsOf(known.target).silence,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Nobody probes it.
+	known.trying = true
+	known.client, known.target.client = made, made
+	c.byCluster[cluster] = known
+}
+
 func mustConnect(t testing.TB, c *Connections, cluster client.ObjectKey) *Client {
 	t.Helper()
-	connected, err := c.Client(t.Context(), cluster)
+	connected, err := c.Client(cluster)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return connected
 }
 
-func TestAConnectionHasOneClient(t *testing.T) {
-	t.Parallel()
-	cache := configs{berlin: {Host: "https://example.com"}, paris: {Host: "https://example.com"}}
-	connections := NewConnections(cache)
-	first := mustConnect(t, connections, berlin)
-	var asked sync.WaitGroup
-	for range 10 {
-		asked.Go(func() {
-			if again, err := connections.Client(t.Context(), berlin); again != first || err != nil {
-				t.Errorf("want the same client for the same connection, got %v", err)
-			}
-		})
-	}
-	asked.Wait()
-	if mustConnect(t, connections, paris) == first {
-		t.Error("want another client for another cluster")
-	}
-
-	cache[berlin] = rest.CopyConfig(cache[berlin])
-	second := mustConnect(t, connections, berlin)
-	if second == first {
-		t.Error("want another client for a new connection")
-	}
-	if mustConnect(t, connections, berlin) != second {
-		t.Error("want the new client kept")
-	}
-}
-
 func TestAClusterThatIsNotConnectedIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	cfg := &rest.Config{Host: "https://example.com"}
-	cache := configs{berlin: cfg}
-	connections := NewConnections(cache)
-	before := mustConnect(t, connections, berlin)
-
-	delete(cache, berlin)
-	_, err := connections.Client(t.Context(), berlin)
+	connections := connectionsTo(t, nil)
+	_, err := connections.Client(berlin)
 	faulttest.Want(t, err, fault.ClassWait, v1alpha1.ClusterNotConnectedReason, "not connected")
 	if !errors.Is(err, ErrNotConnected) {
 		t.Errorf("want ErrNotConnected, got %v", err)
 	}
 	if got := fault.AfterOf(err); got != 0 {
-		t.Errorf("want the ClusterCache to tell, got a timer of %v", got)
+		t.Errorf("want the subscribers told, got a timer of %v", got)
 	}
 	known, err := connections.Version(t.Context(), berlin, "v1.35.0")
 	if known.Version != "v1.35.0" {
 		t.Errorf("want the known version, got %+v", known)
 	}
 	faulttest.Want(t, err, fault.ClassWait, v1alpha1.ClusterNotConnectedReason)
-
-	cache[berlin] = cfg
-	if mustConnect(t, connections, berlin) == before {
-		t.Error("want the client of the ended connection forgotten")
-	}
-}
-
-func TestOtherTroubleWithAConnectionIsAnError(t *testing.T) {
-	t.Parallel()
-	bad := &rest.Config{Host: "https://example.com", TLSClientConfig: rest.TLSClientConfig{CAData: []byte("bad")}}
-	connections := NewConnections(configs{berlin: nil, paris: bad})
-	for cluster, want := range map[client.ObjectKey]string{berlin: "out of order", paris: "HTTP client"} {
-		_, err := connections.Client(t.Context(), cluster)
-		if err == nil || fault.ClassOf(err) != fault.ClassRetry || !strings.Contains(err.Error(), "connection: "+want) {
-			t.Errorf("%s: want an error that names %q, got %v", cluster, want, err)
-		}
-	}
 }
 
 func TestTheVersionOfACluster(t *testing.T) {
 	t.Parallel()
-	connections := NewConnections(configs{berlin: testenv.SharedWorkload(t).Config})
+	connections := connectionsTo(t, configs{berlin: testenv.SharedWorkload(t).Config})
 	if got, err := connections.Version(t.Context(), berlin, ""); err != nil || !strings.HasPrefix(got.Version, "v1.") {
 		t.Errorf("want a version as in v1.36.3, got %+v, %v", got, err)
 	}
@@ -142,8 +105,7 @@ func TestAnUpgradeIsTold(t *testing.T) {
 	upgraded := &versioned{}
 	server := httptest.NewServer(upgraded)
 	t.Cleanup(server.Close)
-	cache := configs{berlin: {Host: server.URL}, paris: {Host: server.URL}}
-	connections := NewConnections(cache)
+	connections := connectionsTo(t, configs{berlin: {Host: server.URL}, paris: {Host: server.URL}})
 	var told []client.ObjectKey
 	connections.Subscribe(func(cluster client.ObjectKey) { told = append(told, cluster) })
 	// readAgain reads the versions of both as if five minutes were over.
@@ -151,7 +113,7 @@ func TestAnUpgradeIsTold(t *testing.T) {
 		upgraded.version.Store(version)
 		for _, cluster := range []client.ObjectKey{berlin, paris} {
 			connected := mustConnect(t, connections, cluster)
-			connected.versionAge = connected.versionAge.Add(-versionTTL)
+			connected.known.at = connected.known.at.Add(-versionTTL)
 			if got, err := connections.Version(t.Context(), cluster, ""); got.Version != version || err != nil {
 				t.Fatalf("want %s, got %+v, %v", version, got, err)
 			}
@@ -169,7 +131,7 @@ func TestAnUpgradeIsTold(t *testing.T) {
 	}
 
 	// A connection that is new is news by itself.
-	cache[berlin] = rest.CopyConfig(cache[berlin])
+	connectTo(t, connections, berlin, &rest.Config{Host: server.URL})
 	readAgain("v1.36.1")
 	if diff := cmp.Diff([]client.ObjectKey{berlin, paris, paris}, told); diff != "" {
 		t.Errorf("want nothing told of a new connection (-want +got):\n%s", diff)
@@ -182,16 +144,15 @@ func TestAVersionThatDiffersIsReadAgainUntilItSettled(t *testing.T) {
 	answering := &versioned{}
 	server := httptest.NewServer(answering)
 	t.Cleanup(server.Close)
-	connections := NewConnections(configs{berlin: {Host: server.URL}})
+	connections := connectionsTo(t, configs{berlin: {Host: server.URL}})
 	// after asks for the version after a time in which nobody did, with what the API
 	// server answers now.
 	after := func(passed time.Duration, answer string) release.Settled {
 		answering.version.Store(answer)
 		connected := mustConnect(t, connections, berlin)
-		connected.versionAge = connected.versionAge.Add(-passed)
-		known := connections.clients[berlin]
+		connected.known.at = connected.known.at.Add(-passed)
+		known := connections.byCluster[berlin]
 		known.reading.At = known.reading.At.Add(-passed)
-		connections.clients[berlin] = known
 		got, err := connections.Version(t.Context(), berlin, old)
 		if err != nil {
 			t.Fatal(err)

@@ -15,6 +15,10 @@
 // number of requests is bounded by its callers and by the server's own flow
 // control, whose answer (429, Retry-After) becomes a fault.Wait.
 //
-//	ClusterCache -> Connections -> Client -> requests to one API server
-//	                               Client -> Watches -> keys to reconcile
+// Which workload clusters are to be connected others say. Each has one connection, which
+// stays open; that it is closed, or that a ping over it is not answered, tells that the
+// server is gone. Nobody waits for an attempt to connect.
+//
+//	Connect -> Connections -> Client -> requests to one API server
+//	                          Client -> Watches -> keys to reconcile
 package workload

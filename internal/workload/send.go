@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync/atomic"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/rest"
 )
 
@@ -17,7 +18,7 @@ type onePass struct{ gaveUp atomic.Bool }
 // has many to make, one after the other, and a worker would wait for each. Only what a
 // pass did is still saved. It is not the client to watch with.
 func (c *Client) ForPass() *Client {
-	return &Client{rest: c.rest, places: c.places, onSilence: c.onSilence, pass: &onePass{}}
+	return &Client{rest: c.rest, places: c.places, events: c.events, pass: &onePass{}}
 }
 
 // send sends a request and decodes the answer, unless into is nil. Every request but
@@ -32,8 +33,11 @@ func (c *Client) send(ctx context.Context, request *rest.Request, into any) erro
 // sendAnyway is send though the server did not answer before.
 func (c *Client) sendAnyway(ctx context.Context, request *rest.Request, into any) error {
 	err := c.request(ctx, request, into)
-	if isUnanswered(err) {
-		c.onSilence()
+	switch {
+	case apierrors.IsUnauthorized(err):
+		call(c.events.refused)
+	case isUnanswered(err):
+		call(c.events.silence)
 		if c.pass != nil {
 			c.pass.gaveUp.Store(true)
 		}

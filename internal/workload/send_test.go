@@ -33,7 +33,7 @@ func TestAPassGivesAServerUpThatIsSilent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		server := &sent{silentServer: silentServer{before: time.Hour}}
-		connections := NewConnections(configs{
+		connections := connectionsTo(t, configs{
 			berlin: {Host: "http://example.com", Transport: server}, paris: {Host: "http://example.com", Transport: server},
 		})
 		connected := mustConnect(t, connections, berlin)
@@ -65,11 +65,10 @@ func TestASilenceIsRememberedForAWhile(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		elsewhere := client.ObjectKey{Namespace: "elsewhere", Name: "berlin"}
-		cache := configs{
+		connections := connectionsTo(t, configs{
 			berlin: {Host: "http://example.com", Transport: &sent{silentServer: silentServer{before: time.Hour}}},
 			paris:  {Host: "http://example.com", Transport: &sent{}},
-		}
-		connections := NewConnections(cache)
+		})
 		want := func(why string, own, neighbour bool) {
 			t.Helper()
 			got := fmt.Sprint(connections.Silence(berlin))
@@ -83,7 +82,7 @@ func TestASilenceIsRememberedForAWhile(t *testing.T) {
 		want("all answered", false, false)
 		_ = requests()["Metadata"].send(t.Context(), mustConnect(t, connections, berlin))
 		want("one did not", true, true)
-		cache[berlin] = &rest.Config{Host: "http://example.com", Transport: &sent{}}
+		connectTo(t, connections, berlin, &rest.Config{Host: "http://example.com", Transport: &sent{}})
 		_ = requests()["Metadata"].send(t.Context(), mustConnect(t, connections, berlin))
 		want("it answers again, through another connection", true, true)
 		elapse(silenceTTL)

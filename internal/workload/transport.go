@@ -20,15 +20,16 @@ const (
 	maxHeader = 64 << 10
 
 	dialTimeout = 10 * time.Second
-	// idleTimeout closes a connection through which nothing is watched any more.
-	idleTimeout = 90 * time.Second
+	keepAlive   = 30 * time.Second
 )
 
 // withTransport gives a configuration that has none a transport with one connection of
-// its own, which holds little. That of client-go is shared with the ClusterCache and
-// holds as much as the server likes to send. Answers may be compressed: they are bounded
-// as they are unpacked. The error is that of the configuration.
-func withTransport(cfg *rest.Config) error {
+// its own, which the wire notes. It holds little, where that of client-go holds as much as the
+// server likes to send, and stays open. With HTTP/2 a ping is sent when nothing came for half
+// a minute, and the connection closed when nothing comes back within 15 seconds. Answers may
+// be compressed: they are bounded as they are unpacked. The error is that of the
+// configuration.
+func withTransport(cfg *rest.Config, w *wire) error {
 	if cfg.Transport != nil {
 		return nil
 	}
@@ -36,21 +37,23 @@ func withTransport(cfg *rest.Config) error {
 	if err != nil {
 		return fmt.Errorf("HTTP client: %w", err)
 	}
-	dial := cfg.Dial
-	if dial == nil {
-		dial = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
+	var dial dialer = (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
+	if cfg.Dial != nil {
+		dial = cfg.Dial
 	}
 	proxy := http.ProxyFromEnvironment
 	if cfg.Proxy != nil {
 		proxy = cfg.Proxy
 	}
-	cfg.Transport = utilnet.SetTransportDefaults(&http.Transport{
-		Proxy: proxy, DialContext: dial, TLSClientConfig: tlsConfig, TLSHandshakeTimeout: dialTimeout,
-		IdleConnTimeout: idleTimeout, MaxResponseHeaderBytes: maxHeader,
+	transport := utilnet.SetTransportDefaults(&http.Transport{
+		Proxy: proxy, DialContext: w.through(dial), TLSClientConfig: tlsConfig, TLSHandshakeTimeout: dialTimeout,
+		MaxResponseHeaderBytes: maxHeader,
 		HTTP2: &http.HTTP2Config{
 			MaxReceiveBufferPerStream: unreadOfAnswer, MaxReceiveBufferPerConnection: unreadOfConnection,
 		},
 	})
+	transport.IdleConnTimeout = 0 // for ever: that it is open is what tells that the server is there
+	cfg.Transport = transport
 	// They are in the transport.
 	cfg.TLSClientConfig, cfg.Dial, cfg.Proxy = rest.TLSClientConfig{}, nil, nil
 	return nil

@@ -2,10 +2,13 @@ package workload
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/version"
@@ -62,11 +65,31 @@ func (c *Client) Version(ctx context.Context, ttl time.Duration) (string, error)
 
 const versionSubject = "version of the workload cluster"
 
+// knownVersion is the version that a client has read.
+type knownVersion struct {
+	mu      sync.Mutex
+	version string
+	at      time.Time
+}
+
+func (k *knownVersion) set(version string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.version, k.at = version, time.Now()
+}
+
+// get returns the version, unless it was read longer ago than ttl.
+func (k *knownVersion) get(ttl time.Duration) (version string, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.version, k.version != "" && time.Since(k.at) < ttl
+}
+
 // readVersion returns the version that is known, or reads it.
 func (c *Client) readVersion(ctx context.Context, ttl time.Duration) (string, error) {
-	if c.version != "" && time.Since(c.versionAge) < ttl {
+	if known, ok := c.known.get(ttl); ok {
 		c.silent.Store(false)
-		return c.version, nil
+		return known, nil
 	}
 	read := &version.Info{}
 	if err := c.get(ctx, acceptJSON, read, "version"); err != nil {
@@ -77,9 +100,41 @@ func (c *Client) readVersion(ctx context.Context, ttl time.Duration) (string, er
 	if err := checkVersion(read.GitVersion); err != nil {
 		return "", err
 	}
-	c.version, c.versionAge = read.GitVersion, time.Now()
-	return c.version, nil
+	c.known.set(read.GitVersion)
+	return read.GitVersion, nil
 }
+
+// maxProbe bounds the answer to a probe in bytes.
+const maxProbe = 64 << 10
+
+// probe reads the version within a time, and returns it: empty if it is none that is
+// known. The errors are those of client-go, and one for an answer that is no version at
+// all.
+func (c *Client) probe(ctx context.Context, within time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	body, err := c.rest.Get().AbsPath("version").SetHeader("Accept", acceptJSON).MaxRetries(0).Stream(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer body.Close() //nolint:errcheck // nothing was written that could be lost
+	text, err := io.ReadAll(io.LimitReader(body, maxProbe))
+	if err != nil {
+		return "", err
+	}
+	read := &version.Info{}
+	if json.Unmarshal(text, read) != nil || read.GitVersion == "" {
+		return "", errNoVersion
+	}
+	if checkVersion(read.GitVersion) != nil {
+		return "", nil
+	}
+	c.silent.Store(false)
+	c.known.set(read.GitVersion)
+	return read.GitVersion, nil
+}
+
+var errNoVersion = errors.New("what answers there is no API server")
 
 // checkVersion returns why a text is not a version of Kubernetes that is known.
 func checkVersion(given string) error {

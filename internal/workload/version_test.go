@@ -85,7 +85,7 @@ func TestALargeVersionIsAnError(t *testing.T) {
 	server := newHostile(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"gitVersion":"v1.36.0-`+strings.Repeat("a", 1<<20)+`"}`)
 	})
-	connections := NewConnections(configs{berlin: server.config()})
+	connections := connectionsTo(t, configs{berlin: server.config()})
 	known, err := connections.Version(t.Context(), berlin, "v1.35.0")
 	faulttest.Want(t, err, fault.ClassStall, v1alpha1.ConstraintInvalidReason)
 	if known.Version != "v1.35.0" || len(err.Error()) > 300 {
@@ -99,7 +99,7 @@ func TestAVersionThatIsNotAnsweredHoldsNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		server := &recovering{answers: time.Now().Add(time.Minute)}
-		connections := NewConnections(configs{berlin: {Host: "http://example.com", Transport: server}})
+		connections := connectionsTo(t, configs{berlin: {Host: "http://example.com", Transport: server}})
 		for i, want := range []time.Duration{versionPatience, 0, 0, 0} {
 			began := time.Now()
 			_, err := connections.Version(t.Context(), berlin, "")

@@ -66,6 +66,15 @@ func TestMain(m *testing.M) {
 	testenv.Main(m)
 }
 
+// newConnections returns connections by what is safe of kubeconfigs.
+func newConnections(t testing.TB) *workload.Connections {
+	t.Helper()
+	return workload.NewConnections(t.Context(), workload.ConnectionOptions{ConfigOf: capi.ConfigOf, Concurrency: 100})
+}
+
+// all selects every Cluster.
+func all(context.Context, *clusterv1.Cluster) bool { return true }
+
 func TestClustersAreConnectedWhileTheyAreSelected(t *testing.T) {
 	t.Parallel()
 	m, w := testenv.SharedManagement(t), testenv.SharedWorkload(t)
@@ -76,9 +85,10 @@ func TestClustersAreConnectedWhileTheyAreSelected(t *testing.T) {
 	key := client.ObjectKeyFromObject(cluster)
 	mgr := newManager(t, m, ns)
 	var refused atomic.Int32
-	clusters, err := capi.SetupClusterCache(t.Context(), mgr, capi.ClusterCacheOptions{
-		Name: "test",
-		Selects: func(c *clusterv1.Cluster) bool {
+	connections := newConnections(t)
+	err := capi.SetupConnecting(mgr, capi.ConnectingOptions{
+		Connections: connections,
+		Selects: func(_ context.Context, c *clusterv1.Cluster) bool {
 			sets := &v1alpha1.ClusterBundleSetList{}
 			if err := mgr.GetClient().List(t.Context(), sets, client.InNamespace(ns)); err != nil {
 				t.Error(err)
@@ -95,17 +105,15 @@ func TestClustersAreConnectedWhileTheyAreSelected(t *testing.T) {
 			func(context.Context, *v1alpha1.ClusterBundleSet) []reconcile.Request {
 				return []reconcile.Request{{NamespacedName: key}}
 			}))},
-		Concurrency: 1,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	run(t, mgr)
-	connections := workload.NewConnections(clusters)
-	connected := func() bool { _, err := connections.Client(t.Context(), key); return err == nil }
+	connected := func() bool { _, err := connections.Client(key); return err == nil }
 
 	testenv.Eventually(t, "the filter is asked", func() bool { return refused.Load() > 0 })
-	_, err = connections.Client(t.Context(), key)
+	_, err = connections.Client(key)
 	faulttest.Want(t, err, fault.ClassWait, v1alpha1.ClusterNotConnectedReason)
 
 	// The Cluster does not change from here on: only the set does.
@@ -156,26 +164,40 @@ func TestNobodyIsAskedBeforeTheControlPlaneIsInitialized(t *testing.T) {
 	}
 	change(func() { cluster.Status.Initialization.InfrastructureProvisioned = new(true) })
 	mgr := newManager(t, m, ns)
-	var looks atomic.Int32
-	clusters, err := capi.SetupClusterCache(t.Context(), mgr, capi.ClusterCacheOptions{
-		Name: "test", Selects: func(*clusterv1.Cluster) bool { looks.Add(1); return true }, Concurrency: 1,
-	})
-	if err != nil {
+	connections, key := newConnections(t), client.ObjectKeyFromObject(cluster)
+	looked := make(chan client.ObjectKey, 100)
+	if err := capi.SetupConnecting(mgr, capi.ConnectingOptions{
+		Connections: noted{connections, looked}, Selects: all,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	run(t, mgr)
-	testenv.Eventually(t, "the Cluster is looked at", func() bool { return looks.Load() > 0 })
-	change(func() { cluster.Status.Phase = "Provisioned" })
-	testenv.Eventually(t, "the Cluster is looked at again, so the first look is done", func() bool { return looks.Load() > 1 })
+	if got := <-looked; got != key {
+		t.Errorf("want the Cluster looked at, got %v", got)
+	}
 	if got := server.Requests(); len(got) > 0 {
 		t.Errorf("want no request, got %v", got)
 	}
 	change(func() { cluster.Status.Initialization.ControlPlaneInitialized = new(true) })
-	connections := workload.NewConnections(clusters)
 	testenv.Eventually(t, "the Cluster is connected", func() bool {
-		_, err := connections.Client(t.Context(), client.ObjectKeyFromObject(cluster))
+		_, err := connections.Client(key)
 		return err == nil
 	})
+	if got := server.Requests(); len(got) != 1 || got[0].Path != "/version" {
+		t.Errorf("want one request, for the version, got %v", got)
+	}
+}
+
+// noted notes the Clusters that are not to be connected.
+type noted struct {
+	*workload.Connections
+
+	looked chan<- client.ObjectKey
+}
+
+func (n noted) Disconnect(cluster client.ObjectKey) {
+	n.Connections.Disconnect(cluster)
+	n.looked <- cluster
 }
 
 func TestOnlyKubeconfigsAreKept(t *testing.T) {
