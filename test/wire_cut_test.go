@@ -148,17 +148,18 @@ func isOfPass(r testenv.Request) bool {
 	return r.Resource != "" || strings.HasSuffix(r.Path, ".example.com/v1")
 }
 
-// nthRequest is a fault of the n-th request of passes.
+// nthRequest is a fault of the n-th request of passes, or of those that count.
 type nthRequest struct {
-	n     int
-	fault testenv.Fault
+	n      int
+	fault  testenv.Fault
+	counts func(testenv.Request) bool
 
 	mu   sync.Mutex
 	seen int
 }
 
 func (f *nthRequest) serve(w http.ResponseWriter, r *http.Request, q testenv.Request) bool {
-	if !isOfPass(q) {
+	if !isOfPass(q) || f.counts != nil && !f.counts(q) {
 		return false
 	}
 	f.mu.Lock()
@@ -194,10 +195,10 @@ type cutRun struct {
 }
 
 // install begins the install of the first release on a Cluster of its own.
-func (s *scenario) install(w *testenv.Workload, n int, fault testenv.Fault) *cutRun {
+func (s *scenario) install(w *testenv.Workload, n int, how cut) *cutRun {
 	s.t.Helper()
 	id := fmt.Sprintf("%s-%d", s.namespace, n)
-	run := &cutRun{id: id, fault: &nthRequest{n: n, fault: fault}, seen: testenv.NewProxy(s.t, w.APIServer)}
+	run := &cutRun{id: id, fault: &nthRequest{n: n, fault: how.fault, counts: how.counts}, seen: testenv.NewProxy(s.t, w.APIServer)}
 	run.seen.SetFault(run.fault.serve)
 	run.set = fmt.Sprintf("set-%d", n)
 	run.bundle = s.bundle(run.set, operatorOne(id))
@@ -277,23 +278,33 @@ func (s *scenario) end(w *testenv.Workload, runs ...*cutRun) {
 	s.Expect(s.management.Client.DeleteAllOf(s.t.Context(), &clusterv1.Cluster{}, inNamespace)).To(Succeed())
 }
 
+// cut is what happens to one request of an install and a hand-over, and to which.
+type cut struct {
+	fault  testenv.Fault
+	counts func(testenv.Request) bool
+	// times is how many there are.
+	times int
+}
+
 // TestAPassThatIsCutAtAnyRequestConverges has every single request of passes fail,
 // through the install of a release and the hand-over to the next.
 func TestAPassThatIsCutAtAnyRequestConverges(t *testing.T) {
 	t.Parallel()
+	requests, writes := uncut(t)
 	// When nothing fails there are some more, that ask whether kinds are served.
-	requests := min(uncut(t), 54)
-	for name, fault := range map[string]testenv.Fault{
-		"its connection is cut":    testenv.Cut,
-		"its answer is lost":       loseUnlessWatch,
-		"the server has a problem": testenv.Answer(http.StatusInternalServerError, 0),
+	requests = min(requests, 54)
+	for name, how := range map[string]cut{
+		"its connection is cut": {testenv.Cut, nil, requests},
+		// A read whose answer is lost is one that was cut.
+		"its answer is lost":       {testenv.Lose, testenv.Request.IsWrite, writes},
+		"the server has a problem": {testenv.Answer(http.StatusInternalServerError, 0), nil, requests},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScenario(t)
 			workload := testenv.SharedWhole(t)
-			runs := make([]*cutRun, requests)
+			runs := make([]*cutRun, how.times)
 			for n := range runs {
-				runs[n] = s.install(workload, n+1, fault)
+				runs[n] = s.install(workload, n+1, how)
 			}
 			s.handOver(runs...)
 			for _, run := range runs {
@@ -304,16 +315,18 @@ func TestAPassThatIsCutAtAnyRequestConverges(t *testing.T) {
 	}
 }
 
-// uncut returns how many requests passes make when none fails.
-func uncut(t *testing.T) int {
+// uncut returns how many requests passes make when none fails, and how many of them
+// write.
+func uncut(t *testing.T) (requests, writes int) {
 	t.Helper()
 	s := newScenario(t)
 	workload := testenv.SharedWhole(t)
-	run := s.install(workload, 0, nil)
+	run := s.install(workload, 0, cut{})
 	s.handOver(run)
 	s.wantHandedOver(workload, run)
 	s.end(workload, run)
-	requests := run.fault.count()
+	requests, writes = run.fault.count(), len(run.seen.Writes())
 	s.Expect(requests).To(BeNumerically(">", 30), "it is an install and a hand-over: "+requestLines(run.seen))
-	return requests
+	s.Expect(writes).To(BeNumerically(">", 15), "it is an install and a hand-over: "+requestLines(run.seen))
+	return requests, writes
 }
