@@ -63,7 +63,7 @@ func StartManager(ctx context.Context, o ManagerOptions) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := startWith(o.Env, "manager", program, append([]string{
+	p, err := startWith(o.env(), "manager", program, append([]string{
 		"--kubeconfig=" + o.Management.KubeconfigPath(),
 		"--cache-dir=" + o.CacheDir,
 		"--health-addr=127.0.0.1:" + health,
@@ -82,6 +82,15 @@ func StartManager(ctx context.Context, o ManagerOptions) (*Manager, error) {
 		return nil, err
 	}
 	return &Manager{process: p, program: program, metrics: "http://127.0.0.1:" + metrics + "/metrics"}, nil
+}
+
+// env returns what is added to the environment. A manager whose memory may be measured
+// collects garbage as one of a user does.
+func (o ManagerOptions) env() []string {
+	if o.Race {
+		return o.Env
+	}
+	return append([]string{gcVariable + "=100"}, o.Env...)
 }
 
 // Loopback is a configuration that allows sources on the loopback address.

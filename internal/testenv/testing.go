@@ -92,10 +92,17 @@ func prefixOf(test string) string {
 	return strings.Trim(name[:min(len(name), maxPrefix)], "-")
 }
 
+// gcVariable is how much garbage a program of Go collects at a time, in percent of what it
+// uses. What tests start has more memory than processors: half as often is enough.
+const gcVariable = "GOGC"
+
 // Main runs the tests of a package and stops what they shared, after calling
 // the given functions: call it in TestMain of a package that uses the Shared
 // functions.
 func Main(m *testing.M, end ...func()) {
+	if os.Getenv(gcVariable) == "" {
+		_ = os.Setenv(gcVariable, "200") // It has no other error than a bad name.
+	}
 	code := m.Run()
 	for _, e := range end {
 		e()
