@@ -113,8 +113,28 @@ func scenarioWith(t *testing.T, management *testenv.Management, manager *testenv
 	}
 	s.SetDefaultEventuallyTimeout(patience)
 	s.SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
+	t.Cleanup(s.clear) // behind the report
 	t.Cleanup(s.reportFailure)
 	return s
+}
+
+// clear removes what a manager would look after for as long as other tests run: Clusters
+// that do not answer any more, and Bundles whose tags may move.
+func (s *scenario) clear() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), time.Minute)
+	defer cancel()
+	all, inNamespace := &clusterv1.ClusterList{}, client.InNamespace(s.namespace)
+	errs := []error{s.management.Client.List(ctx, all, inNamespace)}
+	for _, cluster := range all.Items {
+		errs = append(errs, client.IgnoreNotFound(s.management.Client.Delete(ctx, &cluster)),
+			client.IgnoreNotFound(s.management.FinishDeletion(ctx, &cluster)))
+	}
+	for _, kind := range []client.Object{&v1alpha1.ClusterBundleSet{}, &v1alpha1.Bundle{}} {
+		errs = append(errs, s.management.Client.DeleteAllOf(ctx, kind, inNamespace))
+	}
+	if err := errors.Join(errs...); err != nil {
+		s.t.Logf("what the test made is still there: %v", err)
+	}
 }
 
 // web is a web server that counts its requests.
