@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -87,8 +88,9 @@ func (s sample) String() string {
 		head, s.served.Seconds(), s.operator.Seconds(), s.applied.Seconds(), s.done.Seconds(),
 		s.client.CPU.Seconds(), clientMiB(s), serverSeconds(s))
 	if s.mode == counted {
-		line += fmt.Sprintf(", %d requests (%d writes, %d refused), %d bytes sent, %d received",
-			s.traffic.requests, s.traffic.writes, s.traffic.refused, s.traffic.sent, s.traffic.received)
+		line += fmt.Sprintf(", %d requests (%d writes, %d refused), %d bytes sent, %d received, %d reads of %s",
+			s.traffic.requests, s.traffic.writes, s.traffic.refused, s.traffic.sent, s.traffic.received,
+			s.traffic.reads, cmp.Or(s.traffic.mostRead, "anything"))
 	}
 	return line
 }

@@ -11,8 +11,9 @@ type traffic struct {
 	requests, writes, refused int
 	// needless are writes to objects of the release that the step did not have to change.
 	needless int
-	// reads are the most gets and lists of one kind, watches the most watches.
+	// reads are the most gets and lists of one kind, which is mostRead, watches the most watches.
 	reads, watches int
+	mostRead       string
 	// sent and received went over the wire, with headers and TLS.
 	sent, received int64
 }
@@ -38,8 +39,9 @@ func trafficOf(requests []testenv.Request, unchanged map[string]bool) traffic {
 			watches[kind]++
 			t.watches = max(t.watches, watches[kind])
 		default:
-			reads[kind]++
-			t.reads = max(t.reads, reads[kind])
+			if reads[kind]++; reads[kind] > t.reads {
+				t.reads, t.mostRead = reads[kind], r.Resource
+			}
 		}
 	}
 	return t

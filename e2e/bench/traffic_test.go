@@ -20,7 +20,7 @@ func TestWritesOfWhatDidNotChangeAreCounted(t *testing.T) {
 		{Verb: "watch", Group: "apps", Resource: "deployments", Path: "/apis/apps/v1/deployments"},
 	}
 	got := trafficOf(requests, unchangedPaths(before, after))
-	if want := (traffic{requests: 7, writes: 2, refused: 1, needless: 1, reads: 2, watches: 1}); got != want {
+	if want := (traffic{requests: 7, writes: 2, refused: 1, needless: 1, reads: 2, mostRead: "configmaps", watches: 1}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
