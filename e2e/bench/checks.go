@@ -22,7 +22,20 @@ const (
 
 // check returns everything that would make the run fail in the middle.
 func check() error {
-	return errors.Join(checkFolders(), checkPrograms(), checkFiles(), checkMemory(), checkPort(), checkProc())
+	return errors.Join(checkFolders(), checkVariables(os.Getenv), checkPrograms(), checkFiles(), checkMemory(), checkPort(), checkProc())
+}
+
+// tuned are variables that would make programs of Go run otherwise than a user's.
+var tuned = []string{"GOGC", "GOMEMLIMIT", "GOMAXPROCS", "GODEBUG"}
+
+func checkVariables(env func(string) string) error {
+	var set []error
+	for _, name := range tuned {
+		if env(name) != "" {
+			set = append(set, fmt.Errorf("%s is set, which changes what is measured: unset it", name))
+		}
+	}
+	return errors.Join(set...)
 }
 
 func checkPrograms() error {

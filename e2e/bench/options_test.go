@@ -66,3 +66,16 @@ func TestTooFewFilesAreAClearWord(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestATunedEnvironmentIsAClearWord(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{}
+	get := func(name string) string { return env[name] }
+	if err := checkVariables(get); err != nil {
+		t.Error(err)
+	}
+	env["GOGC"] = "200"
+	if err := checkVariables(get); err == nil || !strings.Contains(err.Error(), "GOGC is set") {
+		t.Errorf("got %v", err)
+	}
+}
