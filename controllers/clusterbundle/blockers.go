@@ -19,7 +19,7 @@ import (
 // fault.Wait: the garbage collector takes the ClusterBundle with it.
 func (r *Reconciler) getCluster(ctx context.Context, s *scope) error {
 	s.cluster = &clusterv1.Cluster{}
-	err := r.Client.Get(ctx, clusterKey(s.clusterBundle), s.cluster)
+	err := r.Client.Get(ctx, clusterKey(s.clusterBundle), s.cluster, client.UnsafeDisableDeepCopy)
 	if apierrors.IsNotFound(err) {
 		return fault.Wait(v1alpha1.ClusterNotFoundReason, 0,
 			fmt.Errorf("Cluster %s does not exist", s.clusterBundle.Spec.ClusterName))
@@ -37,7 +37,7 @@ func (r *Reconciler) getSet(ctx context.Context, s *scope) (err error) {
 // not exist: then the ClusterBundle goes as well.
 func (r *Reconciler) setOf(ctx context.Context, cb *v1alpha1.ClusterBundle) (*v1alpha1.ClusterBundleSet, error) {
 	set := &v1alpha1.ClusterBundleSet{}
-	err := r.Client.Get(ctx, setKey(cb), set)
+	err := r.Client.Get(ctx, setKey(cb), set, client.UnsafeDisableDeepCopy)
 	if apierrors.IsNotFound(err) {
 		return nil, nil //nolint:nilnil // as documented
 	}
@@ -124,6 +124,8 @@ func noControlPlaneUp(s *scope) error {
 	return fault.Wait(v1alpha1.ControlPlaneNotInitializedReason, 0,
 		fmt.Errorf("the control plane of Cluster %s is not initialized yet", s.cluster.Name))
 }
+
+func ownKey(cb *v1alpha1.ClusterBundle) types.NamespacedName { return client.ObjectKeyFromObject(cb) }
 
 func clusterKey(cb *v1alpha1.ClusterBundle) types.NamespacedName {
 	return types.NamespacedName{Namespace: cb.Namespace, Name: cb.Spec.ClusterName}

@@ -26,9 +26,9 @@ func (r *Reconciler) guard(ctx context.Context, s *scope) func() error {
 	clusterUID := s.cluster.UID
 	return func() error {
 		cluster, cb := &clusterv1.Cluster{}, &v1alpha1.ClusterBundle{}
-		clusterErr := r.Client.Get(ctx, clusterKey(began), cluster)
+		clusterErr := r.Client.Get(ctx, clusterKey(began), cluster, client.UnsafeDisableDeepCopy)
 		set, setErr := r.setOf(ctx, began)
-		cbErr := r.Client.Get(ctx, client.ObjectKeyFromObject(began), cb)
+		cbErr := r.Client.Get(ctx, client.ObjectKeyFromObject(began), cb, client.UnsafeDisableDeepCopy)
 		switch {
 		case apierrors.IsNotFound(clusterErr) || clusterErr == nil && cluster.UID != clusterUID:
 			return changedMeanwhile("Cluster " + began.Spec.ClusterName + " is gone")
@@ -91,20 +91,22 @@ type running struct {
 }
 
 type runningPass struct {
+	of    *v1alpha1.ClusterBundle
 	guard func() error
 	stop  context.CancelCauseFunc
 }
 
-// begin returns a context for a pass, which ends when recheck finds that the pass
-// must not go on, and what ends the pass.
-func (r *running) begin(ctx context.Context, key types.NamespacedName, guard func() error) (context.Context, func()) {
+// begin returns a context for a pass of a ClusterBundle, which ends when recheck finds
+// that the pass must not go on, and what ends the pass.
+func (r *running) begin(ctx context.Context, of *v1alpha1.ClusterBundle, guard func() error) (context.Context, func()) {
 	ctx, stop := context.WithCancelCause(ctx)
+	key := client.ObjectKeyFromObject(of)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.passes == nil {
 		r.passes = make(map[types.NamespacedName]runningPass)
 	}
-	r.passes[key] = runningPass{guard: guard, stop: stop}
+	r.passes[key] = runningPass{of: of, guard: guard, stop: stop}
 	return ctx, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -113,13 +115,14 @@ func (r *running) begin(ctx context.Context, key types.NamespacedName, guard fun
 	}
 }
 
-// recheck ends the passes that must not go on, with the requests that they have
-// open. It is called when something changed that a guard looks at.
-func (r *running) recheck() {
+// recheck ends the passes that must not go on, with the requests that they have open. It
+// is called when something changed that a guard looks at, with what of a ClusterBundle
+// has which name then: in a fleet most events are of others.
+func (r *running) recheck(keyOf func(*v1alpha1.ClusterBundle) types.NamespacedName, changed types.NamespacedName) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, pass := range r.passes {
-		if pass.guard() != nil {
+		if keyOf(pass.of) == changed && pass.guard() != nil {
 			pass.stop(errPassStopped)
 		}
 	}

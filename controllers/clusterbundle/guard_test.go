@@ -216,19 +216,25 @@ func TestAGuardDoesNotStopAPassWhenTheCacheCannotBeRead(t *testing.T) {
 
 func TestRecheckEndsThePassesThatMustStop(t *testing.T) {
 	t.Parallel()
-	berlin, paris := types.NamespacedName{Name: "berlin"}, types.NamespacedName{Name: "paris"}
+	berlin, paris := bundleOf("cni", "berlin"), bundleOf("cni", "paris")
+	changed := func(name string) types.NamespacedName { return types.NamespacedName{Namespace: "default", Name: name} }
 	var stop error
 	mayStop := func() error { return stop }
 	var r running
-	r.recheck() // of none
+	r.recheck(setKey, changed("cni")) // of none
 	stopped, endStopped := r.begin(t.Context(), berlin, mayStop)
 	goesOn, endGoesOn := r.begin(t.Context(), paris, func() error { return nil })
-	r.recheck()
+	r.recheck(setKey, changed("cni"))
 	if stopped.Err() != nil {
 		t.Error("want a pass go on that may")
 	}
 	stop = errors.New("paused")
-	r.recheck()
+	r.recheck(clusterKey, changed("paris"))
+	r.recheck(ownKey, changed("cni-paris"))
+	if stopped.Err() != nil {
+		t.Error("want a pass not asked about what is another's")
+	}
+	r.recheck(clusterKey, changed("berlin"))
 	if !errors.Is(context.Cause(stopped), errPassStopped) {
 		t.Errorf("want the pass ended by %v, got %v", errPassStopped, context.Cause(stopped))
 	}

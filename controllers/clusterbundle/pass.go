@@ -28,7 +28,7 @@ func (r *Reconciler) makePass(ctx context.Context, s *scope) error {
 		return err
 	}
 	guard := r.guard(ctx, s)
-	ctx, end := r.running.begin(ctx, key, guard)
+	ctx, end := r.running.begin(ctx, s.clusterBundle, guard)
 	defer end()
 	rollout := r.rolloutOf(s)
 	rollout.Living, rollout.Guard = living, guard

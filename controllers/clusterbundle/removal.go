@@ -21,7 +21,7 @@ func (r *Reconciler) removeObjects(ctx context.Context, s *scope) error {
 		return err
 	}
 	key, guard := client.ObjectKeyFromObject(s.clusterBundle), r.removalGuard(ctx, s.clusterBundle, s.wish().CRDs)
-	ctx, end := r.running.begin(ctx, key, guard)
+	ctx, end := r.running.begin(ctx, s.clusterBundle, guard)
 	defer end()
 	removed := rollout.Removal{
 		Cluster: s.requests,
@@ -47,7 +47,7 @@ func (r *Reconciler) removalGuard(
 	ctx = context.WithoutCancel(ctx) // it is also asked when the removal was ended
 	return func() error {
 		now := &scope{clusterBundle: &v1alpha1.ClusterBundle{}}
-		err := r.Client.Get(ctx, client.ObjectKeyFromObject(began), now.clusterBundle)
+		err := r.Client.Get(ctx, client.ObjectKeyFromObject(began), now.clusterBundle, client.UnsafeDisableDeepCopy)
 		if apierrors.IsNotFound(err) || err == nil && now.clusterBundle.UID != began.UID {
 			return changedMeanwhile("the ClusterBundle is gone")
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -114,14 +115,20 @@ func clusterChanged() predicate.Predicate {
 // set or their ClusterBundle changes so that they must not write any more: the
 // queue would only tell the next pass.
 func (r *Reconciler) stopOnChanges(ctx context.Context, cache ctrlcache.Cache) error {
-	for _, object := range []client.Object{&clusterv1.Cluster{}, &v1alpha1.ClusterBundleSet{}, &v1alpha1.ClusterBundle{}} {
+	for object, keyOf := range map[client.Object]func(*v1alpha1.ClusterBundle) types.NamespacedName{
+		&clusterv1.Cluster{}: clusterKey, &v1alpha1.ClusterBundleSet{}: setKey, &v1alpha1.ClusterBundle{}: ownKey,
+	} {
 		informer, err := cache.GetInformer(ctx, object)
 		if err != nil {
 			return err
 		}
+		recheck := func(changed any) {
+			if key, err := toolscache.DeletionHandlingObjectToName(changed); err == nil {
+				r.running.recheck(keyOf, key.AsNamespacedName())
+			}
+		}
 		_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-			UpdateFunc: func(any, any) { r.running.recheck() },
-			DeleteFunc: func(any) { r.running.recheck() },
+			UpdateFunc: func(_, after any) { recheck(after) }, DeleteFunc: recheck,
 		})
 		if err != nil {
 			return err
