@@ -25,7 +25,7 @@ type addon struct {
 // nothing. Unlike capi.SelectingSets it returns an error: no set at all has consequences.
 func (r *Reconciler) addonsOf(ctx context.Context, cluster *clusterv1.Cluster) ([]addon, error) {
 	sets := &v1alpha1.ClusterBundleSetList{}
-	if err := r.Client.List(ctx, sets, client.InNamespace(cluster.Namespace)); err != nil {
+	if err := r.Client.List(ctx, sets, client.InNamespace(cluster.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
 	delivered, err := capi.ClusterBundlesBy(ctx, r.Client, capi.ClusterField, cluster.Namespace, cluster.Name)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
@@ -43,9 +42,8 @@ func (r *Reconciler) checkChoice(ctx context.Context, s *scope) error {
 func (r *Reconciler) choose(
 	ctx context.Context, cb *v1alpha1.ClusterBundle, bundle *v1alpha1.Bundle,
 ) choice {
-	set := &v1alpha1.ClusterBundleSet{}
-	err := r.Client.Get(ctx, setKey(cb), set)
-	if apierrors.IsNotFound(err) {
+	set, err := r.setOf(ctx, cb)
+	if set == nil && err == nil {
 		return choice{err: fault.Wait(v1alpha1.VersionNotChosenReason, 0,
 			fmt.Errorf("ClusterBundleSet %s does not exist", cb.Spec.SetName))}
 	}

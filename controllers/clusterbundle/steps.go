@@ -19,9 +19,9 @@ import (
 type scope struct {
 	// clusterBundle is set from the beginning.
 	clusterBundle *v1alpha1.ClusterBundle
-	// cluster is set by getCluster.
+	// cluster is set by getCluster; it is that of the cache, and must not be changed.
 	cluster *clusterv1.Cluster
-	// set is set by getSet; nil if it does not exist.
+	// set is set by getSet; nil if it does not exist. It is that of the cache, too.
 	set *v1alpha1.ClusterBundleSet
 	// checked is true when no blocker has a reason; set by checkBlockers.
 	checked bool

@@ -69,7 +69,7 @@ func (r *Reconciler) runUninstall(ctx context.Context, s *scope) error {
 // findCluster reads the Cluster of a ClusterBundle; nil if it does not exist.
 func (r *Reconciler) findCluster(ctx context.Context, s *scope) error {
 	cluster := &clusterv1.Cluster{}
-	err := r.Client.Get(ctx, clusterKey(s.clusterBundle), cluster)
+	err := r.Client.Get(ctx, clusterKey(s.clusterBundle), cluster, client.UnsafeDisableDeepCopy)
 	if err == nil {
 		s.cluster = cluster
 	}

@@ -25,7 +25,7 @@ func (r *Reconciler) invalidDependencies(ctx context.Context, set *v1alpha1.Clus
 		return nil, nil
 	}
 	sets := &v1alpha1.ClusterBundleSetList{}
-	if err := r.Client.List(ctx, sets, client.InNamespace(set.Namespace)); err != nil {
+	if err := r.Client.List(ctx, sets, client.InNamespace(set.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
 	return checkDependencies(set, sets.Items), nil
@@ -75,7 +75,7 @@ func dependsOnChanged() predicate.Predicate {
 // set is in a cycle, or no longer, by what the others of it depend on.
 func (r *Reconciler) setToDependents(ctx context.Context, set client.Object) []types.NamespacedName {
 	sets := &v1alpha1.ClusterBundleSetList{}
-	if err := r.Client.List(ctx, sets, client.InNamespace(set.GetNamespace())); err != nil {
+	if err := r.Client.List(ctx, sets, client.InNamespace(set.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "listing ClusterBundleSets")
 	}
 	return keysOf(slices.DeleteFunc(sets.Items, func(s v1alpha1.ClusterBundleSet) bool {

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -33,7 +34,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options controller.Optio
 		Named("clusterbundleset").
 		For(&v1alpha1.ClusterBundleSet{}, builder.WithPredicates(changed)).
 		Watches(&v1alpha1.ClusterBundleSet{}, capi.Delayed(r.setToDependents, countDelay), builder.WithPredicates(dependsOnChanged())).
-		Watches(&v1alpha1.ClusterBundle{}, capi.Delayed(clusterBundleToSet, countDelay)).
+		Watches(&v1alpha1.ClusterBundle{}, capi.Delayed(clusterBundleToSet, countDelay), builder.WithPredicates(outcomeChanged())).
 		Watches(&v1alpha1.Bundle{}, handler.EnqueueRequestsFromMapFunc(r.bundleToSets),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&clusterv1.Cluster{}, capi.Delayed(r.clusterToSets, countDelay), builder.WithPredicates(predicate.LabelChangedPredicate{})).
@@ -43,6 +44,15 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options controller.Optio
 			builder.OnlyMetadata, builder.WithPredicates(predicate.LabelChangedPredicate{}))
 	}
 	return made.Complete(r)
+}
+
+// outcomeChanged lets through the events of ClusterBundles that come, go or count in
+// another way than before: each of them writes its progress several times.
+func outcomeChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, after := e.ObjectOld.(*v1alpha1.ClusterBundle), e.ObjectNew.(*v1alpha1.ClusterBundle)
+		return outcomeOf(before.Status.Conditions) != outcomeOf(after.Status.Conditions)
+	}}
 }
 
 // clusterBundleToSet returns the set of a ClusterBundle.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,9 +24,9 @@ const maxNamed = 3
 
 // gathered is what the status of a set is computed from.
 type gathered struct {
-	clusters []clusterv1.Cluster
-	bundles  map[string]v1alpha1.ClusterBundle // by the name of their Cluster
-	invalid  error                             // what is wrong with the set itself
+	clusters   []string                      // the names of those that are selected, sorted
+	conditions map[string][]metav1.Condition // of its ClusterBundles, by the names of their Clusters
+	invalid    error                         // what is wrong with the set itself
 }
 
 // gather reads, from the cache, the Clusters that a set selects and its ClusterBundles.
@@ -43,15 +42,26 @@ func (r *Reconciler) gather(ctx context.Context, set *v1alpha1.ClusterBundleSet)
 	if err != nil {
 		return gathered{}, err
 	}
-	clusters = slices.DeleteFunc(clusters, func(cluster clusterv1.Cluster) bool { return !r.Filter.Has(&cluster) })
-	g := gathered{clusters: clusters, bundles: make(map[string]v1alpha1.ClusterBundle, len(bundles))}
-	for _, cb := range bundles {
-		g.bundles[cb.Spec.ClusterName] = cb
+	g := gathered{clusters: r.namesOf(clusters), conditions: make(map[string][]metav1.Condition, len(bundles))}
+	for i := range bundles {
+		g.conditions[bundles[i].Spec.ClusterName] = bundles[i].Status.Conditions
 	}
 	bundle, bundleErr := r.invalidBundle(ctx, set)
 	dependencies, dependenciesErr := r.invalidDependencies(ctx, set)
 	g.invalid = fault.Join(bundle, dependencies)
 	return g, fault.Join(bundleErr, dependenciesErr)
+}
+
+// namesOf returns the names of the Clusters that this manager has, sorted.
+func (r *Reconciler) namesOf(clusters []clusterv1.Cluster) []string {
+	names := make([]string, 0, len(clusters))
+	for i := range clusters {
+		if r.Filter.Has(&clusters[i]) {
+			names = append(names, clusters[i].Name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // invalidBundle returns what is wrong with the Bundle of a set whatever the
@@ -84,34 +94,51 @@ type counted struct {
 
 func count(g gathered) counted {
 	var c counted
-	slices.SortFunc(g.clusters, func(a, b clusterv1.Cluster) int { return strings.Compare(a.Name, b.Name) })
 	for _, cluster := range g.clusters {
-		conditions := g.bundles[cluster.Name].Status.Conditions
-		why := behind(conditions)
-		if why != "" {
-			c.behind, c.why = append(c.behind, cluster.Name), cmp.Or(c.why, why)
-		}
-		if meta.IsStatusConditionTrue(conditions, v1alpha1.AppliedCondition) {
-			c.applied++
-		}
-		stalled := meta.IsStatusConditionTrue(conditions, v1alpha1.StalledCondition)
-		if stalled {
-			c.stalled++
-		}
-		if stalled || why != "" {
-			c.failed++
-		}
-		if meta.IsStatusConditionTrue(conditions, v1alpha1.ReadyCondition) {
-			c.ready++
-			continue
-		}
-		c.missing = append(c.missing, cluster.Name)
+		c.add(cluster, outcomeOf(g.conditions[cluster]))
 	}
 	return c
 }
 
-// behind returns why a Cluster stays at the release that it has; empty if it is
-// the one to have, or about to be, or on the way there.
+// add adds a Cluster. They come in the order of their names.
+func (c *counted) add(cluster string, o outcome) {
+	if o.behind != "" {
+		c.behind, c.why = append(c.behind, cluster), cmp.Or(c.why, o.behind)
+	}
+	if o.applied {
+		c.applied++
+	}
+	if o.stalled {
+		c.stalled++
+	}
+	if o.stalled || o.behind != "" {
+		c.failed++
+	}
+	if o.ready {
+		c.ready++
+		return
+	}
+	c.missing = append(c.missing, cluster)
+}
+
+// outcome is what counts of a ClusterBundle.
+type outcome struct {
+	applied, ready, stalled bool
+	// behind is why the Cluster stays at the release that it has; empty if that is the
+	// one to have, or about to be, or on the way there.
+	behind string
+}
+
+func outcomeOf(conditions []metav1.Condition) outcome {
+	return outcome{
+		applied: meta.IsStatusConditionTrue(conditions, v1alpha1.AppliedCondition),
+		ready:   meta.IsStatusConditionTrue(conditions, v1alpha1.ReadyCondition),
+		stalled: meta.IsStatusConditionTrue(conditions, v1alpha1.StalledCondition),
+		behind:  behind(conditions),
+	}
+}
+
+// behind returns why a Cluster stays at the release that it has.
 func behind(conditions []metav1.Condition) string {
 	c := meta.FindStatusCondition(conditions, v1alpha1.UpToDateCondition)
 	if c == nil || c.Status != metav1.ConditionFalse || c.Reason == v1alpha1.ProgressingReason {

@@ -9,19 +9,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 )
-
-// clustersNamed returns Clusters with the given names.
-func clustersNamed(names ...string) []clusterv1.Cluster {
-	clusters := make([]clusterv1.Cluster, len(names))
-	for i, name := range names {
-		clusters[i].Name = name
-	}
-	return clusters
-}
 
 // having returns a ClusterBundle whose conditions of the given types are True.
 func having(kinds ...string) v1alpha1.ClusterBundle {
@@ -61,7 +53,7 @@ func TestStatus(t *testing.T) {
 	}
 	whole, applied, stalled := having("Applied", "Ready"), having("Applied"), having("Stalled")
 	tests := map[string]struct {
-		givenClusters []clusterv1.Cluster
+		givenClusters []string
 		givenBundles  map[string]v1alpha1.ClusterBundle
 		givenInvalid  error
 		givenSet      func(*v1alpha1.ClusterBundleSet)
@@ -73,13 +65,13 @@ func TestStatus(t *testing.T) {
 			want: ready("0", "False NotPaused"),
 		},
 		"all are ready": {
-			givenClusters: clustersNamed("a", "b"),
+			givenClusters: []string{"a", "b"},
 			givenBundles:  map[string]v1alpha1.ClusterBundle{"a": whole, "b": whole},
 			wantCounts:    [4]int32{2, 2, 2, 0},
 			want:          ready("2", "False NotPaused"),
 		},
 		"some are not": {
-			givenClusters: clustersNamed("e", "d", "c", "b", "a", "f"),
+			givenClusters: []string{"a", "b", "c", "d", "e", "f"},
 			givenBundles:  map[string]v1alpha1.ClusterBundle{"a": whole, "b": applied, "c": stalled, "d": {}},
 			wantCounts:    [4]int32{6, 2, 1, 1},
 			want: map[string]string{
@@ -88,13 +80,13 @@ func TestStatus(t *testing.T) {
 			},
 		},
 		"a ClusterBundle of a Cluster that is not selected does not count": {
-			givenClusters: clustersNamed("a"),
+			givenClusters: []string{"a"},
 			givenBundles:  map[string]v1alpha1.ClusterBundle{"a": whole, "b": stalled},
 			wantCounts:    [4]int32{1, 1, 1, 0},
 			want:          ready("1", "False NotPaused"),
 		},
 		"one stays at the release that it has": {
-			givenClusters: clustersNamed("b", "a"),
+			givenClusters: []string{"a", "b"},
 			givenBundles:  map[string]v1alpha1.ClusterBundle{"a": whole, "b": behindWith("release 1.0.0 stays: no release fits")},
 			wantCounts:    [4]int32{2, 2, 2, 1},
 			want: map[string]string{
@@ -104,14 +96,14 @@ func TestStatus(t *testing.T) {
 			},
 		},
 		"a step on the way to another release is no failure": {
-			givenClusters: clustersNamed("a", "b"), givenBundles: map[string]v1alpha1.ClusterBundle{"a": whole, "b": onTheWay()},
+			givenClusters: []string{"a", "b"}, givenBundles: map[string]v1alpha1.ClusterBundle{"a": whole, "b": onTheWay()},
 			wantCounts: [4]int32{2, 2, 2, 0},
 			want: map[string]string{
 				"Ready": "True Ready: 2 Clusters are ready", "Stalled": "False Ready", "Paused": "False NotPaused",
 			},
 		},
 		"the set cannot be used": {
-			givenClusters: clustersNamed("a"), givenBundles: map[string]v1alpha1.ClusterBundle{"a": whole},
+			givenClusters: []string{"a"}, givenBundles: map[string]v1alpha1.ClusterBundle{"a": whole},
 			givenInvalid: fault.Stall(v1alpha1.NoReleaseFitsReason, errors.New("no release")),
 			wantCounts:   [4]int32{1, 1, 1, 0},
 			want: map[string]string{
@@ -120,7 +112,7 @@ func TestStatus(t *testing.T) {
 			},
 		},
 		"the set is suspended": {
-			givenClusters: clustersNamed("a"), givenBundles: map[string]v1alpha1.ClusterBundle{"a": whole},
+			givenClusters: []string{"a"}, givenBundles: map[string]v1alpha1.ClusterBundle{"a": whole},
 			givenSet:   func(s *v1alpha1.ClusterBundleSet) { s.Spec.Suspend = new(true) },
 			wantCounts: [4]int32{1, 1, 1, 0},
 			want: map[string]string{
@@ -132,7 +124,7 @@ func TestStatus(t *testing.T) {
 			givenSet: func(s *v1alpha1.ClusterBundleSet) {
 				s.Annotations = map[string]string{clusterv1.PausedAnnotation: ""}
 			},
-			givenClusters: clustersNamed("a"), givenBundles: map[string]v1alpha1.ClusterBundle{"a": whole},
+			givenClusters: []string{"a"}, givenBundles: map[string]v1alpha1.ClusterBundle{"a": whole},
 			wantCounts: [4]int32{1, 1, 1, 0},
 			want:       ready("1", "True Paused: ClusterBundleSet has the cluster.x-k8s.io/paused annotation"),
 		},
@@ -144,7 +136,11 @@ func TestStatus(t *testing.T) {
 			if test.givenSet != nil {
 				test.givenSet(set)
 			}
-			err := setStatus(set, gathered{clusters: test.givenClusters, bundles: test.givenBundles, invalid: test.givenInvalid})
+			conditions := make(map[string][]metav1.Condition)
+			for cluster, cb := range test.givenBundles {
+				conditions[cluster] = cb.Status.Conditions
+			}
+			err := setStatus(set, gathered{clusters: test.givenClusters, conditions: conditions, invalid: test.givenInvalid})
 			got := make(map[string]string)
 			for _, c := range set.Status.Conditions {
 				got[c.Type] = strings.TrimSuffix(string(c.Status)+" "+c.Reason+": "+c.Message, ": ")
@@ -161,5 +157,32 @@ func TestStatus(t *testing.T) {
 				t.Errorf("want an error just when the set is not ready, got %v", err)
 			}
 		})
+	}
+}
+
+func TestASetIsCountedAgainOnlyWhenSomethingCounts(t *testing.T) {
+	t.Parallel()
+	onTheWay, behind := onTheWay(), behindWith("release 1.0.0 stays")
+	renamed := having("Applied")
+	renamed.Status.Phase, renamed.Status.Conditions[1].Message = "crds 1/2", "waits for another object"
+	for name, test := range map[string]struct {
+		before, after v1alpha1.ClusterBundle
+		want          bool
+	}{
+		"its progress":                  {having("Applied"), renamed, false},
+		"it is applied":                 {having(), having("Applied"), true},
+		"it is ready":                   {having("Applied"), having("Applied", "Ready"), true},
+		"it stalls":                     {having(), having("Stalled"), true},
+		"it stays behind":               {having("Applied", "Ready"), behind, true},
+		"it stays for another reason":   {behindWith("no release fits"), behind, true},
+		"it is on the way to a release": {having("Applied", "Ready"), onTheWay, false},
+	} {
+		got := outcomeChanged().Update(event.UpdateEvent{ObjectOld: &test.before, ObjectNew: &test.after})
+		if got != test.want {
+			t.Errorf("%s: want %t, got %t", name, test.want, got)
+		}
+	}
+	if !outcomeChanged().Create(event.CreateEvent{}) || !outcomeChanged().Delete(event.DeleteEvent{}) {
+		t.Error("want ClusterBundles that come or go to count")
 	}
 }

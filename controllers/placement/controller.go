@@ -118,7 +118,7 @@ func (r *Reconciler) existing(ctx context.Context, p Placement) (*v1alpha1.Clust
 	found, err := capi.ClusterBundlesBy(ctx, r.Client, capi.ClusterField, p.Namespace, p.Cluster)
 	for i := range found {
 		if found[i].Spec.SetName == p.Set {
-			return &found[i], err
+			return found[i].DeepCopy(), err
 		}
 	}
 	return nil, err

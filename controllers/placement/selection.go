@@ -7,21 +7,23 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/capi"
 )
 
-// getSetAndCluster reads the set and the Cluster. One that does not exist is nil.
+// getSetAndCluster reads the set and the Cluster, which are those of the cache: they must
+// not be changed. One that does not exist is nil.
 func (r *Reconciler) getSetAndCluster(
 	ctx context.Context, p Placement,
 ) (*v1alpha1.ClusterBundleSet, *clusterv1.Cluster, error) {
 	set, cluster := &v1alpha1.ClusterBundleSet{}, &clusterv1.Cluster{}
-	setErr := r.Client.Get(ctx, p.setKey(), set)
+	setErr := r.Client.Get(ctx, p.setKey(), set, client.UnsafeDisableDeepCopy)
 	if apierrors.IsNotFound(setErr) {
 		set, setErr = nil, nil
 	}
-	clusterErr := r.Client.Get(ctx, p.clusterKey(), cluster)
+	clusterErr := r.Client.Get(ctx, p.clusterKey(), cluster, client.UnsafeDisableDeepCopy)
 	if apierrors.IsNotFound(clusterErr) {
 		cluster, clusterErr = nil, nil
 	}

@@ -43,11 +43,11 @@ func bundleIn(own, other, name string) types.NamespacedName {
 }
 
 // SetsOfOthers lists the ClusterBundleSets of a namespace whose Bundle is of another
-// namespace: what they may use, the labels of their own Namespace decide. Errors are
-// those of the reader.
+// namespace: what they may use, the labels of their own Namespace decide. They are those
+// of the cache. Errors are those of the reader.
 func (b Bundles) SetsOfOthers(ctx context.Context, namespace string) ([]v1alpha1.ClusterBundleSet, error) {
 	list := &v1alpha1.ClusterBundleSetList{}
-	err := b.Reader.List(ctx, list, client.InNamespace(namespace))
+	err := b.Reader.List(ctx, list, client.InNamespace(namespace), shared)
 	return slices.DeleteFunc(list.Items, func(set v1alpha1.ClusterBundleSet) bool {
 		return BundleOfSet(&set).Namespace == namespace
 	}), err
@@ -55,14 +55,14 @@ func (b Bundles) SetsOfOthers(ctx context.Context, namespace string) ([]v1alpha1
 
 // Get reads a Bundle for somebody in a namespace. One that does not exist is a
 // fault.Wait; so is one that may not be used from there, with the same words: whoever may
-// not use it learns nothing of it.
+// not use it learns nothing of it. The Bundle is that of the cache: it must not be changed.
 func (b Bundles) Get(ctx context.Context, key types.NamespacedName, namespace string) (*v1alpha1.Bundle, error) {
 	if key.Namespace != namespace && b.OwnOnly {
 		return nil, fault.Stallf(v1alpha1.BundleNotFoundReason, "Bundle %s is of another namespace than %s: "+
 			"this manager runs with --namespace or without the feature gate CrossNamespaceBundles", key, namespace)
 	}
 	bundle := &v1alpha1.Bundle{}
-	err := b.Reader.Get(ctx, key, bundle)
+	err := b.Reader.Get(ctx, key, bundle, shared)
 	if client.IgnoreNotFound(err) != nil {
 		return nil, err
 	}

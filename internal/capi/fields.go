@@ -46,23 +46,28 @@ func IndexFields(ctx context.Context, indexer client.FieldIndexer) error {
 	return nil
 }
 
+// shared has a cache return its own objects and no copies of them: a fleet is listed at
+// many events, and a Bundle may have a megabyte. They must not be changed.
+const shared = client.UnsafeDisableDeepCopy
+
 // ClusterBundlesBy lists the ClusterBundles of a namespace whose field, one of
-// those of IndexFields, has the value. Errors are those of the reader.
+// those of IndexFields, has the value. They are those of the cache: whoever changes one
+// makes a copy of it. Errors are those of the reader.
 func ClusterBundlesBy(
 	ctx context.Context, reader client.Reader, field, namespace, value string,
 ) ([]v1alpha1.ClusterBundle, error) {
 	list := &v1alpha1.ClusterBundleList{}
-	err := reader.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{field: value})
+	err := reader.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{field: value}, shared)
 	return list.Items, err
 }
 
-// SetsOf lists the ClusterBundleSets of all namespaces that name a Bundle. Errors are
-// those of the reader.
+// SetsOf lists the ClusterBundleSets of all namespaces that name a Bundle, which are
+// those of the cache. Errors are those of the reader.
 func SetsOf(
 	ctx context.Context, reader client.Reader, bundle types.NamespacedName,
 ) ([]v1alpha1.ClusterBundleSet, error) {
 	list := &v1alpha1.ClusterBundleSetList{}
-	err := reader.List(ctx, list, client.MatchingFields{bundleField: bundle.String()})
+	err := reader.List(ctx, list, client.MatchingFields{bundleField: bundle.String()}, shared)
 	return list.Items, err
 }
 
@@ -84,7 +89,7 @@ func RequestsBy(reader client.Reader, field string) func(context.Context, types.
 func RequestsByBundle(reader client.Reader) func(context.Context, types.NamespacedName) []reconcile.Request {
 	return func(ctx context.Context, bundle types.NamespacedName) []reconcile.Request {
 		list := &v1alpha1.ClusterBundleList{}
-		if err := reader.List(ctx, list, client.MatchingFields{bundleField: bundle.String()}); err != nil {
+		if err := reader.List(ctx, list, client.MatchingFields{bundleField: bundle.String()}, shared); err != nil {
 			ctrl.LoggerFrom(ctx).Error(err, "listing ClusterBundles", "Bundle", bundle)
 		}
 		return requestsFor(list.Items)

@@ -36,8 +36,8 @@ func SelectorOf(set *v1alpha1.ClusterBundleSet) (labels.Selector, error) {
 	return selector, nil
 }
 
-// SelectedClusters lists the Clusters that a set selects. A selector that cannot
-// be used is a fault.Stall.
+// SelectedClusters lists the Clusters that a set selects, which are those of the cache:
+// they must not be changed. A selector that cannot be used is a fault.Stall.
 func SelectedClusters(
 	ctx context.Context, reader client.Reader, set *v1alpha1.ClusterBundleSet,
 ) ([]clusterv1.Cluster, error) {
@@ -47,18 +47,18 @@ func SelectedClusters(
 	}
 	clusters := &clusterv1.ClusterList{}
 	err = reader.List(ctx, clusters,
-		client.InNamespace(set.Namespace), client.MatchingLabelsSelector{Selector: selector})
+		client.InNamespace(set.Namespace), client.MatchingLabelsSelector{Selector: selector}, shared)
 	return clusters.Items, err
 }
 
 // SelectingSets returns the sets of a namespace that select one of the given
-// sets of labels. One that cannot be used selects nothing and does not keep the
-// others from working.
+// sets of labels, as the cache has them: they must not be changed. One that cannot be
+// used selects nothing and does not keep the others from working.
 func SelectingSets(
 	ctx context.Context, reader client.Reader, namespace string, labelSets ...map[string]string,
 ) []v1alpha1.ClusterBundleSet {
 	sets := &v1alpha1.ClusterBundleSetList{}
-	if err := reader.List(ctx, sets, client.InNamespace(namespace)); err != nil {
+	if err := reader.List(ctx, sets, client.InNamespace(namespace), shared); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "listing ClusterBundleSets")
 	}
 	return slices.DeleteFunc(sets.Items, func(set v1alpha1.ClusterBundleSet) bool {
