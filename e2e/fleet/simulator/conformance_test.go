@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/rest"
@@ -41,7 +42,8 @@ func peerOf(t testing.TB, name string, config *rest.Config) *peer {
 // peers returns a simulated cluster and a real one.
 func peers(t testing.TB) (simulated, real *peer) {
 	t.Helper()
-	f := start(t, Options{Clusters: 1})
+	// No controller of workloads runs beside the real one.
+	f := start(t, Options{Clusters: 1, ReadyAfter: 24 * time.Hour})
 	return peerOf(t, "simulated", f.Cluster(0).Config()), peerOf(t, "real", testenv.SharedWorkload(t).Config)
 }
 

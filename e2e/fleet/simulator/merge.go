@@ -109,6 +109,9 @@ func setOrDelete(fields map[string]any, name string, value any) {
 // finish completes an object as an API server does behind its fields' manager.
 func finish(r *resource, subresource string, before *state, next map[string]any) result {
 	metadata := childOf(next, "metadata")
+	if r.storage() == definitions {
+		dropFalse(childOf(next, "spec"), "preserveUnknownFields")
+	}
 	if before == nil {
 		r.begin(next)
 	} else {
@@ -123,6 +126,13 @@ func finish(r *resource, subresource string, before *state, next map[string]any)
 		}
 	}
 	return result{after: newState(r, before, next)}
+}
+
+// dropFalse drops a field that is false, and which an API server then does not store.
+func dropFalse(fields map[string]any, name string) {
+	if fields[name] == false {
+		delete(fields, name)
+	}
 }
 
 // begin completes a new object.

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"time"
 
+	"k8s.io/apiextensions-apiserver/pkg/apihelpers"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 )
 
@@ -142,10 +143,29 @@ func acceptNames(fields map[string]any) {
 	if status["conditions"] != nil {
 		return
 	}
-	status["conditions"] = []any{
+	conditions := []any{
 		condition(string(apiextensionsv1.NamesAccepted), "True", "NoConflicts", "no conflicts found"),
 		condition(string(apiextensionsv1.Established), "False", "Installing", "the initial names have been accepted"),
 	}
+	if group, _ := childOf(fields, "spec")["group"].(string); apihelpers.IsProtectedCommunityGroup(group) {
+		conditions = append(conditions, approval(fields))
+	}
+	status["conditions"] = conditions
+}
+
+// approval is the condition of a definition in a group of Kubernetes itself, which an
+// annotation approves.
+func approval(fields map[string]any) map[string]any {
+	annotations := map[string]string{}
+	for key, value := range childOf(childOf(fields, "metadata"), "annotations") {
+		annotations[key], _ = value.(string)
+	}
+	kind := string(apiextensionsv1.KubernetesAPIApprovalPolicyConformant)
+	state, message := apihelpers.GetAPIApprovalState(annotations)
+	if state == apihelpers.APIApproved {
+		return condition(kind, "True", "ApprovedAnnotation", message)
+	}
+	return condition(kind, "False", "UnapprovedAnnotation", message)
 }
 
 // establish is what it does then.
