@@ -219,13 +219,13 @@ func (r *Release) allFiles() []string {
 	return files
 }
 
-// versionIn returns the version of a module in a program.
+// versionIn returns the version of a module that a program is built of.
 func versionIn(program, module string) string {
 	built, err := buildinfo.ReadFile(program)
 	if err != nil {
 		return "of an unknown version"
 	}
-	for _, of := range built.Deps {
+	for _, of := range append(built.Deps, &built.Main) {
 		if of.Path == module {
 			return of.Version
 		}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/testenv"
 )
 
 // releaseOf returns a release of one file.
@@ -70,5 +72,20 @@ func TestAPeerThatFailsIsShownUnlessTheRunIsInterrupted(t *testing.T) {
 	cancel()
 	if err := failed(interrupted, errors.New("no room")); errors.As(err, &cannot) {
 		t.Errorf("interrupted: %v", err)
+	}
+}
+
+func TestTheVersionOfAProgramIsThatOfItsModule(t *testing.T) {
+	program, err := testenv.Program(crsProgram)
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, module := range []string{crsModule, "k8s.io/client-go"} {
+		if got := versionIn(program, module); !strings.HasPrefix(got, "v") {
+			t.Errorf("%s: %s", module, got)
+		}
+	}
+	if got := versionIn(program, "example.com/none"); got != "of an unknown version" {
+		t.Errorf("a module that it has not: %s", got)
 	}
 }
