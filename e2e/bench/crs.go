@@ -22,6 +22,8 @@ import (
 const (
 	crsProgram = "capi-core"
 	crsModule  = "sigs.k8s.io/cluster-api"
+	// bundleName is the name of the ClusterResourceSet, with which those of its ConfigMaps begin.
+	bundleName = "bundle"
 	// crsLabel of a Cluster selects it for the ClusterResourceSet.
 	crsLabel = "bench-crs"
 	// crsInterval is how often Cluster API looks at a ClusterResourceSet at most: an
@@ -96,7 +98,7 @@ func (s *crsSession) Ready(ctx context.Context, step Step) (Run, error) {
 		return nil, &Cannot{Why: "never looks at what it has applied while its ConfigMaps stay the same"}
 	case Install, Upgrade:
 	}
-	maps, undeliverable, err := packing.ConfigMaps(s.cluster.Namespace, "bundle", step.Release.allFiles())
+	maps, undeliverable, err := packing.ConfigMaps(s.cluster.Namespace, bundleName, step.Release.allFiles())
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +121,7 @@ func (s *crsSession) create(ctx context.Context, maps []*corev1.ConfigMap) error
 		}
 	}
 	s.set = &addonsv1.ClusterResourceSet{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.cluster.Namespace, Name: "bundle"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.cluster.Namespace, Name: bundleName},
 		Spec: addonsv1.ClusterResourceSetSpec{
 			ClusterSelector: metav1.LabelSelector{MatchLabels: map[string]string{crsLabel: s.cluster.Name}},
 			Strategy:        string(addonsv1.ClusterResourceSetStrategyReconcile),

@@ -172,5 +172,5 @@ func (b *bench) writeRelease(out *strings.Builder, of chosen) {
 	if of.before != nil {
 		fmt.Fprintf(out, "What follows; the upgrade is from %s.\n\n", of.before.Name())
 	}
-	fmt.Fprintf(out, "%s\n%s\n", b.laterTable(of), b.trafficTable(of))
+	fmt.Fprintf(out, "%s\n%s\n%s\n", b.laterTable(of), b.trafficTable(of), b.storedTable(of))
 }

@@ -35,6 +35,7 @@ type sample struct {
 	server, etcd time.Duration
 
 	traffic traffic
+	stored  stored
 	// cannot is why the way does not do this, "" if it does.
 	cannot string
 }

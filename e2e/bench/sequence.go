@@ -115,5 +115,8 @@ func (q sequence) measure(ctx context.Context, st *stage, session Session, kind 
 		s.cannot = cannot.Why
 		return s, nil
 	}
+	if err == nil && kind == Install && q.mode == counted {
+		s.stored, err = storedBy(ctx, session)
+	}
 	return s, err
 }
