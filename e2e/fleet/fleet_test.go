@@ -138,6 +138,22 @@ func TestAWaveIsCompleteOnceAllAreReadyWithItsVersion(t *testing.T) {
 	}
 }
 
+func TestRequestsAreCountedByTheirHost(t *testing.T) {
+	t.Parallel()
+	const metrics = `# HELP rest_client_requests_total Number of HTTP requests.
+rest_client_requests_total{code="200",host="127.0.0.1:6443",method="GET"} 7
+rest_client_requests_total{code="201",host="127.0.0.1:6443",method="POST"} 1.2e+03
+rest_client_requests_total{code="200",host="127.1.0.1:6443",method="GET"} 5
+other_total{host="127.0.0.1:6443"} 3
+`
+	if got, err := requestsTo(metrics, "https://127.0.0.1:6443"); err != nil || got != 1207 {
+		t.Errorf("got %d: %v", got, err)
+	}
+	if got, err := requestsTo(metrics, "https://127.0.0.1:644"); err == nil {
+		t.Errorf("got %d of a host that was not asked", got)
+	}
+}
+
 func TestTheManagerRunsWithTheFlagsOfItsDeployment(t *testing.T) {
 	t.Parallel()
 	args, env, err := installed()

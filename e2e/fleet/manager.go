@@ -140,6 +140,36 @@ func (m *manager) metrics(ctx context.Context) (map[string]float64, error) {
 	return values, nil
 }
 
+// requestsTo returns how many requests the manager has sent to the host of a URL, as its own
+// metric has it.
+func (m *manager) requestsTo(ctx context.Context, server string) (int64, error) {
+	content, err := get(ctx, m.MetricsURL())
+	if err != nil {
+		return 0, fmt.Errorf("metrics: %w", err)
+	}
+	return requestsTo(string(content), server)
+}
+
+func requestsTo(metrics, server string) (int64, error) {
+	host := fmt.Sprintf("host=%q", strings.TrimPrefix(server, "https://"))
+	total := int64(0)
+	for line := range strings.Lines(metrics) {
+		labels, value, ok := strings.Cut(strings.TrimSpace(line), "} ")
+		if !ok || !strings.HasPrefix(labels, "rest_client_requests_total{") || !strings.Contains(labels, host) {
+			continue
+		}
+		n, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return 0, fmt.Errorf("metric %s: %w", labels, err)
+		}
+		total += int64(n)
+	}
+	if total == 0 {
+		return 0, fmt.Errorf("the metrics have no request to %s", server)
+	}
+	return total, nil
+}
+
 // maxAnswer bounds what the manager answers: a heap profile has less.
 const maxAnswer = 64 << 20
 

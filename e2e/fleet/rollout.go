@@ -59,6 +59,10 @@ func (w *world) rollout(ctx context.Context, a *wave, change func(context.Contex
 	if err != nil {
 		return outcome.Rollout{}, err
 	}
+	asked, err := w.manager.requestsTo(ctx, w.management.Config.Host)
+	if err != nil {
+		return outcome.Rollout{}, err
+	}
 	if err := w.simulation.Reset(ctx, nil); err != nil {
 		return outcome.Rollout{}, err
 	}
@@ -68,7 +72,18 @@ func (w *world) rollout(ctx context.Context, a *wave, change func(context.Contex
 	if err := w.watcher.wait(ctx, a); err != nil {
 		return outcome.Rollout{}, err
 	}
+	return w.measured(ctx, a, before, asked)
+}
+
+// measured returns what was used and asked since a rollout began.
+func (w *world) measured(
+	ctx context.Context, a *wave, before map[string]measure.Usage, asked int64,
+) (outcome.Rollout, error) {
 	after, err := w.usage()
+	if err != nil {
+		return outcome.Rollout{}, err
+	}
+	askedNow, err := w.manager.requestsTo(ctx, w.management.Config.Host)
 	if err != nil {
 		return outcome.Rollout{}, err
 	}
@@ -78,7 +93,7 @@ func (w *world) rollout(ctx context.Context, a *wave, change func(context.Contex
 	}
 	r := outcome.Rollout{
 		Clusters: len(a.ready), Seconds: a.lasted().Seconds(), Traffic: traffic(seen),
-		Processes: since(before, after), Downloads: w.files.counts(),
+		Processes: since(before, after), Downloads: w.files.counts(), Management: askedNow - asked,
 	}
 	r.ToEstablished, r.ToReady = a.spreads()
 	return r, nil
@@ -117,6 +132,7 @@ func (w *world) install(ctx context.Context) error {
 	w.result.Install = &r
 	w.detail("all Ready in %.1f s; label to CRDs p50 %.1f s, p99 %.1f s; to Ready p50 %.1f s, p99 %.1f s", r.Seconds,
 		r.ToEstablished.P50, r.ToEstablished.P99, r.ToReady.P50, r.ToReady.P99)
+	w.detail("%.1f requests to the management cluster for each", float64(r.Management)/float64(r.Clusters))
 	w.detail("%d requests, %.0f a second, failures by status %v; the manager took %.1f s of CPU and %d MiB at most",
 		r.Traffic.Requests, r.PerSecond(), r.Traffic.Failed,
 		r.Processes[outcome.ManagerProcess].CPUSeconds, r.Processes[outcome.ManagerProcess].Peak>>20)

@@ -51,6 +51,12 @@ var installRows = []row{
 	{"requests for each Cluster", install(func(o Rollout) string { return each(o.Traffic.Requests, o.Clusters) })},
 	{"requests that failed, by status", install(func(o Rollout) string { return failures(o.Traffic) })},
 	{"those of one Cluster", install(func(o Rollout) string { return strings.Join(o.Refused, ", ") })},
+	{"requests to the management cluster, for each Cluster", install(func(o Rollout) string {
+		if o.Management == 0 {
+			return ""
+		}
+		return each(o.Management, o.Clusters)
+	})},
 	{"bytes sent to / received from each Cluster", install(bytesEach)},
 	{"requests a second", install(func(o Rollout) string { return grouped(int64(o.PerSecond())) })},
 	{"requests a second of a bare load generator", with(func(r Run) *Load { return r.Load }, Load.text)},

@@ -79,6 +79,8 @@ type Rollout struct {
 	Traffic       Traffic `json:"traffic"`
 	// Processes are by name: the manager, the simulator, etcd and kube-apiserver.
 	Processes map[string]Usage `json:"processes"`
+	// Management is how many requests the manager sent to the management cluster.
+	Management int64 `json:"management,omitempty"`
 	// Refused are the requests to one of the Clusters that failed.
 	Refused []string `json:"refused,omitempty"`
 	// Downloads are how often each file was fetched, by digest.
