@@ -65,7 +65,7 @@ func TestAChartHasItsCRDsApartAndEverythingElseAsPublished(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := rendered["bundle/templates/objects.yaml"]
+	text := rendered["bundle/templates/000.yaml"]
 	if !strings.Contains(text, `line: "{{ .Name }}"`) || !strings.Contains(text, "kind: Namespace") || strings.Contains(text, "shops") {
 		t.Errorf("templates: %s", text)
 	}
@@ -170,5 +170,20 @@ func TestTheSizeOfAReleaseIsWhatHelmKeeps(t *testing.T) {
 	const about = 600 // names, times and the like
 	if kept := len(secret.Data["release"]); err != nil || got > kept || got < kept-about {
 		t.Errorf("%d bytes, but Helm keeps %d; %v", got, kept, err)
+	}
+}
+
+func TestAChartHasNoFileThatIsTooLargeForHelm(t *testing.T) {
+	const third = 2 << 20
+	path := filepath.Join(t.TempDir(), "chart.tgz")
+	if err := Chart(path, "1.0.0", written(t, sized("a", third)+sized("b", third)+sized("c", third))); err != nil {
+		t.Fatal(err)
+	}
+	chart, err := loader.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(chart.Templates) != 2 {
+		t.Errorf("%d files with templates", len(chart.Templates))
 	}
 }

@@ -32,12 +32,11 @@ func ReleaseSize(files []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	content, err := json.Marshal(record{
-		Manifest: string(rest),
-		Chart: chartRecord{
-			Templates: []fileRecord{{templatesFile, rest}}, Files: []fileRecord{{definitionsFile, crds}},
-		},
-	})
+	of := record{Chart: chartRecord{Templates: records(rest), Files: records(crds)}}
+	for _, m := range rest {
+		of.Manifest += string(m.content)
+	}
+	content, err := json.Marshal(of)
 	if err != nil {
 		return 0, err
 	}
@@ -49,4 +48,12 @@ func ReleaseSize(files []string) (int, error) {
 	_, err = w.Write(content)
 	err = errors.Join(err, w.Close())
 	return base64.StdEncoding.EncodedLen(compressed.Len()), err
+}
+
+func records(files []member) []fileRecord {
+	all := make([]fileRecord, len(files))
+	for i, m := range files {
+		all[i] = fileRecord{m.name, m.content}
+	}
+	return all
 }
