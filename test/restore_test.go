@@ -118,9 +118,6 @@ func TestAClusterThatIsMadeAgainUnderItsNameGetsEverythingAnew(t *testing.T) {
 	s.Expect(s.management.FinishDeletion(t.Context(), cluster)).To(Succeed())
 	first.Stop()
 	s.Eventually(s.isGone("anew-halle")).Should(BeTrue())
-	// One that is made again within milliseconds keeps the connection of the first
-	// until its probes have failed.
-	s.Eventually(s.manager.Log).Should(MatchRegexp(`"Cluster has been deleted, disconnecting".*` + s.namespace + "/halle"))
 	begun := time.Now()
 	s.cluster("halle", "anew", second)
 	s.Eventually(s.stateOf(second, "anew")).Should(Equal(want))
