@@ -116,7 +116,10 @@ func (f *Fleet) serve(ctx context.Context, listener net.Listener) {
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, clusterKey{}, f.at(c.LocalAddr()))
 		},
-		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams, MaxReadFrameSize: maxFrame,
+			MaxReceiveBufferPerStream: maxFrame, MaxReceiveBufferPerConnection: maxFrame * maxStreams,
+		},
 	}
 	f.stopped.Go(func() {
 		_ = f.server.ServeTLS(connections{listener, f}, "", "") // It ends by Close.
@@ -143,8 +146,12 @@ func (p panics) Write(message []byte) (int, error) {
 // clusterKey is the key of the cluster in the context of a connection.
 type clusterKey struct{}
 
-// maxStreams is how many requests and watches a client may have open at once.
-const maxStreams = 1000
+// As k8s.io/apiserver has it: how many requests and watches a client may have open at
+// once, and how much it may send of a body in one piece. A client holds a buffer of that.
+const (
+	maxStreams = 100
+	maxFrame   = 256 << 10
+)
 
 // Stop ends all connections and returns when nothing runs any more but requests that
 // are under way. It may be called twice.
