@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,12 +41,32 @@ func completeParent(t *testing.T, digest v1alpha1.Digest) *rest.Config {
 	if digest == incomplete {
 		parent.Annotations["addons.cluster.x-k8s.io/phase"] = "crds"
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(parent)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		named := parent.DeepCopy()
+		named.Name = nameIn(r)
+		writeConfigMaps(w, named)
 	}))
 	t.Cleanup(server.Close)
 	return &rest.Config{Host: server.URL}
+}
+
+// nameIn returns the name of the object that a list asks for.
+func nameIn(r *http.Request) string {
+	return strings.TrimPrefix(r.URL.Query().Get("fieldSelector"), "metadata.name=")
+}
+
+// writeConfigMaps answers with a list of those ConfigMaps that are not nil.
+func writeConfigMaps(w http.ResponseWriter, all ...*corev1.ConfigMap) {
+	list := corev1.ConfigMapList{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMapList"}, ListMeta: metav1.ListMeta{ResourceVersion: "1"},
+	}
+	for _, each := range all {
+		if each != nil {
+			list.Items = append(list.Items, *each)
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(list)
 }
 
 // reconcilerOf returns a Reconciler whose management cluster holds the objects, and

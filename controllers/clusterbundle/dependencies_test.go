@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"path"
 	"sync"
 	"testing"
 	"time"
@@ -85,14 +84,9 @@ func (p *parents) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	name := path.Base(r.URL.Path)
+	name := nameIn(r)
 	p.reads = append(p.reads, name)
-	if p.byName[name] == nil {
-		w.WriteHeader(http.StatusNotFound)
-		_ = json.NewEncoder(w).Encode(metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonNotFound, Code: http.StatusNotFound})
-		return
-	}
-	_ = json.NewEncoder(w).Encode(p.byName[name])
+	writeConfigMaps(w, p.byName[name])
 }
 
 func (p *parents) watch(w http.ResponseWriter, r *http.Request) {

@@ -37,7 +37,7 @@ func (r *Reconciler) makePass(ctx context.Context, s *scope) error {
 	if passed.Err == nil {
 		r.holds.drop(key)
 	}
-	r.Watches.Set(key, s.workload, passed.Targets)
+	r.Watches.Set(key, s.requests, passed.Targets)
 	s.passed = &passed
 	return passed.Err
 }

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sync/singleflight"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -57,7 +56,8 @@ type Client struct {
 	events clientEvents
 	// wire has its network connections; nil where it was given a transport.
 	wire *wire
-	// pass is that of ForPass; nil for none.
+	// of and pass are those of ForPass; nil for none.
+	of   *Client
 	pass *onePass
 
 	// silent is true while the server did not answer the last read of reads.
@@ -173,33 +173,8 @@ func (c *Client) apply(
 	if err != nil {
 		return nil, err
 	}
+	c.saw().noteObject(resource, ref, applied.ResourceVersion, applied)
 	return applied, nil
-}
-
-// Metadata reads the metadata of an object. It returns nil if the object does not
-// exist, and also if its kind is not served.
-func (c *Client) Metadata(
-	ctx context.Context, resource manifest.Resource, ref manifest.Ref,
-) (*metav1.PartialObjectMetadata, error) {
-	live := &metav1.PartialObjectMetadata{}
-	err := c.get(ctx, acceptMetadata, live, path(resource, ref)...)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	return live, classify(ref, err)
-}
-
-// Object reads a whole object. It returns nil if the object does not exist, and
-// also if its kind is not served.
-func (c *Client) Object(
-	ctx context.Context, resource manifest.Resource, ref manifest.Ref,
-) (*unstructured.Unstructured, error) {
-	live := &unstructured.Unstructured{}
-	err := c.get(ctx, acceptJSON, live, path(resource, ref)...)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	return live, classify(ref, err)
 }
 
 func (c *Client) get(ctx context.Context, accept string, into any, segments ...string) error {

@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -41,6 +42,7 @@ func (c *Client) List(
 ) error {
 	l := listing{resource: resource, namespace: namespace, label: label, accept: acceptMetadataList, limit: pageSize}
 	return pages(ctx, c, l, func(page *metav1.PartialObjectMetadataList) {
+		c.saw().noteList(resource, page.ResourceVersion, page.Items)
 		for i := range page.Items {
 			each(&page.Items[i])
 		}
@@ -54,6 +56,7 @@ func (c *Client) Objects(
 ) error {
 	l := listing{resource: resource, namespace: namespace, label: label, accept: acceptJSON, limit: pageSize}
 	return pages(ctx, c, l, func(page *unstructured.UnstructuredList) {
+		c.saw().noteList(resource, page.GetResourceVersion(), nil)
 		for i := range page.Items {
 			each(&page.Items[i])
 		}
@@ -64,8 +67,9 @@ func (c *Client) Objects(
 type listing struct {
 	resource         manifest.Resource
 	namespace, label string
+	name             string // of the one object; empty for all
 	accept           string
-	limit            int // of objects in one answer
+	limit            int // of objects in one answer; 0 for none
 }
 
 // pages calls each with all pages of a list. A kind that is not served has none. If
@@ -101,7 +105,13 @@ func (c *Client) getPage(ctx context.Context, l listing, token string, into any)
 		segments = append(segments, "namespaces", l.namespace)
 	}
 	request := c.rest.Get().AbsPath(append(segments, l.resource.Plural)...).
-		SetHeader("Accept", l.accept).Param("limit", strconv.Itoa(l.limit))
+		SetHeader("Accept", l.accept)
+	if l.limit > 0 {
+		request = request.Param("limit", strconv.Itoa(l.limit))
+	}
+	if l.name != "" {
+		request = request.Param("fieldSelector", fields.OneTermEqualSelector(metav1.ObjectNameField, l.name).String())
+	}
 	if token != "" {
 		request = request.Param("continue", token)
 	}
@@ -134,6 +144,7 @@ func (c *Client) SaveParent(ctx context.Context, parent *corev1.ConfigMap) (*cor
 	if err != nil {
 		return nil, classify(ref, err)
 	}
+	c.saw().noteParent(stored, stored.ResourceVersion)
 	return stored, nil
 }
 

@@ -10,15 +10,34 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// onePass is what one pass knows of the server.
-type onePass struct{ gaveUp atomic.Bool }
+// onePass is what one pass knows of the server, and what it saw there.
+type onePass struct {
+	gaveUp atomic.Bool
+	seen   *seen
+}
 
 // ForPass returns a client for one pass, through the same connection. Once a request
 // was not answered in time those behind it fail at once, without being sent: a pass
 // has many to make, one after the other, and a worker would wait for each. Only what a
-// pass did is still saved. It is not the client to watch with.
+// pass did is still saved.
 func (c *Client) ForPass() *Client {
-	return &Client{rest: c.rest, places: c.places, events: c.events, pass: &onePass{}}
+	return &Client{rest: c.rest, places: c.places, events: c.events, of: c, pass: &onePass{seen: newSeen()}}
+}
+
+// whole returns the client that the one of a pass is of, itself if it is of no pass.
+func (c *Client) whole() *Client {
+	if c.of != nil {
+		return c.of
+	}
+	return c
+}
+
+// saw returns where the requests of a pass are noted; nil for those of no pass.
+func (c *Client) saw() *seen {
+	if c.pass == nil {
+		return nil
+	}
+	return c.pass.seen
 }
 
 // send sends a request and decodes the answer, unless into is nil. Every request but

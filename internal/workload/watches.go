@@ -2,6 +2,7 @@ package workload
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -77,8 +78,11 @@ func newWatches(ctx context.Context, notify func(types.NamespacedName), open ope
 
 // Set replaces the targets that are watched for the key, through the client. The
 // key is notified after the watch of a target began, and whenever it began anew, so
-// that what happened before or in between is found.
+// that what happened before or in between is found. A client of ForPass looked at its
+// targets: their watches begin where it did, and nobody is notified.
 func (w *Watches) Set(key types.NamespacedName, client *Client, targets []rollout.Target) {
+	seen := client.saw()
+	client = client.whole()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	before, wanted := w.interests[key], subscriptionsOf(targets)
@@ -88,7 +92,7 @@ func (w *Watches) Set(key types.NamespacedName, client *Client, targets []rollou
 	}
 	// What ends makes room for what begins.
 	w.leave(key, before, wanted)
-	w.join(key, client, wanted)
+	w.join(key, client, wanted, seen)
 	w.interests[key] = interest{client: client, subscriptions: wanted}
 }
 
@@ -134,7 +138,7 @@ func (w *Watches) leave(key types.NamespacedName, from interest, keep []subscrip
 }
 
 // join adds the subscriptions of a key that it does not have. The caller holds w.mu.
-func (w *Watches) join(key types.NamespacedName, client *Client, wanted []subscription) {
+func (w *Watches) join(key types.NamespacedName, client *Client, wanted []subscription, seen *seen) {
 	if len(wanted) == 0 {
 		return
 	}
@@ -143,8 +147,16 @@ func (w *Watches) join(key types.NamespacedName, client *Client, wanted []subscr
 		streams = newClusterStreams(w.period, func(s *stream) { w.start(client, s) })
 		w.clusters[client] = streams
 	}
+	begin := seen.beginnings(wanted)
+	maps.DeleteFunc(begin, func(target rollout.Target, at beginning) bool {
+		return at.from == 0 || streams.all[target] != nil
+	})
 	for _, s := range wanted {
-		if streams.join(key, s) {
+		at, knows := begin[s.target]
+		switch isUnderWay := streams.join(key, s, at); {
+		case knows && streams.all[s.target].from != "":
+			streams.all[s.target].quiet.Insert(s.of(key))
+		case isUnderWay:
 			// Events since the key looked went to others only.
 			w.add(&w.started, key)
 		}

@@ -44,21 +44,26 @@ func newClusterStreams(period time.Duration, start func(*stream)) *clusterStream
 	return &clusterStreams{start: start, period: period, limits: newLimits(), all: make(map[rollout.Target]*stream)}
 }
 
-// join adds a subscription of a key, and reports whether it joined a stream that
-// is open already.
-func (c *clusterStreams) join(key types.NamespacedName, to subscription) bool {
+// join adds a subscription of a key, and reports whether it joined a stream of which
+// no start will be told: one that is open already, or begins where others looked. A new
+// stream begins where at has it.
+func (c *clusterStreams) join(key types.NamespacedName, to subscription, at beginning) bool {
 	who := to.of(key)
 	if s := c.all[to.target]; s != nil {
 		if s.subscribers.Has(who) {
 			return false
 		}
 		s.subscribers.Insert(who)
-		return s.isOpen
+		return s.isOpen || s.from != ""
 	}
 	s := newStream(to.target, who, c.limits)
+	s.beginAt(at)
 	c.all[to.target] = s
 	c.waiting = append(c.waiting, s)
 	c.startWaiting()
+	if slices.Contains(c.waiting, s) {
+		s.from = "" // nobody knows how long it waits
+	}
 	return false
 }
 

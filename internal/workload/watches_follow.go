@@ -31,12 +31,12 @@ const (
 func (w *Watches) start(client *Client, s *stream) {
 	ctx, cancel := context.WithCancel(w.ctx)
 	s.stop = cancel
-	go w.run(ctx, client, s)
+	go w.run(ctx, client, s, s.from)
 }
 
-// run opens a stream again and again until ctx is done.
-func (w *Watches) run(ctx context.Context, client *Client, s *stream) {
-	backoff, from := newWatchBackoff(), ""
+// run opens a stream, first behind a resource version, again and again until ctx is done.
+func (w *Watches) run(ctx context.Context, client *Client, s *stream, from string) {
+	backoff := newWatchBackoff()
 	for {
 		begun := time.Now()
 		from = w.guarded(ctx, client, s, from)
@@ -93,6 +93,8 @@ func (w *Watches) follow(ctx context.Context, client *Client, s *stream, from st
 	begun := time.Now()
 	if from == "" {
 		w.began(s)
+	} else {
+		w.goesOn(s)
 	}
 	err = w.passOn(s, events)
 	if events.reached == "" || !isOver(err, time.Since(begun), lasting) {
@@ -162,12 +164,20 @@ func (w *Watches) began(s *stream) {
 	w.add(to, s.keys()...)
 }
 
+// goesOn notes that the server sends the events of a stream from where it ended, or
+// somebody looked: nothing is missed.
+func (w *Watches) goesOn(s *stream) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.isOpen, s.wasOpen = true, true
+}
+
 // ended notes that the server does not send the events of a stream.
 func (w *Watches) ended(s *stream) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s.forget()
-	s.isOpen = false
+	s.isOpen, s.from = false, ""
 }
 
 func (w *Watches) keysFor(s *stream, happened event) []types.NamespacedName {

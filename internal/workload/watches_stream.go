@@ -2,6 +2,7 @@ package workload
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -82,6 +83,9 @@ type stream struct {
 	// isOpen is true while the server sends events, or will send them from where it
 	// ended, wasOpen once it did.
 	isOpen, wasOpen bool
+	// from is the resource version that the stream begins behind for the first time;
+	// empty if that is when it is open.
+	from string
 	// stop ends a stream that runs.
 	stop context.CancelFunc
 }
@@ -91,6 +95,16 @@ func newStream(target rollout.Target, first subscriber, limits *limits) *stream 
 		target: target, limits: limits, subscribers: sets.New(first), quiet: sets.New[subscriber](),
 		contents: make(map[uint64]uint64), stop: func() {},
 	}
+}
+
+// beginAt has the stream begin where somebody looked, who knows the contents.
+func (s *stream) beginAt(at beginning) {
+	s.from = at.from.String()
+	if s.from == "" || s.limits.contents+len(at.contents) > maxContents {
+		return // the first event of each counts then
+	}
+	maps.Copy(s.contents, at.contents)
+	s.limits.contents += len(at.contents)
 }
 
 // keys returns the keys that want events of the stream.

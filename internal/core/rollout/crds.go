@@ -20,8 +20,9 @@ const (
 	// Discovery has no watch and lags behind the CustomResourceDefinitions, which have
 	// one: of each a server writes the status twice, one after the other. When the watch
 	// sees no more for settleTime all are established, and discovery is read. If it does
-	// not list all of them it is read again when the watch was quiet for twice as long.
+	// not list all of them it is read again when the watch was quiet for longer.
 	settleTime = 50 * time.Millisecond
+	maxSettle  = 4 * settleTime
 
 	// It is also read firstPoll and eachPoll for each of them after they were applied,
 	// and then with twice the delay each time, whatever the watch sees: there may be none.
@@ -62,7 +63,7 @@ func (p *poll) begin(now time.Time, applied []plan.Object) {
 // next sets the time of the poll after one at which some were not served.
 func (p *poll) next(now time.Time, closed []plan.Object) {
 	p.closed, p.delay = closed, min(max(minPoll, 2*p.delay), maxPoll)
-	p.stirred, p.settle = false, min(max(settleTime, 2*p.settle), maxPoll)
+	p.stirred, p.settle = false, min(max(settleTime, 2*p.settle), maxSettle)
 	p.due = now.Add(p.delay)
 }
 

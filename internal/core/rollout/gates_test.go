@@ -110,7 +110,7 @@ func TestGateOfCRDs(t *testing.T) {
 				t.Errorf("want %d definitions read, got %v", test.wantReads, reads)
 			}
 			want := []Target{membersOf("apiextensions.k8s.io", "customresourcedefinitions", false)}
-			if diff := cmp.Diff(want, o.Targets); diff != "" {
+			if diff := cmp.Diff(want, forGates(o.Targets)); diff != "" {
 				t.Errorf("targets (-want +got):\n%s", diff)
 			}
 		})
@@ -163,7 +163,7 @@ func TestGateOfWorkloads(t *testing.T) {
 			}
 			o := r.Run(t.Context())
 			wantErr(t, o.Err, fault.ClassWait, v1alpha1.WorkloadsNotReadyReason, test.wantAfter, test.wantMessage)
-			if diff := cmp.Diff([]Target{membersOf("apps", "deployments", true)}, o.Targets); diff != "" {
+			if diff := cmp.Diff([]Target{membersOf("apps", "deployments", true)}, forGates(o.Targets)); diff != "" {
 				t.Errorf("targets (-want +got):\n%s", diff)
 			}
 			if cluster.objects[webhookPath] != nil {

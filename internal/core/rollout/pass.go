@@ -72,6 +72,7 @@ func (p *pass) walk(ctx context.Context) error {
 	if err := p.load(ctx); err != nil {
 		return err
 	}
+	p.recallKept()
 	phases := p.plan.Phases
 	first := min(p.record.Progress.Phase, len(phases))
 	p.complete = first

@@ -161,6 +161,9 @@ func (r Rollout) Run(ctx context.Context) Outcome {
 			err = stopped
 		}
 	}
+	if p.loaded && !p.Once {
+		p.keepSeen(ctx)
+	}
 	if p.loaded && !isStopped(err) {
 		err = fault.Join(err, p.saveAtEnd(ctx))
 	}

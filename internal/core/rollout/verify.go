@@ -25,7 +25,6 @@ func (p *pass) verify(ctx context.Context, phases []plan.Phase) {
 	if p.Once || !p.isComplete() && now.Sub(p.Memory.verified) < verifyEvery {
 		return
 	}
-	p.recallKept()
 	objects := p.repairable(phases)
 	p.verifying = true
 	err := p.lookAt(ctx, objects)
@@ -63,7 +62,7 @@ func (p *pass) recallKept() {
 }
 
 // repairable returns the objects of complete phases that have to be looked at. What
-// a pass applied a moment ago counts too: only a look can tell that it stayed.
+// a pass applied a moment ago counts too, unless a watch tells that it stayed.
 func (p *pass) repairable(phases []plan.Phase) []*plan.Object {
 	var objects []*plan.Object
 	for _, phase := range phases {
@@ -81,12 +80,36 @@ func (p *pass) repairable(phases []plan.Phase) []*plan.Object {
 // members reports when they are not any more.
 func (p *pass) keepRight(objects []*plan.Object) {
 	for _, object := range objects {
-		f := p.found[object]
-		if f.decision == inventory.Keep && f.live != nil && !f.ofSet && !f.left {
+		if f := p.found[object]; p.sawRight(object) {
 			p.Memory.keep(p.contentOf(f.resource), object)
 			p.current[object], p.kept[object] = true, true
 		}
 	}
+}
+
+// keepSeen does so with what this pass applied or found right in any phase, and has it
+// watched: the watch begins where the pass saw it.
+func (p *pass) keepSeen(ctx context.Context) {
+	for object := range p.plan.All {
+		if p.kept[object] || !isRepaired(object) || !p.sawRight(object) {
+			continue
+		}
+		if resource, _, err := p.mapper.locate(ctx, *object); err == nil {
+			p.Memory.keep(p.contentOf(resource), object)
+		}
+	}
+	for target := range p.Memory.kept {
+		p.watch(target)
+	}
+}
+
+// sawRight reports whether this pass applied an object as a member, or found it right.
+func (p *pass) sawRight(object *plan.Object) bool {
+	f := p.found[object]
+	if p.applied[object] {
+		return f.decision != inventory.Share
+	}
+	return f.decision == inventory.Keep && f.live != nil && !f.ofSet && !f.left
 }
 
 // repair applies, step by step, what is not as the release wants it. An object that

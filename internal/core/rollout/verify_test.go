@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 )
 
@@ -164,6 +165,45 @@ func TestNothingIsAskedForWhileAllWatchesAreQuiet(t *testing.T) {
 	}
 	if calls := cluster.takeAll(); len(calls) > 0 {
 		t.Errorf("want no request, got %v", calls)
+	}
+}
+
+// The watches of what a pass applied begin at its applies, so that there is nothing to find
+// behind them.
+func TestWhatAPassAppliedIsNotLookedAtAgainWhileItsWatchesAreQuiet(t *testing.T) {
+	t.Parallel()
+	serviceAccounts := membersOf("", "serviceaccounts", true)
+	serviceAccounts.Content = true
+	tests := map[string]struct {
+		givenNoisy Target
+		want       []string
+	}{
+		"all of them":  {},
+		"all but one":  {givenNoisy: serviceAccounts, want: []string{"metadata v1/operator/serviceaccounts/operator"}},
+		"not a parent": {givenNoisy: ParentTarget(inventory.ParentOf("default", "cni")), want: []string{"object " + parentPath}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster, watched := newMemory(t), []Target(nil)
+			r := remembering(cluster, releaseOf(t, "one", addOn()...))
+			r.IsQuiet = func(target Target) bool { return slices.Contains(watched, target) && target != test.givenNoisy }
+			var o Outcome
+			for at := time.Duration(0); o.Current < 3; at += time.Second {
+				if at > time.Minute {
+					t.Fatalf("want it complete, got %v", o.Err)
+				}
+				o = r.at(at).Run(t.Context())
+				watched = o.Targets
+			}
+			cluster.takeAll()
+			if o := r.at(2 * time.Minute).Run(t.Context()); o.Err != nil {
+				t.Fatal(o.Err)
+			}
+			if diff := cmp.Diff(test.want, cluster.takeAll()); diff != "" {
+				t.Errorf("calls of the pass behind it (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
