@@ -31,6 +31,10 @@ const (
 	minPoll   = 500 * time.Millisecond
 	maxPoll   = 2 * time.Second
 
+	// smallPoll is in place of minPoll once what is not served is of one group version:
+	// its document is small, and often the server is about to list it.
+	smallPoll = 100 * time.Millisecond
+
 	// CustomResourceDefinitions that are not served after this time are read, at most
 	// maxDiagnosed of them, to find out why. Before it, that would cost more than
 	// waiting: a server may take ten seconds under load.
@@ -62,7 +66,14 @@ func (p *poll) begin(now time.Time, applied []plan.Object) {
 
 // next sets the time of the poll after one at which some were not served.
 func (p *poll) next(now time.Time, closed []plan.Object) {
-	p.closed, p.delay = closed, min(max(minPoll, 2*p.delay), maxPoll)
+	least := minPoll
+	if len(groupVersions(closed)) == 1 {
+		least = smallPoll
+		if len(groupVersions(p.closed)) > 1 {
+			p.delay = 0
+		}
+	}
+	p.closed, p.delay = closed, min(max(least, 2*p.delay), maxPoll)
 	p.stirred, p.settle = false, min(max(settleTime, 2*p.settle), maxSettle)
 	p.due = now.Add(p.delay)
 }

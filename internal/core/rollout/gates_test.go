@@ -65,17 +65,17 @@ func TestGateOfCRDs(t *testing.T) {
 		wantReads   int
 	}{
 		"definitions that are not served close it": {
-			givenPhase: two, wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: minPoll,
+			givenPhase: two, wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: smallPoll,
 			wantMessage: twoWait,
 		},
 		"a long list is counted": {
-			givenPhase: many, wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: minPoll,
+			givenPhase: many, wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: smallPoll,
 			wantMessage: "phase crds: 5 of 5 CustomResourceDefinitions are not served yet: " +
 				"belts.example.com, cogs.example.com, gadgets.example.com, and 2 more",
 		},
 		"a conflict of names is not looked for at once": {
 			givenPhase: two, givenStatus: conflict, givenAge: diagnoseAfter,
-			wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: minPoll, wantMessage: twoWait,
+			wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: smallPoll, wantMessage: twoWait,
 		},
 		"a conflict of names is terminal after a while": {
 			givenPhase: two, givenStatus: conflict, givenAge: diagnoseAfter + time.Second,
@@ -84,12 +84,12 @@ func TestGateOfCRDs(t *testing.T) {
 		},
 		"definitions that are slow and not refused are waited for": {
 			givenPhase: two, givenStatus: conditions("Established", "False", "Installing", "in a moment"), givenAge: time.Minute,
-			wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: minPoll,
+			wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason, wantAfter: smallPoll,
 			wantMessage: twoWait, wantReads: 2,
 		},
 		"only some of many are read": {
 			givenPhase: many, givenAge: time.Minute, wantClass: fault.ClassWait, wantReason: v1alpha1.CRDsNotServedReason,
-			wantAfter: minPoll, wantReads: maxDiagnosed,
+			wantAfter: smallPoll, wantReads: maxDiagnosed,
 			wantMessage: "phase crds: 5 of 5 CustomResourceDefinitions are not served yet: " +
 				"belts.example.com, cogs.example.com, gadgets.example.com, and 2 more",
 		},

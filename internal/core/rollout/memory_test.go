@@ -91,8 +91,8 @@ func TestDiscoveryIsReadLessAndLessOften(t *testing.T) {
 		}
 	}
 	want := []time.Duration{ // 600 ms after the apply of two, then twice the delay each time
-		600 * time.Millisecond, 1100 * time.Millisecond, 2100 * time.Millisecond,
-		4100 * time.Millisecond, 6100 * time.Millisecond,
+		600 * time.Millisecond, 700 * time.Millisecond, 900 * time.Millisecond, 1300 * time.Millisecond,
+		2100 * time.Millisecond, 3700 * time.Millisecond, 5700 * time.Millisecond, 7700 * time.Millisecond,
 	}
 	if diff := cmp.Diff(want, polls); diff != "" {
 		t.Errorf("polls (-want +got):\n%s", diff)
