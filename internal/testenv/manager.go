@@ -85,10 +85,11 @@ func StartManager(ctx context.Context, o ManagerOptions) (*Manager, error) {
 }
 
 // env returns what is added to the environment. A manager whose memory may be measured
-// collects garbage as one of a user does.
+// collects garbage as one of a user does. One that looks for data races also panics when
+// an object of its cache was changed, of which it makes no copies.
 func (o ManagerOptions) env() []string {
 	if o.Race {
-		return o.Env
+		return append([]string{"KUBE_CACHE_MUTATION_DETECTOR=true"}, o.Env...)
 	}
 	return append([]string{gcVariable + "=100"}, o.Env...)
 }
