@@ -33,8 +33,9 @@ func confineSystem(memory int64, seconds uint64) error {
 	limits := map[int]uint64{
 		// RLIMIT_DATA does not hold: Linux counts nothing when the Go runtime uses what it
 		// has reserved, so that one large text may have any size.
-		unix.RLIMIT_AS:  reserved + uint64(memory)*overhead, //nolint:gosec // positive
-		unix.RLIMIT_CPU: 2 * seconds, unix.RLIMIT_NOFILE: 16, unix.RLIMIT_CORE: 0,
+		unix.RLIMIT_AS: reserved + uint64(memory)*overhead, //nolint:gosec // positive
+		// At the hard limit of RLIMIT_CPU the kernel kills; the Go runtime ignores the soft one.
+		unix.RLIMIT_CPU: seconds, unix.RLIMIT_NOFILE: 16, unix.RLIMIT_CORE: 0,
 	}
 	for resource, limit := range limits {
 		if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: limit, Max: limit}); err != nil {

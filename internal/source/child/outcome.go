@@ -37,14 +37,23 @@ func (p *process) outcome(ctx, within context.Context, err error) error {
 	return internal(p.task, "it cannot be talked to", err)
 }
 
-// late returns the error of a child whose time is over. One that had a processor for less
-// than half of it, as a child of a busy machine has, may be done the next time.
+// late returns the error of a child that was killed since its time was over. It did not
+// have the processor for as long as it may, or the kernel would have killed it: the
+// machine is busy, and less so the next time. Where no kernel does that, it is looked at.
 func (p *process) late() error {
-	if p.used < p.limits.Time/2 {
-		return fault.Retry(v1alpha1.LimitExceededReason, fmt.Errorf(
-			"%s: it did not end within %s, of which the machine gave it %s", p.task, p.limits.Time, p.used.Round(time.Millisecond)))
+	if p.usedUp() {
+		return p.tooLong()
 	}
-	return p.exceeded("it takes longer than the limit of %s", p.limits.Time)
+	return fault.Retry(v1alpha1.LimitExceededReason, fmt.Errorf(
+		"%s: it did not end within %s, of which the machine gave it %s", p.task, p.limits.Time, p.used.Round(time.Millisecond)))
+}
+
+// usedUp reports whether a child had a processor for as long as it may. The kernel counts
+// in ticks when it kills, and more exactly when it is asked.
+func (p *process) usedUp() bool { return p.used >= p.limits.Processor*9/10 }
+
+func (p *process) tooLong() error {
+	return p.exceeded("it takes longer than the limit of %s of a processor", p.limits.Processor)
 }
 
 // crashed returns the error of a child that ended by itself, and not well. Its text is
@@ -54,6 +63,8 @@ func (p *process) crashed(exit *exec.ExitError) error {
 	switch {
 	case exit.ExitCode() == exitInternal:
 		return internal(p.task, "it ended", errors.New(text.Line(crash, maxErrorText)))
+	case exit.ExitCode() < 0 && p.usedUp():
+		return p.tooLong()
 	case exit.ExitCode() < 0, isOutOfMemory(crash):
 		return p.exceeded("it needs more memory than the limit of %d bytes", p.limits.Memory)
 	}

@@ -19,7 +19,10 @@ import (
 type Config struct {
 	// Memory of a child, in bytes.
 	Memory int64
-	// Time from its start to its end.
+	// Processor is the time that it may have a processor, in whole seconds.
+	Processor time.Duration
+	// Time from its start to its end. On a busy machine it has a processor for a small
+	// part of it.
 	Time time.Duration
 	// Output of its task, in bytes.
 	Output int64
@@ -27,9 +30,10 @@ type Config struct {
 	AtOnce int
 }
 
-// DefaultConfig returns 512 MiB of memory, 30 seconds, 64 MiB of output, and two at once.
+// DefaultConfig returns 512 MiB of memory, 30 seconds of a processor within 2 minutes,
+// 64 MiB of output, and two at once.
 func DefaultConfig() Config {
-	return Config{Memory: 512 << 20, Time: 30 * time.Second, Output: 64 << 20, AtOnce: 2}
+	return Config{Memory: 512 << 20, Processor: 30 * time.Second, Time: 2 * time.Minute, Output: 64 << 20, AtOnce: 2}
 }
 
 // Runner starts child processes. It is safe for concurrent use.
@@ -42,7 +46,7 @@ type Runner struct {
 // New returns a Runner, or an error when a field of cfg is not positive. The program has
 // to begin with Main.
 func New(cfg Config) (*Runner, error) {
-	if min(cfg.Memory, int64(cfg.Time), cfg.Output, int64(cfg.AtOnce)) <= 0 {
+	if min(cfg.Memory, int64(cfg.Processor), int64(cfg.Time), cfg.Output, int64(cfg.AtOnce)) <= 0 {
 		return nil, errors.New("child process: a limit is not positive")
 	}
 	return &Runner{Config: cfg, slots: slots.New(1, cfg.AtOnce)}, nil
@@ -89,7 +93,7 @@ func (r *Runner) run(ctx context.Context, s start) (answer, error) {
 // command returns the command that starts this program anew. Its environment is empty, and
 // not that of this process.
 func (r *Runner) command(ctx context.Context, task string) *exec.Cmd {
-	memory, seconds := strconv.FormatInt(r.Memory, 10), strconv.Itoa(int(r.Time/time.Second)+1)
+	memory, seconds := strconv.FormatInt(r.Memory, 10), strconv.Itoa(int(max(1, r.Processor/time.Second)))
 	cmd := exec.CommandContext(ctx, executable(), argument, task, memory, seconds) //nolint:gosec // this program itself
 	cmd.Env = []string{}
 	cmd.Dir = "/"

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 func children(t testing.TB, limit time.Duration) *child.Runner {
 	t.Helper()
 	cfg := child.DefaultConfig()
-	cfg.Memory, cfg.Time = 192<<20, limit
+	cfg.Memory, cfg.Processor, cfg.Time = 192<<20, limit, 5*time.Minute
 	r, err := child.New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -48,7 +48,7 @@ func tarOf(t *testing.T, files Files) []byte {
 func apart(t *testing.T, limit time.Duration, files Files, folder string) (string, error) {
 	t.Helper()
 	cfg := child.DefaultConfig()
-	cfg.Memory, cfg.Time = 256<<20, limit
+	cfg.Memory, cfg.Processor, cfg.Time = 256<<20, limit, 5*time.Minute
 	children, err := child.New(cfg)
 	if err != nil {
 		t.Fatal(err)
