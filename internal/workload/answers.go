@@ -58,7 +58,9 @@ type answers struct{ next http.RoundTripper }
 func (a answers) RoundTrip(request *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(request.Context())
 	silence := time.AfterFunc(silenceOf(request), func() { cancel(errStalled) })
-	response, err := a.next.RoundTrip(request.WithContext(ctx))
+	sent := request.WithContext(ctx)
+	sendInPieces(sent)
+	response, err := a.next.RoundTrip(sent)
 	if err != nil {
 		silence.Stop()
 		cancel(nil)
