@@ -115,7 +115,7 @@ func (p *pass) crdGate(ctx context.Context, i int, objects []plan.Object) error 
 		return err
 	}
 	if isNew || !poll.isDue(now, !slices.ContainsFunc(watched, p.isNoisy)) {
-		return p.crdsClosed(i, poll, len(objects))
+		return p.crdsClosed(i, poll, len(objects), now)
 	}
 	closed, err := p.notServed(ctx, poll.closed)
 	if err != nil {
@@ -131,17 +131,19 @@ func (p *pass) crdGate(ctx context.Context, i int, objects []plan.Object) error 
 			return err
 		}
 	}
-	return p.crdsClosed(i, poll, len(objects))
+	return p.crdsClosed(i, poll, len(objects), now)
 }
 
 // isNoisy reports whether a watch of the target may have seen something since the last
 // pass began, or missed it.
 func (p *pass) isNoisy(target Target) bool { return !p.IsQuiet(target) }
 
-// crdsClosed returns the error of a gate that CustomResourceDefinitions keep closed.
-func (p *pass) crdsClosed(i int, poll *poll, all int) error {
+// crdsClosed returns the error of a gate that CustomResourceDefinitions keep closed. It is
+// as of the time when the poll was not due, so that there is a time left to wait for:
+// without one nobody would come back.
+func (p *pass) crdsClosed(i int, poll *poll, all int, now time.Time) error {
 	p.notReady[i] += len(poll.closed)
-	return fault.Wait(v1alpha1.CRDsNotServedReason, poll.left(p.Now()), fmt.Errorf(
+	return fault.Wait(v1alpha1.CRDsNotServedReason, poll.left(now), fmt.Errorf(
 		"%d of %d CustomResourceDefinitions are not served yet: %s", len(poll.closed), all, names(poll.closed)))
 }
 

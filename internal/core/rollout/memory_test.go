@@ -137,6 +137,25 @@ func TestDiscoveryIsReadWhenTheWatchOfDefinitionsIsQuietAgain(t *testing.T) {
 	}
 }
 
+// TestAPassThatIsSlowComesBackToAGate has the time at which discovery is read next go by
+// while the pass that waits for it is made.
+func TestAPassThatIsSlowComesBackToAGate(t *testing.T) {
+	t.Parallel()
+	for step := 10 * time.Millisecond; step < maxPoll; step += 10 * time.Millisecond {
+		cluster := newMemory(t)
+		cluster.discoveryDelay = never
+		r := rolloutOf(cluster, releaseOf(t, "one", addOn()[0]))
+		passed := time.Duration(0)
+		r.Memory, r.Now = &Memory{}, func() time.Time { passed += step; return noon.Add(passed) }
+		for range 10 {
+			o := r.Run(t.Context())
+			if after := fault.AfterOf(o.Err); after <= 0 || after > maxPoll {
+				t.Fatalf("want the gate looked at soon, got %s at %s in steps of %s: %v", after, passed, step, o.Err)
+			}
+		}
+	}
+}
+
 func TestOnlyDefinitionsThatAreNotServedAreAskedForAgain(t *testing.T) {
 	t.Parallel()
 	cluster := newMemory(t)
