@@ -72,7 +72,7 @@ func TestAManagerKilledInTheCRDPhaseFinishesWhenItIsStartedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.manager.Kill)
-	s.Eventually(func() int { return seen.Count("get", "configmaps") }).Should(BeNumerically(">", 0), "it looks at the parent")
+	s.Eventually(func() int { return seen.Count("list", "configmaps") }).Should(BeNumerically(">", 0), "it looks at the parent")
 	s.Eventually(func() int { return seen.Count("watch", "deployments") }).Should(BeNumerically(">", 0), "and watches")
 	s.Expect(seen.Writes()).To(BeEmpty())
 }
