@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -26,6 +27,29 @@ type manager struct {
 
 	profiles string
 	settings string
+	// stopping is true once the run stops it.
+	stopping atomic.Bool
+}
+
+// errManagerEnded is the error of a step in which the manager ended by itself.
+var errManagerEnded = errors.New("the manager ended by itself")
+
+// watch calls ended when the manager ends by itself before ctx is done. It may be called
+// on nil.
+func (m *manager) watch(ctx context.Context, ended func(error)) {
+	if m != nil {
+		watch(ctx, m.Done(), &m.stopping, ended)
+	}
+}
+
+func watch(ctx context.Context, done <-chan struct{}, stopping *atomic.Bool, ended func(error)) {
+	select {
+	case <-ctx.Done():
+	case <-done:
+		if !stopping.Load() {
+			ended(errManagerEnded)
+		}
+	}
 }
 
 // set by the run itself: addresses, and a file that allows the loopback address.
@@ -105,6 +129,7 @@ func (m *manager) stop() {
 	if m == nil {
 		return
 	}
+	m.stopping.Store(true)
 	killer := time.AfterFunc(stopTime, m.Kill)
 	defer killer.Stop()
 	m.Stop()

@@ -31,15 +31,20 @@ func forAll(clusters int) time.Duration { return stepTime + time.Duration(cluste
 // errInterrupted is the error of a step that the user ended.
 var errInterrupted = errors.New("interrupted")
 
-// do announces the step and does it.
+// do announces the step and does it, unless the manager ends in it.
 func (w *world) do(ctx context.Context, s step) error {
 	w.say("%s", s.name)
-	bounded, cancel := context.WithTimeout(ctx, s.within)
+	timed, cancel := context.WithTimeout(ctx, s.within)
 	defer cancel()
+	bounded, end := context.WithCancelCause(timed)
+	defer end(nil)
+	go w.manager.watch(bounded, end)
 	err := s.do(bounded)
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(context.Cause(bounded), errManagerEnded):
+		return fmt.Errorf("the step that %s: %w", s.name, errManagerEnded)
 	case ctx.Err() != nil:
 		return errInterrupted
 	case bounded.Err() != nil:

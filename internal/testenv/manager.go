@@ -153,6 +153,9 @@ func (m *Manager) Run(ctx context.Context, args ...string) (stdout, stderr strin
 	return out.String(), report.String(), err
 }
 
+// Done is closed when the manager has ended, by itself or since it was stopped.
+func (m *Manager) Done() <-chan struct{} { return m.process.ended }
+
 // Kill kills the manager with SIGKILL and returns when it has exited.
 func (m *Manager) Kill() { m.process.stop() }
 
