@@ -113,7 +113,7 @@ func (f *fleet) reset() {
 func (f *fleet) each(enough func(map[string]int) bool) {
 	f.t.Helper()
 	for _, proxy := range f.clusters {
-		f.Eventually(func() bool { return enough(asked(proxy)) }).Should(BeTrue(), "%v", asked(proxy))
+		f.Eventually(func() bool { return enough(asked(proxy)) }).Should(BeTrue(), func() string { return fmt.Sprint(asked(proxy)) })
 	}
 }
 
@@ -143,12 +143,14 @@ func (f *fleet) summary() string {
 
 // The requests of a manager that finds everything complete.
 const (
-	readsParent    = "get configmaps caapb"
+	readsParent    = "list configmaps caapb"
 	looksAtObjects = "list configmaps with a label"
-	looksAtAccount = "get serviceaccounts"
+	looksAtAccount = "list serviceaccounts of a name"
 	readsWorkloads = "list deployments with a label"
-	readsRevision  = "list deployments for a revision"
 	watches        = "watch deployments"
+	watchesAccount = "watch serviceaccounts"
+	// One is for the objects, one for the parent.
+	watchesConfigMaps = "watch configmaps"
 )
 
 // asked returns how often a proxy was asked for what, beside discovery and the version,
@@ -163,6 +165,8 @@ func asked(proxy *testenv.Proxy) map[string]int {
 		switch {
 		case strings.HasPrefix(r.Name, "caapb."):
 			request += " caapb"
+		case r.Verb == "list" && r.Name != "":
+			request += " of a name"
 		case r.Verb == "list" && strings.Contains(r.Query, "labelSelector"):
 			request += " with a label"
 		case r.Verb == "list" && r.Query == "limit=1":
@@ -205,30 +209,28 @@ func TestARestartWithTwentyCompleteClustersChangesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.each(func(asked map[string]int) bool {
-		return asked[watches] > 0 && asked[readsWorkloads] > 3 && asked[looksAtAccount] > 1 && asked[looksAtObjects] > 1
+		return asked[watches] > 0 && asked[watchesConfigMaps] > 1 && asked[watchesAccount] > 0
 	})
 	s.Consistently(f.writes, quiet, time.Second).Should(BeEmpty())
 	t.Log("after a restart:\n" + f.summary())
 	for _, proxy := range f.clusters {
 		asked := asked(proxy)
-		// Once for the pass and once after the watch began; on a busy machine each of the
-		// four watches may begin so late that a pass of its own follows, at which those
-		// that have not begun are looked at again. The Deployments are both looked at and
-		// waited for. The parent is also read while the release is indexed anew: at first,
-		// and whenever one of its two sources is resolved or indexed.
-		const passes, whileIndexed = 1 + 4, 4
-		s.Expect(asked[readsParent]).To(And(BeNumerically(">=", 2), BeNumerically("<=", passes+whileIndexed)), readsParent)
+		// One pass looks at everything, and the watches begin where it looked. While the
+		// release is indexed anew the parent is also read: at first, and whenever one of its
+		// two sources is resolved or indexed. On a busy machine that may start another pass
+		// before all watches are open, at which those that are not are looked at again. The
+		// Deployments are both looked at and waited for.
+		const whileIndexed = 4
+		const passes = 1 + whileIndexed
+		s.Expect(asked[readsParent]).To(And(BeNumerically(">=", 1), BeNumerically("<=", passes+whileIndexed)), readsParent)
 		delete(asked, readsParent)
 		for look, times := range map[string]int{
 			readsWorkloads: 2, looksAtObjects: 1, looksAtAccount: 1,
 		} {
-			s.Expect(asked[look]).To(And(BeNumerically(">=", 2*times), BeNumerically("<=", passes*times)), look)
+			s.Expect(asked[look]).To(And(BeNumerically(">=", times), BeNumerically("<=", passes*times)), look)
 			delete(asked, look)
 		}
-		s.Expect(asked).To(Equal(map[string]int{
-			watches: 1, "watch configmaps": 2, "watch serviceaccounts": 1,
-			readsRevision: 1, "list configmaps for a revision": 2, "list serviceaccounts for a revision": 1,
-		}))
+		s.Expect(asked).To(Equal(map[string]int{watches: 1, watchesConfigMaps: 2, watchesAccount: 1}), "no revision is asked for")
 	}
 	s.Expect(seen.list()).To(BeEmpty(), "Ready stays")
 
