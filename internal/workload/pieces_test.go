@@ -24,6 +24,7 @@ func (r *readSizes) Close() error { return nil }
 
 // readsTwice answers nothing and reads the body of a request in one go, twice.
 func readsTwice(t *testing.T, want []byte) roundTripper {
+	t.Helper()
 	return func(request *http.Request) (*http.Response, error) {
 		again, err := request.GetBody()
 		if err != nil {
