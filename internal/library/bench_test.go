@@ -68,7 +68,7 @@ func benchmarkFromDisk(b *testing.B, l *library, r v1alpha1.Release) {
 	b.Helper()
 	b.ReportAllocs()
 	for b.Loop() {
-		l.releases.plans.Clear()
+		l.releases.plans.clear()
 		if _, err := l.Open(calico, r); err != nil {
 			b.Fatal(err)
 		}

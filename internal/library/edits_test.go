@@ -297,7 +297,7 @@ func TestDamagedEditionsAreMadeAgain(t *testing.T) {
 				faulttest.Want(t, err, fault.ClassRetry, v1alpha1.StoreFailedReason, "things.example.org", "damaged")
 			}
 			if test.file == editedIndexKind {
-				l.releases.plans.Clear()
+				l.releases.plans.clear()
 			}
 			if diff := cmp.Diff(want, bodies(t, l.mustEdit(t, opened, stripped))); diff != "" {
 				t.Errorf("objects (-want +got):\n%s", diff)

@@ -8,7 +8,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/lru"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
@@ -82,7 +81,7 @@ func New(ctx context.Context, cfg Config) (*Library, error) {
 		valued:      newValued(ctx, cfg, resolutions, clusters),
 		releases:    newReleases(cfg, settings, parts, newEditions(ctx, cfg, parts, subscribers.notify)),
 		settings:    settings,
-		patching:    &patching{settings: settings, plans: lru.New(maxPatchedPlans)},
+		patching:    &patching{settings: settings, plans: newPlans[patchedKey, patchedPlan](maxPatchedPlans)},
 	}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -259,6 +260,40 @@ func TestAPlanIsSharedWhileItIsKept(t *testing.T) {
 	}
 }
 
+// What passes remember of workload clusters is of one plan.
+func TestAPlanThatSomebodyHasIsNotMadeAgain(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, t.TempDir(), newShelf())
+	r := of(l.shelf.put("https://example.com/a", configMap("a")))
+	first := l.mustOpen(t, r)
+	others := of(r.Phases[0].Sources...)
+	for i := range maxPlans + 10 {
+		others.Phases[0].Name = fmt.Sprintf("phase-%d", i)
+		l.mustOpen(t, others)
+	}
+	runtime.GC()
+	if again := l.mustOpen(t, r); again.Plan != first.Plan {
+		t.Error("want the plan that is in use, however many others were opened meanwhile")
+	}
+	runtime.KeepAlive(first)
+}
+
+func TestThePlansThatNobodyHasGo(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, t.TempDir(), newShelf())
+	r := of(l.shelf.put("https://example.com/a", configMap("a")))
+	for i := range 3 * maxPlans {
+		r.Phases[0].Name = fmt.Sprintf("phase-%d", i)
+		l.mustOpen(t, r)
+	}
+	runtime.GC()
+	r.Phases[0].Name = "last"
+	l.mustOpen(t, r)
+	if got := len(l.releases.plans.made); got > 2*maxPlans {
+		t.Errorf("want no more than the %d plans that were used last, got %d", maxPlans, got)
+	}
+}
+
 func TestThePlannedBundlesInMemoryAreBounded(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t, t.TempDir(), newShelf())
@@ -267,7 +302,7 @@ func TestThePlannedBundlesInMemoryAreBounded(t *testing.T) {
 		r.Phases[0].Name = fmt.Sprintf("phase-%d", i)
 		l.mustOpen(t, r)
 	}
-	if got := l.releases.plans.Len(); got != maxPlans {
+	if got := l.releases.plans.last.Len(); got != maxPlans {
 		t.Errorf("want %d bundles in memory, got %d", maxPlans, got)
 	}
 	r.Phases[0].Name = "phase-0"

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"k8s.io/utils/lru"
-
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
@@ -16,7 +14,7 @@ import (
 )
 
 const (
-	// maxPatchedPlans is how many patched plans are kept in memory. One has only those
+	// maxPatchedPlans is how many patched plans are kept in memory that nobody has. One has only those
 	// steps of its own in which an object is patched.
 	maxPatchedPlans = 256
 
@@ -29,7 +27,7 @@ const (
 // they are read.
 type patching struct {
 	settings *atomic.Pointer[Settings]
-	plans    *lru.Cache // of *patchedPlan by patchedKey
+	plans    *plans[patchedKey, patchedPlan]
 	// mu has the objects of one Cluster at a time decoded.
 	mu sync.Mutex
 }
@@ -40,9 +38,8 @@ type patchedKey struct {
 	changes string
 }
 
-// patchedPlan is a plan with patched objects.
+// patchedPlan is what belongs to a plan with patched objects.
 type patchedPlan struct {
-	plan    *plan.Plan
 	changes patch.Changes
 	// before are the objects as they are on the disk, by what they are in the plan.
 	before map[identified]plan.Object
@@ -70,51 +67,51 @@ func (l *Library) OpenPatched(opened *Bundle, changes patch.Changes) (*Bundle, e
 	if len(objects) == 0 {
 		return &patched, nil
 	}
-	made, err := l.patching.planOf(opened, objects)
+	of, made, err := l.patching.planOf(opened, objects)
 	if err != nil {
 		return nil, err
 	}
-	patched.Plan = made.plan
+	patched.Plan = of
 	patched.patched = func(object plan.Object) ([]byte, bool, error) { return l.patching.read(opened, made, object) }
 	return &patched, nil
 }
 
 // planOf returns the patched plan of a release.
-func (p *patching) planOf(opened *Bundle, changes patch.Changes) (*patchedPlan, error) {
+func (p *patching) planOf(opened *Bundle, changes patch.Changes) (*plan.Plan, patchedPlan, error) {
 	key := patchedKey{opened.Plan, changes.Digest()}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if known, ok := p.plans.Get(key); ok {
-		return known.(*patchedPlan), nil
+	if of, known, ok := p.plans.get(key); ok {
+		return of, known, nil
 	}
-	made, err := p.make(opened, changes)
+	of, made, err := p.make(opened, changes)
 	if err != nil {
-		return nil, err
+		return nil, patchedPlan{}, err
 	}
-	p.plans.Add(key, made)
-	return made, nil
+	p.plans.add(key, of, made)
+	return of, made, nil
 }
 
-func (p *patching) make(opened *Bundle, changes patch.Changes) (*patchedPlan, error) {
+func (p *patching) make(opened *Bundle, changes patch.Changes) (*plan.Plan, patchedPlan, error) {
 	targets, err := targetsOf(opened.Plan, changes)
 	if err != nil {
-		return nil, err
+		return nil, patchedPlan{}, err
 	}
-	made := &patchedPlan{changes: changes, before: make(map[identified]plan.Object, len(targets))}
+	made := patchedPlan{changes: changes, before: make(map[identified]plan.Object, len(targets))}
 	entries := make(map[identified]manifest.Entry, len(targets))
 	for _, object := range targets {
 		entry, _, err := p.apply(opened, changes, object)
 		if err != nil {
-			return nil, err
+			return nil, patchedPlan{}, err
 		}
 		entries[identify(object)] = entry
 		made.before[identified{object.Ref, entry.SHA256}] = object
 	}
-	made.plan = opened.Plan.Replace(func(object plan.Object) (manifest.Entry, bool) {
+	of := opened.Plan.Replace(func(object plan.Object) (manifest.Entry, bool) {
 		entry, ok := entries[identify(object)]
 		return entry, ok
 	})
-	return made, nil
+	return of, made, nil
 }
 
 // apply returns an object of a release as it is patched.
@@ -128,7 +125,7 @@ func (p *patching) apply(opened *Bundle, changes patch.Changes, object plan.Obje
 
 // read returns the bytes of an object of a patched plan; false for one that is not
 // patched.
-func (p *patching) read(opened *Bundle, made *patchedPlan, object plan.Object) ([]byte, bool, error) {
+func (p *patching) read(opened *Bundle, made patchedPlan, object plan.Object) ([]byte, bool, error) {
 	before, ok := made.before[identify(object)]
 	if !ok {
 		return nil, false, nil

@@ -14,8 +14,8 @@ import (
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/store"
 )
 
-// maxPlans is how many plans are kept in memory. One that is dropped is made
-// again from the indices on disk.
+// maxPlans is how many plans are kept in memory that nobody has. One that is dropped is
+// made again from the indices on disk.
 const maxPlans = 64
 
 // releases makes Bundles of resolved releases and keeps their plans in memory.
@@ -25,7 +25,7 @@ type releases struct {
 	store    *store.Store
 	settings *atomic.Pointer[Settings]
 
-	plans *lru.Cache // by resolved.planKey
+	plans *plans[digest.Digest, cachedPlan] // by resolved.planKey
 	// expressions are kept by their fingerprint and not with the plans: the
 	// digest of a release does not cover them.
 	expressions *lru.Cache
@@ -34,7 +34,7 @@ type releases struct {
 func newReleases(cfg Config, settings *atomic.Pointer[Settings], parts *indexing, editions *editions) *releases {
 	return &releases{
 		parts: parts, editions: editions, store: cfg.Store, settings: settings,
-		plans: lru.New(maxPlans), expressions: lru.New(maxPlans),
+		plans: newPlans[digest.Digest, cachedPlan](maxPlans), expressions: lru.New(maxPlans),
 	}
 }
 
@@ -43,12 +43,12 @@ func newReleases(cfg Config, settings *atomic.Pointer[Settings], parts *indexing
 func (o *releases) open(
 	owner types.NamespacedName, r resolved, expressions [][]*readiness.Expression,
 ) (*Bundle, error) {
-	cached, err := o.cachedPlan(owner, r)
+	made, cached, err := o.cachedPlan(owner, r)
 	if err != nil {
 		return nil, err
 	}
 	return &Bundle{
-		Digest: r.digest(), Content: r.digest(), Plan: cached.plan, Bytes: cached.bytes, ReadyWhen: expressions,
+		Digest: r.digest(), Content: r.digest(), Plan: made, Bytes: cached.bytes, ReadyWhen: expressions,
 		VerifiedBy: r.signers(), Artifacts: r.artifacts(), Warnings: joinWarnings(r.warnings(), cached.warnings),
 		Findings: cached.warnings, Problem: r.problem,
 		store: o.store, parts: r.byID(), editions: cached.editions, owner: owner, resolved: r,
@@ -90,10 +90,9 @@ func compile(phases []v1alpha1.Phase) ([][]*readiness.Expression, error) {
 	return compiled, fault.Join(errs...)
 }
 
-// cachedPlan is the plan of a release, the bytes of its sources and what indexing
-// them found, shared by all who open it.
+// cachedPlan is what belongs to the plan of a release: the bytes of its sources and what
+// indexing them found, shared by all who open it.
 type cachedPlan struct {
-	plan     *plan.Plan
 	bytes    int64
 	warnings []string
 	editions []digest.Digest
@@ -101,23 +100,23 @@ type cachedPlan struct {
 
 // cachedPlan returns the plan of a resolved release: from memory, or made from
 // the indices on disk.
-func (o *releases) cachedPlan(owner types.NamespacedName, r resolved) (cachedPlan, error) {
+func (o *releases) cachedPlan(owner types.NamespacedName, r resolved) (*plan.Plan, cachedPlan, error) {
 	key := r.planKey()
-	if known, ok := o.plans.Get(key); ok && o.onDisk(owner, r, known.(cachedPlan)) {
-		return known.(cachedPlan), nil
+	if made, known, ok := o.plans.get(key); ok && o.onDisk(owner, r, known) {
+		return made, known, nil
 	}
-	o.plans.Remove(key)
+	o.plans.remove(key)
 	found, err := o.indices(owner, r)
 	if err != nil {
-		return cachedPlan{}, err
+		return nil, cachedPlan{}, err
 	}
 	made, err := plan.New(found.inputs, o.settings.Load().Limits)
 	if err != nil {
-		return cachedPlan{}, err
+		return nil, cachedPlan{}, err
 	}
-	cached := cachedPlan{plan: made, bytes: o.fetchedBytes(r), warnings: found.warnings, editions: found.edited}
-	o.plans.Add(key, cached)
-	return cached, nil
+	cached := cachedPlan{bytes: o.fetchedBytes(r), warnings: found.warnings, editions: found.edited}
+	o.plans.add(key, made, cached)
+	return made, cached, nil
 }
 
 // onDisk reports whether every part of the release, and every edition of its plan, is

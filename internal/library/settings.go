@@ -62,7 +62,7 @@ func (l *Library) Configure(settings Settings) {
 	now := l.settings.Load().Limits
 	settings.Limits.Object, settings.Limits.Nesting, settings.Limits.Nodes = now.Object, now.Nesting, now.Nodes
 	l.settings.Store(&settings)
-	l.releases.plans.Clear() // they were made within other limits
+	l.releases.plans.clear() // they were made within other limits
 	for slots, share := range map[*slots.Slots]Share{
 		l.resolutions.slots:        settings.Concurrency.Resolving,
 		l.releases.parts.downloads: settings.Concurrency.Downloading,
