@@ -43,9 +43,9 @@ func (p *pass) apply(ctx context.Context, objects []*plan.Object) error {
 }
 
 // noteUnserved has the next pass look at complete phases if the kind of an object is
-// not served though the bundle brings it: somebody removed what defines it.
+// not served, or about to go, though the bundle brings it: somebody removed what defines it.
 func (p *pass) noteUnserved(object *plan.Object, err error) {
-	if !errors.Is(err, errKindNotServed) || !p.mapper.defines(object.Ref) {
+	if !errors.Is(err, errKindNotServed) && !errors.Is(err, errKindGoes) || !p.mapper.defines(object.Ref) {
 		return
 	}
 	p.mu.Lock()
@@ -81,9 +81,8 @@ func (p *pass) applyObject(ctx context.Context, object *plan.Object) (*metav1.Pa
 	if err != nil {
 		return nil, err
 	}
-	if f.decision == inventory.WaitGone {
-		return nil, fault.Wait(v1alpha1.ObjectTerminatingReason, goneRetry,
-			fmt.Errorf("%s is being deleted: it is applied when it is gone", ref))
+	if err := p.mustBeGone(object, ref); err != nil {
+		return nil, err
 	}
 	free, err := p.takeBudget(ctx, object)
 	if err != nil {
@@ -98,6 +97,22 @@ func (p *pass) applyObject(ctx context.Context, object *plan.Object) (*metav1.Pa
 		return nil, err
 	}
 	return p.send(ctx, located{resource, ref}, object, body)
+}
+
+// mustBeGone returns an error while what is being deleted keeps an object from being
+// applied: itself, or what defines its kind. An API server takes no new instances of a
+// CustomResourceDefinition that it deletes.
+func (p *pass) mustBeGone(object *plan.Object, ref manifest.Ref) error {
+	f := p.found[object]
+	definition := p.mapper.definitions[object.GroupKind()]
+	switch {
+	case f.decision == inventory.WaitGone:
+		return fault.Wait(v1alpha1.ObjectTerminatingReason, goneRetry,
+			fmt.Errorf("%s is being deleted: it is applied when it is gone", ref))
+	case f.live == nil && definition != nil && p.found[definition].decision == inventory.WaitGone:
+		return fault.Wait(v1alpha1.ObjectTerminatingReason, goneRetry, fmt.Errorf("%s: %w: it is applied with the next one", ref, errKindGoes))
+	}
+	return nil
 }
 
 // passBudget is how much of the budget one pass takes, unless an object is larger: so

@@ -47,6 +47,9 @@ const (
 // errKindNotServed is in every error of KindNotServed.
 var errKindNotServed = errors.New("the workload cluster does not serve the kind")
 
+// errKindGoes is in the error for an object whose definition is being deleted.
+var errKindGoes = errors.New("its CustomResourceDefinition is being deleted")
+
 // KindNotServed returns the error for an object whose kind the workload cluster
 // does not serve: a fault.Wait of five seconds with KindNotServedReason.
 func KindNotServed(ref manifest.Ref) error {

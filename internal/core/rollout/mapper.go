@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/plan"
@@ -22,17 +23,20 @@ type mapper struct {
 	cluster Discoverer
 
 	known map[groupVersionKind]manifest.Resource
+	// definitions are the CustomResourceDefinitions of the bundle.
+	definitions map[schema.GroupKind]*plan.Object
 
 	mu     sync.Mutex
 	served map[metav1.GroupVersion]func() ([]metav1.APIResource, error)
 }
 
 func newMapper(cluster Discoverer, p *plan.Plan) *mapper {
-	known := make(map[groupVersionKind]manifest.Resource)
+	known, definitions := make(map[groupVersionKind]manifest.Resource), make(map[schema.GroupKind]*plan.Object)
 	for object := range p.All {
 		if object.CRD == nil {
 			continue
 		}
+		definitions[kindOf(object.CRD)] = object
 		for _, version := range object.CRD.Served {
 			known[groupVersionKind{object.CRD.Group, version, object.CRD.Kind}] = manifest.Resource{
 				Group: object.CRD.Group, Version: version, Plural: object.CRD.Plural, Namespaced: object.CRD.Namespaced,
@@ -40,7 +44,7 @@ func newMapper(cluster Discoverer, p *plan.Plan) *mapper {
 		}
 	}
 	return &mapper{
-		cluster: cluster, known: known,
+		cluster: cluster, known: known, definitions: definitions,
 		served: make(map[metav1.GroupVersion]func() ([]metav1.APIResource, error)),
 	}
 }

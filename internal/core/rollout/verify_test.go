@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/api/v1alpha1"
+	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/fault"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/inventory"
 	"github.com/cluster-bundle/cluster-api-addon-provider-bundle/internal/core/manifest"
 )
@@ -249,5 +251,34 @@ func TestADefinitionThatIsRemovedWhileALaterPhaseNeedsItIsAppliedAgain(t *testin
 	}
 	if o.Err != nil || cluster.objects[widgetsPath] == nil {
 		t.Errorf("want the definition applied again, got %v", o.Err)
+	}
+}
+
+// An API server deletes the instances of a definition first.
+func TestAnInstanceIsNotAppliedWhileItsDefinitionIsBeingDeleted(t *testing.T) {
+	t.Parallel()
+	cluster := newMemory(t)
+	r := remembering(cluster, releaseOf(t, "one", addOn()...))
+	complete := completeJob(t, cluster, r, "")
+	cluster.objects[widgetsPath].deleted = &metav1.Time{Time: time.Unix(0, 0)}
+	delete(cluster.objects, widgetPath)
+	cluster.take("")
+	r.IsQuiet = func(Target) bool { return false }
+	o := r.at(complete + time.Second).Run(t.Context())
+	if fault.ReasonOf(o.Err, "") != v1alpha1.ObjectTerminatingReason {
+		t.Errorf("want it to wait until the definition is gone, got %v", o.Err)
+	}
+	if got := cluster.take("apply"); len(got) > 0 {
+		t.Errorf("want nothing applied, got %v", got)
+	}
+	delete(cluster.objects, widgetsPath)
+	for at := 2 * time.Second; at < 10*time.Second; at += time.Second {
+		o = r.at(complete + at).Run(t.Context())
+	}
+	if o.Err != nil {
+		t.Error(o.Err)
+	}
+	if diff := cmp.Diff([]string{widgetsPath, widgetPath}, cluster.take("apply")); diff != "" {
+		t.Errorf("applied (-want +got):\n%s", diff)
 	}
 }
